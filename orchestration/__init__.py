@@ -1,0 +1,1 @@
+"""The Dagster side of Matinee: it composes everything and computes little."""

@@ -29,16 +29,45 @@ class ObjectExists(StoreError):
 class ObjectStore(Protocol):
     """What every store can do. Keys are relative POSIX paths."""
 
-    def put_file(self, key: str, source: Path, *, replace: bool = False) -> None: ...
-    def put_bytes(self, key: str, content: bytes, *, replace: bool = False) -> None: ...
-    def read_bytes(self, key: str) -> bytes: ...
-    def exists(self, key: str) -> bool: ...
-    def size_bytes(self, key: str) -> int: ...
-    def link(self, source_key: str, target_key: str) -> None: ...
-    def delete(self, key: str) -> None: ...
-    def keys(self, prefix: str) -> Iterator[str]: ...
-    def folders(self, prefix: str) -> Iterator[str]: ...
-    def local_path(self, key: str) -> Path: ...
+    def put_file(self, key: str, source: Path, *, replace: bool = False) -> None:
+        """Store a copy of a local file."""
+        ...
+
+    def put_bytes(self, key: str, content: bytes, *, replace: bool = False) -> None:
+        """Store some bytes."""
+        ...
+
+    def read_bytes(self, key: str) -> bytes:
+        """The content of an object."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether an object has that key."""
+        ...
+
+    def size_bytes(self, key: str) -> int:
+        """Size of an object."""
+        ...
+
+    def link(self, source_key: str, target_key: str) -> None:
+        """Give an object a second key without moving its bytes."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below a folder prefix, sorted."""
+        ...
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The folder names directly below a prefix, sorted."""
+        ...
+
+    def local_path(self, key: str) -> Path:
+        """A local file with the object behind a key."""
+        ...
 
 
 class LocalStore:
@@ -68,7 +97,7 @@ class LocalStore:
         staged = _staging_name(target)
         try:
             _link_or_copy(source, staged)
-            os.replace(staged, target)
+            staged.replace(target)
         finally:
             staged.unlink(missing_ok=True)
 
@@ -85,7 +114,7 @@ class LocalStore:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(staged, target)
+            staged.replace(target)
         finally:
             staged.unlink(missing_ok=True)
 
@@ -159,6 +188,6 @@ def _staging_name(target: Path) -> Path:
 
 def _link_or_copy(source: Path, target: Path) -> None:
     try:
-        os.link(source, target)
+        target.hardlink_to(source)
     except OSError:
         target.write_bytes(source.read_bytes())
