@@ -112,7 +112,7 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """``manifest.json``."""
+    """``manifest.json``. ``placement_plan_ids`` are the plans behind the placement, by region."""
 
     schema_version: tuple[int, int]
     snapshot_id: str
@@ -120,6 +120,7 @@ class SnapshotManifest(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: dt.datetime
     counts: dict[str, int]
     files: list[FileRecord]
+    placement_plan_ids: dict[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
