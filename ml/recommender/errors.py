@@ -1,0 +1,35 @@
+"""What can go wrong in the recommender.
+
+RecommenderError
+├── ModelFolderError      a published folder is missing, incomplete or of an unknown format
+└── ViewingError          the viewing frame cannot be learnt from
+    ├── ViewingSchemaError    a column is missing or has the wrong type
+    ├── ViewingEmpty          there is nothing to learn from yet
+    └── ViewingCorrupt        too many rows are unusable to trust the rest
+"""
+
+from __future__ import annotations
+
+
+class RecommenderError(Exception):
+    """Anything the recommender refuses."""
+
+
+class ModelFolderError(RecommenderError):
+    """A published folder is missing, incomplete or of an unknown format."""
+
+
+class ViewingError(RecommenderError):
+    """The viewing frame cannot be learnt from."""
+
+
+class ViewingSchemaError(ViewingError):
+    """A column is missing or has the wrong type."""
+
+
+class ViewingEmpty(ViewingError):
+    """There is nothing to learn from yet."""
+
+
+class ViewingCorrupt(ViewingError):
+    """Too many rows are unusable to trust the rest."""

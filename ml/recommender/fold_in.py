@@ -1,0 +1,190 @@
+"""Scoring of one viewer's history at request time, without retraining.
+
+    score = (1 - rule_share) * z(history @ item-item weights)
+          + rule_share * z(last titles @ sequential rules)
+          + trend_share * recent popularity in the region
+
+where z standardises over all titles. The item-item weights are EASE (Steck 2019, "Embarrassingly Shallow Autoencoders
+for Sparse Data"), each title's strongest neighbours kept; the history decays with the number of titles watched since.
+Numpy only. The same functions score a request, fill the batch lists and are measured by ``evaluate``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.recommender.model_files import Blend, OnlineArrays
+
+BECAUSE_WATCHED = "because-watched"
+TRENDING = "trending"
+NEW_TITLE = "new-title"
+REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE)
+"""Why a title is in a list; ``OnlineArrays.top_reasons`` holds positions in this tuple."""
+
+HISTORY_LIMIT = 150
+RULE_HISTORY_LIMIT = 20
+"""Older titles weigh less than 1 % at the default half-lives; leaving them out bounds the work of a request."""
+
+NEW_TITLE_POSITION = 4
+"""The fifth place of a list is lent to a new title, which otherwise nobody would ever see."""
+
+_SMALL = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class History:
+    """What a viewer watched, newest first, each title once.
+
+    Attributes:
+        titles: Numbers of titles.
+        weights: ``engagement.history_weight_of`` each; 0 for titles that count as seen only.
+    """
+
+    titles: NDArray[np.integer]
+    weights: NDArray[np.floating]
+
+    def __len__(self) -> int:
+        return len(self.titles)
+
+    def steering(self) -> History:
+        """The part that steers recommendations: bounces left out, the oldest left out beyond ``HISTORY_LIMIT``."""
+        kept = np.flatnonzero(self.weights > 0)[:HISTORY_LIMIT]
+        return History(titles=self.titles[kept].astype(np.intp), weights=self.weights[kept].astype(np.float32))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RankedTitles:
+    """A ranked list, best first: parallel arrays. ``because`` is ``no_title`` where no watched title stands behind."""
+
+    titles: NDArray[np.integer]
+    scores: NDArray[np.floating]
+    reasons: NDArray[np.integer]
+    because: NDArray[np.integer]
+
+
+def rank_titles(
+    arrays: OnlineArrays, blend: Blend, history: History, *, region: int, excluded: NDArray[np.integer], k: int
+) -> RankedTitles:
+    """The ``k`` best titles for a history.
+
+    Args:
+        arrays: The model.
+        blend: How the parts of the score are weighed.
+        history: What the viewer watched.
+        region: Row of ``trend``.
+        excluded: Numbers of titles that must not be shown; what the viewer has seen belongs here too.
+        k: How many titles are wanted.
+
+    Returns:
+        At most ``k`` titles; fewer when the catalogue has no more.
+    """
+    steering = history.steering()
+    parts = _score_parts(arrays, blend, steering, region)
+    allowed = arrays.recommendable.copy()
+    allowed[excluded] = False
+    best = _best(np.where(allowed, parts.total, -np.inf), k)
+    because, strongest = _strongest_reasons(arrays, steering, parts, best)
+    trend = blend.trend_share * arrays.trend[region][best].astype(np.float32)
+    from_history = (strongest > 0) & (parts.total[best] - trend >= trend)
+    ranked = RankedTitles(
+        titles=best,
+        scores=parts.total[best],
+        reasons=np.where(from_history, REASONS.index(BECAUSE_WATCHED), REASONS.index(TRENDING)),
+        because=np.where(from_history, because, arrays.no_title),
+    )
+    return _lend_place_to_new_title(arrays, ranked, steering, allowed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _ScoreParts:
+    total: NDArray[np.float32]
+    ease_contribution: NDArray[np.float32]  # [events of the history, N], in units of the total
+    rule_contribution: NDArray[np.float32]  # [latest events, N]
+
+
+def _score_parts(arrays: OnlineArrays, blend: Blend, steering: History, region: int) -> _ScoreParts:
+    age = np.arange(len(steering), dtype=np.float32)
+    recency = steering.weights * np.exp2(-age / blend.half_life)
+    rule_recency = steering.weights * np.exp2(-age / blend.rule_half_life)
+    lately = steering.titles[:RULE_HISTORY_LIMIT]
+    ease = arrays.ease_weights[steering.titles] * recency[:, None]
+    rule = arrays.rule_weights[lately] * rule_recency[:RULE_HISTORY_LIMIT, None]
+    title_count = len(arrays.recommendable)
+    ease_sum = _sum_by_title(arrays.ease_titles[steering.titles], ease, title_count)
+    rule_sum = _sum_by_title(arrays.rule_titles[lately], rule, title_count)
+    ease_unit = (1.0 - blend.rule_share) / (ease_sum.std() + _SMALL)
+    rule_unit = blend.rule_share / (rule_sum.std() + _SMALL)
+    total = (ease_sum - ease_sum.mean()) * ease_unit + (rule_sum - rule_sum.mean()) * rule_unit
+    if blend.trend_share:
+        total = total + blend.trend_share * arrays.trend[region].astype(np.float32)
+    return _ScoreParts(
+        total=total.astype(np.float32),
+        ease_contribution=ease * np.float32(ease_unit),
+        rule_contribution=rule * np.float32(rule_unit),
+    )
+
+
+def _sum_by_title(titles: NDArray[np.integer], weights: NDArray[np.floating], title_count: int) -> NDArray[np.floating]:
+    """Add up weights per title; "no title" numbers carry no weight and are dropped at the end of the count."""
+    bounded = np.minimum(titles.ravel(), title_count)
+    return np.bincount(bounded, weights=weights.ravel(), minlength=title_count + 1)[:title_count]
+
+
+def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+    """Numbers of the ``k`` highest finite scores, best first; ties go to the lower number."""
+    k = min(k, len(scores))
+    if k < len(scores):
+        threshold = np.partition(scores, -k)[-k] if k else np.inf
+        candidates = np.flatnonzero(scores >= threshold)
+    else:
+        candidates = np.arange(len(scores))
+    candidates = candidates[np.isfinite(scores[candidates])]
+    return candidates[np.argsort(-scores[candidates], kind="stable")][:k]
+
+
+def _strongest_reasons(
+    arrays: OnlineArrays, steering: History, parts: _ScoreParts, best: NDArray[np.intp]
+) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+    """For each listed title, the title of the history that adds most to its score, and how much."""
+    title_count = len(arrays.recommendable)
+    place = np.full(title_count + 1, -1, np.int32)
+    place[best] = np.arange(len(best))
+    added = np.zeros((len(steering), len(best)), np.float32)
+    for numbers, contribution in (
+        (arrays.ease_titles[steering.titles], parts.ease_contribution),
+        (arrays.rule_titles[steering.titles[:RULE_HISTORY_LIMIT]], parts.rule_contribution),
+    ):
+        target = place[np.minimum(numbers, title_count)]
+        event, neighbour = np.divmod(np.flatnonzero(target >= 0), target.shape[1])
+        added[event, target[event, neighbour]] += contribution[event, neighbour]
+    if not len(steering) or not len(best):
+        return np.full(len(best), arrays.no_title), np.zeros(len(best), np.float32)
+    strongest = added.argmax(axis=0)
+    return steering.titles[strongest], added[strongest, np.arange(len(best))]
+
+
+def _lend_place_to_new_title(
+    arrays: OnlineArrays, ranked: RankedTitles, steering: History, allowed: NDArray[np.bool_]
+) -> RankedTitles:
+    """Give one place, and the score that stood there, to the new title whose genres fit the history best."""
+    if len(ranked.titles) <= NEW_TITLE_POSITION or not len(arrays.new_titles):
+        return ranked
+    new = arrays.new_titles[allowed[arrays.new_titles]].astype(np.intp)
+    new = new[~np.isin(new, ranked.titles)]
+    if not len(new):
+        return ranked
+    taste = steering.weights @ arrays.genres[steering.titles].astype(np.float32)
+    chosen = new[int(np.argmax(arrays.genres[new].astype(np.float32) @ taste))]
+    return RankedTitles(
+        titles=_inserted(ranked.titles, chosen),
+        scores=_inserted(ranked.scores, ranked.scores[NEW_TITLE_POSITION]),
+        reasons=_inserted(ranked.reasons, REASONS.index(NEW_TITLE)),
+        because=_inserted(ranked.because, arrays.no_title),
+    )
+
+
+def _inserted(column: np.ndarray, value: object) -> np.ndarray:
+    return np.insert(column, NEW_TITLE_POSITION, value)[: len(column)]

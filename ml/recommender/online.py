@@ -1,0 +1,241 @@
+"""Recommendations at request time: open a published model and fold in what a viewer watched since.
+
+This is what the serving plane imports, and what ``evaluate`` measures. Numpy, msgspec and the standard library only.
+A viewer of whom nothing is known gets an empty answer: falling back, and saying so, is the caller's work.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY, history_weight_of
+from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_titles
+from ml.recommender.model_files import OnlineArrays, OnlineIndex, open_model_files
+
+ALL_REGIONS = "*"
+
+
+class RecentWatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A title that the viewer watched lately, as the live profile knows it.
+
+    Attributes:
+        completion: Share of the title that was watched, 0 to 1.
+        watched_at: When last, UTC.
+    """
+
+    title_id: str
+    completion: float
+    watched_at: dt.datetime
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """A recommended title.
+
+    Attributes:
+        score: Comparable within one answer only.
+        reason: One of ``fold_in.REASONS``.
+        because_title_id: The watched title behind it, when the reason is ``because-watched``.
+    """
+
+    title_id: str
+    score: float
+    reason: str
+    because_title_id: str | None = None
+
+
+class OnlineRecommender:
+    """A published top-N model with the affinity model's predictions beside it. Immutable and safe to share."""
+
+    def __init__(self, index: OnlineIndex, arrays: OnlineArrays) -> None:
+        self._index = index
+        self._arrays = arrays
+        self._number_of_title = {title_id: number for number, title_id in enumerate(index.title_ids)}
+        self._row_of_region = {region_id: row for row, region_id in enumerate(index.region_ids)}
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Open a published folder; arrays are mapped, so that this takes milliseconds whatever their size.
+
+        Raises:
+            ModelFolderError: The folder is missing, incomplete, damaged or of an unknown format.
+        """
+        index, arrays = open_model_files(Path(folder))
+        return cls(index, arrays)
+
+    @property
+    def model_version(self) -> str:
+        """The registered version that made the lists, for logs, snapshots and impressions."""
+        return self._index.model_version
+
+    @property
+    def title_ids(self) -> Sequence[str]:
+        """Every title that the model knows, recommendable or not."""
+        return self._index.title_ids
+
+    @property
+    def trained_through(self) -> dt.datetime:
+        """Time of the latest viewing that the model has learnt from."""
+        return self._index.trained_through
+
+    def knows_viewer(self, viewer_id: str | None) -> bool:
+        """Whether the viewer had any viewing when the model was trained."""
+        return self._viewer_row(viewer_id) is not None
+
+    def recommend(
+        self,
+        *,
+        viewer_id: str | None,
+        recent: Sequence[RecentWatch],
+        exclude: Collection[str],
+        region_id: str | None,
+        k: int,
+    ) -> list[Scored]:
+        """The best titles for a viewer now.
+
+        A viewer with nothing new since training gets the list computed then; else the recent watching is folded into
+        the history and the list is computed. Titles of the history are never recommended.
+
+        Args:
+            viewer_id: None, or an id that training never saw, is a viewer known by ``recent`` alone.
+            recent: What the profile holds, in any order; what training already knew is recognised by its time.
+            exclude: Titles that must not be shown.
+            region_id: Whose trends count; None is the viewer's last region, an unknown region is all regions.
+            k: How many titles are wanted.
+
+        Returns:
+            At most ``k`` titles, best first; empty when nothing about this viewer can steer a recommendation.
+        """
+        row = self._viewer_row(viewer_id)
+        trained = self._trained_history(row)
+        fresh = self._fresh_watches(recent, known_viewer=row is not None)
+        region = self._region_row(region_id)
+        excluded = self._numbers([*exclude, *(watch.title_id for watch in recent)])
+        if row is not None and not fresh and (region_id is None or region == self._arrays.viewer_regions[row]):
+            listed = self._listed(row, excluded, k)
+            if len(listed) >= k:
+                return listed
+        history = _merged(trained, fresh)
+        if not (history.weights > 0).any():
+            return []
+        if region_id is None and row is not None:
+            region = int(self._arrays.viewer_regions[row])
+        ranked = rank_titles(
+            self._arrays,
+            self._index.blend,
+            history,
+            region=region,
+            excluded=np.concatenate([history.titles.astype(np.intp), excluded]),
+            k=k,
+        )
+        return self._named(ranked)
+
+    def affinity(self, viewer_id: str | None, title_ids: Collection[str]) -> dict[str, float]:
+        """How much the viewer is predicted to like each title, 1 to 5. For a match percentage, never for sorting.
+
+        Returns:
+            Titles that the affinity model knows; empty for a viewer that it does not know.
+        """
+        row = self._viewer_row(viewer_id)
+        if row is None or np.isnan(self._arrays.viewer_biases[row]):
+            return {}
+        known = [title_id for title_id in title_ids if title_id in self._number_of_title]
+        numbers = self._numbers(known)
+        predicted = (
+            self._index.affinity_mean
+            + self._arrays.viewer_biases[row]
+            + self._arrays.title_biases[numbers]
+            + self._arrays.title_factors[numbers] @ self._arrays.viewer_factors[row]
+        )
+        clipped = np.clip(predicted, LOWEST_AFFINITY, HIGHEST_AFFINITY)
+        return {name: float(value) for name, value in zip(known, clipped, strict=True) if not np.isnan(value)}
+
+    def _viewer_row(self, viewer_id: str | None) -> int | None:
+        viewer_ids = self._arrays.viewer_ids
+        if viewer_id is None or not viewer_id.isascii() or len(viewer_id) > viewer_ids.dtype.itemsize:
+            return None
+        key = np.array(viewer_id.encode("ascii"), dtype=viewer_ids.dtype)  # the same type: else the whole map is copied
+        row = int(np.searchsorted(viewer_ids, key))
+        return row if row < len(viewer_ids) and viewer_ids[row] == key else None
+
+    def _region_row(self, region_id: str | None) -> int:
+        return self._row_of_region.get(region_id or ALL_REGIONS, self._row_of_region[ALL_REGIONS])
+
+    def _numbers(self, title_ids: Collection[str]) -> NDArray[np.intp]:
+        known = (self._number_of_title.get(title_id) for title_id in title_ids)
+        return np.array([number for number in known if number is not None], dtype=np.intp)
+
+    def _trained_history(self, row: int | None) -> History:
+        if row is None:
+            return History(titles=np.empty(0, np.intp), weights=np.empty(0, np.float32))
+        start, end = self._arrays.history_starts[row : row + 2]
+        return History(
+            titles=self._arrays.history_titles[start:end].astype(np.intp),
+            weights=self._arrays.history_weights[start:end].astype(np.float32),
+        )
+
+    def _fresh_watches(self, recent: Sequence[RecentWatch], *, known_viewer: bool) -> dict[int, float]:
+        """Completion by title, newest first, of what training did not know; unknown titles are left out."""
+        newest_first = sorted(recent, key=lambda watch: watch.watched_at, reverse=True)
+        fresh: dict[int, float] = {}
+        for watch in newest_first:
+            number = self._number_of_title.get(watch.title_id)
+            if number is None or (known_viewer and watch.watched_at <= self._index.trained_through):
+                continue
+            fresh[number] = max(watch.completion, fresh.get(number, 0.0))
+        return fresh
+
+    def _listed(self, row: int, excluded: NDArray[np.intp], k: int) -> list[Scored]:
+        """The list computed at training time without what is excluded now."""
+        titles = self._arrays.top_titles[row]
+        kept = np.flatnonzero((titles != self._arrays.no_title) & ~np.isin(titles, excluded))[:k]
+        return self._named(
+            RankedTitles(
+                titles=titles[kept],
+                scores=self._arrays.top_scores[row][kept],
+                reasons=self._arrays.top_reasons[row][kept],
+                because=self._arrays.top_because[row][kept],
+            )
+        )
+
+    def _named(self, ranked: RankedTitles) -> list[Scored]:
+        title_ids, no_title = self._index.title_ids, self._arrays.no_title
+        return [
+            Scored(
+                title_id=title_ids[title],
+                score=score,
+                reason=REASONS[reason],
+                because_title_id=None if because == no_title else title_ids[because],
+            )
+            for title, score, reason, because in zip(
+                ranked.titles.tolist(),
+                ranked.scores.tolist(),
+                ranked.reasons.tolist(),
+                ranked.because.tolist(),
+                strict=True,
+            )
+        ]
+
+
+def _merged(trained: History, fresh: dict[int, float]) -> History:
+    """Put what was watched since training before what training knew; a title stands once, at its newest place."""
+    if not fresh:
+        return trained
+    fresh_titles = np.fromiter(fresh, np.intp, len(fresh))
+    fresh_weights = history_weight_of(np.fromiter(fresh.values(), np.float32, len(fresh)))
+    older = ~np.isin(trained.titles, fresh_titles)
+    weight_before = dict(zip(trained.titles.tolist(), trained.weights.tolist(), strict=True))
+    best_weights = [
+        max(weight, weight_before.get(title, 0.0))
+        for title, weight in zip(fresh_titles.tolist(), fresh_weights.tolist(), strict=True)
+    ]
+    return History(
+        titles=np.concatenate([fresh_titles, trained.titles[older]]),
+        weights=np.concatenate([np.array(best_weights, np.float32), trained.weights[older]]),
+    )
