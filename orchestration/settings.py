@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.edge.topology import read_network
+
 PROJECT_FOLDER = Path(__file__).resolve().parents[1]
 WORLD_FILE = "world.toml"
 DEFAULT_FIRST_EVENT_DAY = dt.date(2026, 9, 1)
@@ -33,6 +35,7 @@ class Settings:
         first_event_day: First partition of every daily table.
         secret: Signs edge requests and playback tokens. The default is for development and is said aloud at start.
         control_url, collector_url, origin_url: Where the serving plane answers.
+        edge_urls: Base URL of every edge of the seeds.
     """
 
     home: Path
@@ -42,6 +45,7 @@ class Settings:
     control_url: str
     collector_url: str
     origin_url: str
+    edge_urls: dict[str, str]
 
     @property
     def store_folder(self) -> Path:
@@ -104,7 +108,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
     Environment: ``MATINEE_HOME`` (default ``.matinee`` in the project), ``MATINEE_MASTERS``, ``MATINEE_SECRET``,
     ``MATINEE_FIRST_EVENT_DAY``, ``MATINEE_CONTROL_URL``, ``MATINEE_COLLECTOR_URL``, ``MATINEE_ORIGIN_URL``. A
-    ``world.toml`` in the home folder, which the demo writes, gives the defaults for the last four.
+    ``world.toml`` in the home folder, which ``matinee demo`` and ``matinee up`` write, gives the defaults for the last
+    four and, in a table ``edge_urls``, the addresses of edges that do not answer on this host at their seed's port.
 
     Raises:
         SettingsError: A value cannot be read.
@@ -120,6 +125,11 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         first_event_day = dt.date.fromisoformat(first_day)
     except ValueError:
         raise SettingsError(f"MATINEE_FIRST_EVENT_DAY is {first_day!r}; give a date such as 2026-09-01") from None
+    moved_edges = world.get("edge_urls", {})
+    if not isinstance(moved_edges, dict):
+        raise SettingsError(f"{home / WORLD_FILE}: edge_urls is {moved_edges!r}; it must be a table of edge id = URL")
+    edge_urls = {edge.edge_id: f"http://127.0.0.1:{edge.port}" for edge in read_network().edges}
+    edge_urls.update({name: str(url) for name, url in moved_edges.items()})
     masters = environment.get("MATINEE_MASTERS") or str(home / "masters")
     return Settings(
         home=home,
@@ -129,6 +139,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         control_url=setting("MATINEE_CONTROL_URL", "http://127.0.0.1:8801"),
         collector_url=setting("MATINEE_COLLECTOR_URL", "http://127.0.0.1:8802"),
         origin_url=setting("MATINEE_ORIGIN_URL", "http://127.0.0.1:8803"),
+        edge_urls=edge_urls,
     )
 
 

@@ -1,1 +1,19 @@
-"""What every test shares: nothing yet but the asyncio mode set in pyproject."""
+"""What every test shares. A skip is for a newcomer's machine; where nothing may skip (CI), it fails the run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    if os.environ.get("MATINEE_NO_SKIPS") and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("ERROR: tests were skipped and MATINEE_NO_SKIPS is set", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("MATINEE_NO_SKIPS") and reporter and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = 1

@@ -1,0 +1,76 @@
+# `make demo` and `make test` are all that a newcomer needs; the rest is for those who change things.
+# Needs: Python 3.11-3.13 and a package index. Everything else is installed below this folder.
+
+PYTHON ?= python3
+ARGS ?=
+export UV_PYTHON_DOWNLOADS := never
+export DAGSTER_DISABLE_TELEMETRY := yes
+export DO_NOT_TRACK := 1
+
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+BIN := .venv/bin
+MANIFEST := dbt/target/manifest.json
+DBT_SOURCES := $(shell find dbt -path dbt/target -prune -o -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) -print 2>/dev/null)
+
+.PHONY: help demo up test test-long test-sdk lint format types imports check openapi bench clean env
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+
+.venv/.ready: uv.lock pyproject.toml player_sdk/pyproject.toml | $(if $(filter .tools/bin/uv,$(UV)),.tools/bin/uv)
+	$(UV) sync --frozen --python $(PYTHON) --quiet
+	@touch $@
+
+$(MANIFEST): .venv/.ready $(DBT_SOURCES)
+	@echo "Preparing the dbt manifest ..."
+	@$(BIN)/python -m orchestration.defs.warehouse.project
+
+env: .venv/.ready $(MANIFEST) ## make the environment from the lock
+
+demo: env ## the whole loop on this machine; ARGS="--exit --summary FILE"
+	@$(BIN)/matinee demo $(ARGS)
+
+up: env ## serve what the last demo built, with Dagster's UI, until Ctrl-C
+	@$(BIN)/matinee up $(ARGS)
+
+test: env ## the whole test suite
+	$(BIN)/pytest tests -m "not long" $(ARGS)
+	cd player_sdk && ../$(BIN)/pytest tests -m "not long"
+
+test-long: env ## what takes longer
+	$(BIN)/pytest tests -m long $(ARGS)
+
+test-sdk: env ## the SDK's own tests against its wheel, installed alone
+	rm -rf build/sdk && mkdir -p build/sdk
+	$(UV) build --quiet --wheel --package player-sdk --out-dir build/sdk
+	$(UV) venv --quiet --python $(PYTHON) build/sdk/venv
+	$(UV) pip install --quiet --python build/sdk/venv/bin/python build/sdk/*.whl pytest hypothesis
+	cp -r player_sdk/tests build/sdk/tests
+	cd build/sdk && venv/bin/python -m pytest tests -q -p no:cacheprovider -m "not long" -o addopts= --import-mode=importlib
+
+lint: env ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: env ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: env ## mypy
+	$(BIN)/mypy
+
+imports: env ## the rules of the house
+	$(BIN)/lint-imports
+
+check: lint types imports test ## all that CI checks
+
+openapi: env ## write playback_api/openapi.json anew
+	$(BIN)/python -m playback_api.openapi
+
+clean: ## remove the demo's state and every build product, not the environment
+	rm -rf .matinee build dist dbt/target dbt/logs benchmarks/out

@@ -1,0 +1,109 @@
+"""`matinee`: the command line of an installation.
+
+Here belong the commands and their options; each hands over to the module that does the work, imported only then, so
+that `matinee --help` and `matinee doctor` are quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+app = App(name="matinee", help="A video-on-demand platform whose whole life is one Dagster asset graph.")
+
+
+@app.command
+def demo(
+    *,
+    exit_at_end: Annotated[bool, Parameter(name="--exit", negative="")] = False,
+    summary: Path | None = None,
+    world: Literal["sample", "movielens"] | None = None,
+    sessions: int | None = None,
+    seed: int = 7,
+) -> int:
+    """Run the whole loop on this machine, print a summary, and stay up until Ctrl-C.
+
+    Args:
+        exit_at_end: End by itself after the summary.
+        summary: Also write the summary to this file, as JSON.
+        world: Whose titles and viewers to use; `movielens` reads ratings/ml-1m below MATINEE_DATA.
+        sessions: How many sessions a wave plays; by default enough for a clear picture within the time.
+        seed: Draws the sample world and the viewers.
+    """
+    from orchestration.demo import DemoOptions, run_demo
+
+    chosen = world or os.environ.get("MATINEE_WORLD") or "sample"
+    return run_demo(
+        DemoOptions(
+            exit_at_end=exit_at_end, summary_path=summary, world=chosen, sessions_per_wave=sessions, seed=seed
+        )
+    )
+
+
+@app.command
+def up(*, dagster_port: int = 3000, ui: bool = True) -> int:
+    """Serve what is published, with Dagster's UI and daemon, until Ctrl-C.
+
+    Args:
+        dagster_port: Where Dagster's UI answers.
+        ui: Start Dagster too.
+    """
+    from orchestration.demo.stay import serve_until_interrupted
+
+    return serve_until_interrupted(dagster_port=dagster_port, with_dagster=ui)
+
+
+@app.command
+def probe(*files: Path) -> int:
+    """Say of each file whether it can be a master, as one JSON object a line. Ends with 1 when any is rejected."""
+    import msgspec
+
+    from orchestration.media import probe_file
+
+    rejected = False
+    for file in files:
+        report = probe_file(file)
+        rejected = rejected or report.verdict == "rejected"
+        print(msgspec.json.encode(report).decode())
+    return 1 if rejected else 0
+
+
+@app.command
+def doctor() -> int:
+    """Check what an installation needs: programs, folders, addresses and settings."""
+    from orchestration.doctor import examine
+
+    findings = examine()
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.subject:<{width}}  {finding.detail}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+@app.command
+def simulate(*, sessions: int = 60, seed: int = 1) -> int:
+    """Play a wave of sample viewers against the serving plane that is up, and print what they experienced.
+
+    Args:
+        sessions: How many sessions to play.
+        seed: Draws viewers, titles and links.
+    """
+    from orchestration.demo.simulate import simulate_wave
+
+    print(json.dumps(simulate_wave(sessions=sessions, seed=seed), indent=2))
+    return 0
+
+
+def main() -> None:
+    """Entry point of the `matinee` script."""
+    result = app()
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Dagster's instance of an installation: its folder, its limits and its fixed partitions."""
+
+from __future__ import annotations
+
+import os
+
+import dagster as dg
+
+from orchestration import partitions, taxonomy
+from orchestration.edge.topology import Network
+from orchestration.settings import Settings
+
+INSTANCE_YAML = """\
+# Written at start. Storage is SQLite below this folder; docs/operations.md tells how to move it to PostgreSQL.
+telemetry:
+  enabled: false
+run_monitoring:
+  enabled: true
+  # without this a cancelled run would keep its pool slots for ever
+  free_slots_after_run_end_seconds: 30
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+retention:
+  sensor:
+    purge_after_days: 3
+  schedule:
+    purge_after_days: 14
+"""
+
+
+def open_instance(settings: Settings, network: Network) -> dg.DagsterInstance:
+    """The installation's instance, made at the first call, with pool limits and region partitions set."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    (settings.dagster_home / "dagster.yaml").write_text(INSTANCE_YAML, encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    instance = dg.DagsterInstance.from_config(str(settings.dagster_home))
+    # Limits in dagster.yaml are not applied to named pools; the instance has to be told.
+    instance.event_log_storage.set_concurrency_slots(taxonomy.POOL_WAREHOUSE_WRITE, 1)
+    instance.event_log_storage.set_concurrency_slots(taxonomy.POOL_ENCODE, max(1, (os.cpu_count() or 2) // 2))
+    instance.add_dynamic_partitions(
+        partitions.region.name or "region", [region.region_id for region in network.regions]
+    )
+    return instance
