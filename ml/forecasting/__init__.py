@@ -1,0 +1,34 @@
+"""Regional demand: daily sessions per title and region, one to fourteen days ahead, with quantiles.
+
+The door: :func:`backtest` compares the model with persistence, :func:`choose` says which method is published and why,
+:func:`fit` trains, :func:`forecast` forecasts (with ``None`` for the model: by the fallback).
+"""
+
+from ml.forecasting.backtest import BacktestResult, ForecastChoice, backtest, choose
+from ml.forecasting.errors import DemandInputError, ForecastingError, TooLittleHistory
+from ml.forecasting.forecast import FALLBACK, MODEL, fit, forecast, forecast_panel
+from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings
+from ml.forecasting.panel import DAILY, WEEKLY, Cadence, DemandPanel, build_panel
+
+__all__ = [
+    "DAILY",
+    "DEFAULT_TRAINING",
+    "FALLBACK",
+    "MODEL",
+    "WEEKLY",
+    "BacktestResult",
+    "Cadence",
+    "DemandInputError",
+    "DemandModel",
+    "DemandPanel",
+    "ForecastChoice",
+    "ForecastingError",
+    "TooLittleHistory",
+    "TrainingSettings",
+    "backtest",
+    "build_panel",
+    "choose",
+    "fit",
+    "forecast",
+    "forecast_panel",
+]

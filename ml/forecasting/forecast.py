@@ -1,0 +1,110 @@
+"""From frames to a forecast frame: the calls that the rest of the platform makes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from ml.forecasting.features import OriginView, base_expectation, view_origin
+from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings, predict, train
+from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, build_panel
+from ml.forecasting.quantiles import POISSON_LIKE
+
+MODEL = "lightgbm"
+FALLBACK = "persistence-decay"
+
+FORECAST_SCHEMA = {
+    "region_id": pl.String,
+    "title_id": pl.String,
+    "day": pl.Date,
+    "sessions": pl.Float64,
+    "q10": pl.Float64,
+    "q50": pl.Float64,
+    "q90": pl.Float64,
+    "model": pl.String,
+}
+
+
+def fit(
+    demand: pl.DataFrame,
+    titles: pl.DataFrame,
+    *,
+    today: dt.date,
+    regions: Sequence[str] | None = None,
+    settings: TrainingSettings = DEFAULT_TRAINING,
+    cadence: Cadence = DAILY,
+) -> DemandModel:
+    """Train the model on the complete days before ``today``.
+
+    Args:
+        demand: region_id, title_id, event_day, sessions; days without sessions are absent.
+        titles: title_id and, where known, release_date, genres, language, kind.
+        today: The first day that is not complete.
+        regions: Regions that exist even when nothing was seen there.
+        settings: How much to train on.
+        cadence: Length of a period and of the season; daily by default.
+
+    Raises:
+        TooLittleHistory: There are too few complete days; use the fallback.
+        DemandInputError: A column is missing.
+    """
+    return train(build_panel(demand, titles, today=today, regions=regions, cadence=cadence), settings)
+
+
+def forecast(
+    model: DemandModel | None,
+    demand: pl.DataFrame,
+    titles: pl.DataFrame,
+    *,
+    today: dt.date,
+    horizon_days: int = 7,
+    regions: Sequence[str] | None = None,
+    cadence: Cadence = DAILY,
+) -> pl.DataFrame:
+    """Forecast the days after the last complete one.
+
+    Args:
+        model: What :func:`fit` gave, or None for the fallback.
+        demand, titles, today, regions, cadence: As for :func:`fit`.
+        horizon_days: How many periods ahead.
+
+    Returns:
+        One row a region, title and day: region_id, title_id, day, sessions (expected), q10, q50, q90, model.
+    """
+    panel = build_panel(demand, titles, today=today, regions=regions, cadence=cadence)
+    return forecast_panel(model, panel, range(1, horizon_days + 1))
+
+
+def forecast_panel(model: DemandModel | None, panel: DemandPanel, horizons: Sequence[int]) -> pl.DataFrame:
+    """As :func:`forecast`, from a panel and for chosen horizons."""
+    parts = []
+    view = view_origin(panel)
+    for horizon in horizons:
+        expected = expect_by(model, view, horizon)
+        bands = (model.bands if model else POISSON_LIKE).quantiles(expected.ravel())
+        # what cannot be watched yet has no spread either
+        bands[expected.ravel() <= 0] = 0.0
+        parts.append(
+            pl.DataFrame(
+                {
+                    "region_id": np.repeat(np.array(panel.regions, dtype=object), len(panel.titles)),
+                    "title_id": np.tile(np.array(panel.titles, dtype=object), len(panel.regions)),
+                    "day": [panel.day(panel.periods - 1 + horizon)] * expected.size,
+                    "sessions": expected.ravel(),
+                    "q10": bands[:, 0],
+                    "q50": bands[:, 1],
+                    "q90": bands[:, 2],
+                    "model": [MODEL if model else FALLBACK] * expected.size,
+                },
+                schema=FORECAST_SCHEMA,
+            )
+        )
+    return pl.concat(parts) if parts else pl.DataFrame(schema=FORECAST_SCHEMA)
+
+
+def expect_by(model: DemandModel | None, view: OriginView, horizon: int) -> FloatArray:
+    """Expected sessions by the model, or by the fallback when it is None, shape [regions, titles]."""
+    return predict(model, view, horizon) if model else base_expectation(view, horizon)
