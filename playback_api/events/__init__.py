@@ -17,6 +17,7 @@ from playback_api.events.errors import (
 )
 from playback_api.events.framing import MAX_PAYLOAD_BYTES, LogRecord, RecordKind
 from playback_api.events.group_commit import GroupCommitLog
+from playback_api.events.intake import BatchTooLarge, BatchUnreadable, Intake, RejectedBeat, read_batch
 from playback_api.events.log_reader import SegmentLogReader
 from playback_api.events.log_writer import DEFAULT_SEGMENT_BYTES, SegmentLogWriter
 from playback_api.events.records import BeatsRecord, decode_record, encode_beats, encode_impression
@@ -40,6 +41,8 @@ __all__ = [
     "HEARTBEAT_VERSION",
     "MAX_BEATS_PER_BATCH",
     "MAX_PAYLOAD_BYTES",
+    "BatchTooLarge",
+    "BatchUnreadable",
     "Beat",
     "BeatBatch",
     "BeatsRecord",
@@ -48,6 +51,7 @@ __all__ = [
     "GroupCommitLog",
     "Impression",
     "ImpressionItem",
+    "Intake",
     "LogBusy",
     "LogClosed",
     "LogError",
@@ -57,6 +61,7 @@ __all__ = [
     "PlaybackError",
     "RecordKind",
     "RecordTooLarge",
+    "RejectedBeat",
     "Run",
     "SegmentLogReader",
     "SegmentLogWriter",
@@ -66,4 +71,5 @@ __all__ = [
     "encode_impression",
     "heartbeat_json_schema",
     "impression_json_schema",
+    "read_batch",
 ]
