@@ -1,0 +1,91 @@
+"""Matinee's player: adaptive streaming, content steering and heartbeats for headless clients.
+
+Open a ``Player``, ask it for a ``Session``, and watch. Test doubles are in ``player_sdk.testing``, whole sessions
+without a network in ``player_sdk.simulation``.
+"""
+
+from player_sdk.abr import Abr, BolaAbr, DefaultAbr, RobustMpcAbr, ThroughputAbr
+from player_sdk.beat_sender import HeartbeatSettings
+from player_sdk.client import Player
+from player_sdk.clock import Clock, SystemClock, VirtualClock
+from player_sdk.errors import (
+    ApiError,
+    DeliveryError,
+    PlayerError,
+    PlaylistError,
+    ServiceUnavailable,
+    TitleNotFound,
+    TitleUnavailable,
+)
+from player_sdk.events import (
+    Ended,
+    Event,
+    PathwaySwitched,
+    RequestFailed,
+    SegmentAbandoned,
+    SegmentDownloaded,
+    Stalled,
+    Started,
+    Switched,
+)
+from player_sdk.loader import RetrySettings
+from player_sdk.models import (
+    CataloguePage,
+    HomeItem,
+    HomePage,
+    HomeRow,
+    Pathway,
+    PlaybackPlan,
+    SearchResults,
+    Title,
+    Viewer,
+)
+from player_sdk.report import SessionReport
+from player_sdk.session import PlaybackSettings, Session
+from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http_transport
+
+__all__ = [
+    "Abr",
+    "ApiError",
+    "BolaAbr",
+    "CataloguePage",
+    "Clock",
+    "DefaultAbr",
+    "DeliveryError",
+    "EmulatedTransport",
+    "Ended",
+    "Event",
+    "HeartbeatSettings",
+    "HomeItem",
+    "HomePage",
+    "HomeRow",
+    "Link",
+    "Pathway",
+    "PathwayLink",
+    "PathwaySwitched",
+    "PlaybackPlan",
+    "PlaybackSettings",
+    "Player",
+    "PlayerError",
+    "PlaylistError",
+    "RequestFailed",
+    "RetrySettings",
+    "RobustMpcAbr",
+    "SearchResults",
+    "SegmentAbandoned",
+    "SegmentDownloaded",
+    "ServiceUnavailable",
+    "Session",
+    "SessionReport",
+    "Stalled",
+    "Started",
+    "Switched",
+    "SystemClock",
+    "ThroughputAbr",
+    "Title",
+    "TitleNotFound",
+    "TitleUnavailable",
+    "Viewer",
+    "VirtualClock",
+    "http_transport",
+]

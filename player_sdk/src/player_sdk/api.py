@@ -1,0 +1,112 @@
+"""The control API as the player uses it: one method a call, errors as the SDK's own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from player_sdk.errors import ApiError, ServiceUnavailable, TitleNotFound, TitleUnavailable
+from player_sdk.headers import retry_after_s
+from player_sdk.models import CataloguePage, HomeItem, HomePage, HomeRow, PlaybackPlan, SearchResults, Viewer
+
+AnswerType = TypeVar("AnswerType", bound=msgspec.Struct)
+
+
+class _ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    detail: str = ""
+
+
+class ControlApi:
+    """Calls of the control API.
+
+    Args:
+        http: Sends the requests.
+        api_url: Its root, such as ``https://api.example.org``.
+    """
+
+    def __init__(self, *, http: httpx.AsyncClient, api_url: str) -> None:
+        self._http = http
+        self._api_url = api_url.rstrip("/")
+
+    async def home(self, viewer: Viewer) -> HomePage:
+        """The viewer's home page; every item carries the page's impression."""
+        query = {"viewer_id": viewer.viewer_id, "region_id": viewer.region_id}
+        page = await self._get("/v1/home", query, HomePage)
+        if page.impression_id is None:
+            return page
+        rows = [
+            HomeRow(
+                row=row.row, title=row.title, items=[_with_impression(item, page.impression_id) for item in row.items]
+            )
+            for row in page.rows
+        ]
+        return HomePage(impression_id=page.impression_id, source=page.source, rows=rows)
+
+    async def catalogue(self, *, genre: str | None, cursor: str | None, limit: int | None) -> CataloguePage:
+        """A page of the catalogue."""
+        query = {"genre": genre, "cursor": cursor, "limit": limit}
+        return await self._get("/v1/catalogue/titles", query, CataloguePage)
+
+    async def search(self, text: str) -> SearchResults:
+        """Titles that match."""
+        return await self._get("/v1/search", {"q": text}, SearchResults)
+
+    async def create_session(self, viewer: Viewer, title_id: str, throughput_bps: float | None) -> PlaybackPlan:
+        """Ask to play a title."""
+        wish: dict[str, Any] = {
+            "viewer_id": viewer.viewer_id,
+            "title_id": title_id,
+            "region_id": viewer.region_id,
+            "device": viewer.device,
+            "network_class": viewer.network_class,
+        }
+        if throughput_bps is not None:
+            wish["throughput_bps"] = throughput_bps
+        return await self._call("POST", "/v1/playback/sessions", PlaybackPlan, content=msgspec.json.encode(wish))
+
+    async def _get(self, path: str, query: dict[str, Any], kind: type[AnswerType]) -> AnswerType:
+        given = {name: value for name, value in query.items() if value is not None}
+        return await self._call("GET", path, kind, params=given)
+
+    async def _call(self, method: str, path: str, kind: type[AnswerType], **request: Any) -> AnswerType:
+        url = self._api_url + path
+        headers = {"Accept": "application/json"}
+        if "content" in request:
+            headers["Content-Type"] = "application/json"
+        try:
+            response = await self._http.request(method, url, headers=headers, **request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ServiceUnavailable(f"{method} {url}: {type(error).__name__} {error}".strip()) from error
+        if not response.is_success:
+            raise _api_error(f"{method} {url}", response)
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise ApiError(
+                f"{method} {url} answered something that is no {kind.__name__}: {error}",
+                status_code=response.status_code,
+            ) from error
+
+
+def _with_impression(item: HomeItem, impression_id: str) -> HomeItem:
+    return item if item.impression_id is not None else msgspec.structs.replace(item, impression_id=impression_id)
+
+
+def _api_error(call: str, response: httpx.Response) -> ApiError:
+    try:
+        detail = msgspec.json.decode(response.content, type=_ErrorBody).detail
+    except msgspec.DecodeError:
+        detail = response.text[:200]
+    status = response.status_code
+    message = f"{call} answered {status}: {detail or response.reason_phrase}"
+    if status == 404:
+        return TitleNotFound(message, status_code=status, detail=detail)
+    if status == 451:
+        return TitleUnavailable(message, status_code=status, detail=detail)
+    if status in (429, 502, 503, 504):
+        wait_s = retry_after_s(response.headers, dt.datetime.now(dt.UTC))
+        return ServiceUnavailable(message, status_code=status, detail=detail, retry_after_s=wait_s)
+    return ApiError(message, status_code=status, detail=detail)

@@ -1,0 +1,191 @@
+"""The playback buffer: what was loaded, what was played, and when playback stood still.
+
+Pure: it is told the time and what arrived, and knows nothing of requests. Stalls are computed from times, not from how
+often somebody looks, so a slow machine under a virtual clock sees none that were not there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BufferedSegment:
+    """A video segment in the buffer; times are media time."""
+
+    start_s: float
+    end_s: float
+    rung: str
+    bitrate_bps: float
+    pathway_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlayedRun:
+    """A stretch of media played at one rung from one pathway."""
+
+    position_s: float
+    played_s: float
+    rung: str
+    bitrate_bps: float
+    pathway_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StallSpan:
+    """Playback stood still at ``position_s`` for ``duration_s``."""
+
+    position_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Played:
+    """What happened since the last look."""
+
+    runs: tuple[PlayedRun, ...]
+    stalls: tuple[StallSpan, ...]
+    switches: int
+
+
+class PlaybackBuffer:
+    """A playhead over video and audio; it moves while both are ahead of it, and stalls otherwise.
+
+    Args:
+        position_s: Where playback starts.
+        end_s: Where the title ends: standing there is no stall.
+        stop_s: Where the viewer stops; the playhead never passes it.
+    """
+
+    def __init__(self, *, position_s: float, end_s: float, stop_s: float) -> None:
+        self.position_s = position_s
+        self.video_end_s = position_s
+        self.audio_end_s = position_s
+        self._stop_s = min(stop_s, end_s)
+        self._segments: deque[BufferedSegment] = deque()
+        self._looked_at_s: float | None = None
+        self._stalled_since_s: float | None = None
+        self._runs: list[PlayedRun] = []
+        self._stalls: list[StallSpan] = []
+        self._switches = 0
+        self._playing: BufferedSegment | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the first frame was shown."""
+        return self._looked_at_s is not None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether playback stands still for want of data."""
+        return self._stalled_since_s is not None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the playhead is where the viewer stops."""
+        return self.position_s >= self._stop_s - 1e-6
+
+    @property
+    def ahead_s(self) -> float:
+        """Seconds that can be played from here."""
+        ahead_s = min(self.video_end_s, self.audio_end_s) - self.position_s
+        return ahead_s if ahead_s > 1e-6 else 0.0
+
+    @property
+    def until_stop_s(self) -> float:
+        """Seconds of play until the viewer stops."""
+        return max(0.0, self._stop_s - self.position_s)
+
+    def add_video(self, segment: BufferedSegment) -> None:
+        """Append a video segment."""
+        self._segments.append(segment)
+        self.video_end_s = segment.end_s
+
+    def add_audio(self, end_s: float) -> None:
+        """Audio is loaded up to here."""
+        self.audio_end_s = end_s
+
+    def start(self, now_s: float) -> None:
+        """Show the first frame."""
+        self._looked_at_s = now_s
+
+    def advance(self, now_s: float) -> None:
+        """Play on until now with what is loaded; call it before adding what arrived now."""
+        if self._looked_at_s is None:
+            return
+        elapsed_s = max(0.0, now_s - self._looked_at_s)
+        playable_s = min(self.ahead_s, self.until_stop_s)
+        if self._stalled_since_s is not None and playable_s > 0.0:
+            # What arrived ended the stall at the last look; ``resume`` normally did this already.
+            self.resume(self._looked_at_s)
+        played_s = min(elapsed_s, playable_s)
+        if played_s > 0.0:
+            self._play(played_s)
+        if elapsed_s > played_s and not self.finished and self._stalled_since_s is None:
+            self._stalled_since_s = self._looked_at_s + played_s
+        self._looked_at_s = now_s
+
+    def resume(self, now_s: float) -> StallSpan | None:
+        """End a stall if there is something to play now; returns it."""
+        if self._stalled_since_s is None or self.ahead_s <= 0.0:
+            return None
+        return self._end_stall(now_s)
+
+    def close(self, now_s: float) -> None:
+        """Playback is over: a stall that still lasts ends here."""
+        self.advance(now_s)
+        if self._stalled_since_s is not None:
+            self._end_stall(now_s)
+
+    def take(self) -> Played:
+        """What happened since the last call."""
+        played = Played(runs=tuple(self._runs), stalls=tuple(self._stalls), switches=self._switches)
+        self._runs, self._stalls, self._switches = [], [], 0
+        return played
+
+    def _end_stall(self, now_s: float) -> StallSpan | None:
+        since_s, self._stalled_since_s = self._stalled_since_s, None
+        if since_s is None or now_s <= since_s:
+            return None
+        stall = StallSpan(position_s=self.position_s, duration_s=now_s - since_s)
+        self._stalls.append(stall)
+        return stall
+
+    def _play(self, played_s: float) -> None:
+        left_s = played_s
+        while left_s > 1e-9 and self._segments:
+            segment = self._segments[0]
+            if self._playing is not segment:
+                if self._playing is not None and self._playing.rung != segment.rung:
+                    self._switches += 1
+                self._playing = segment
+            step_s = min(left_s, segment.end_s - self.position_s)
+            if step_s > 0.0:
+                self._add_run(segment, step_s)
+                self.position_s += step_s
+                left_s -= step_s
+            if self.position_s >= segment.end_s - 1e-9:
+                self.position_s = max(self.position_s, segment.end_s)
+                self._segments.popleft()
+
+    def _add_run(self, segment: BufferedSegment, played_s: float) -> None:
+        last = self._runs[-1] if self._runs else None
+        if last is not None and last.rung == segment.rung and last.pathway_id == segment.pathway_id:
+            self._runs[-1] = PlayedRun(
+                position_s=last.position_s,
+                played_s=last.played_s + played_s,
+                rung=last.rung,
+                bitrate_bps=last.bitrate_bps,
+                pathway_id=last.pathway_id,
+            )
+        else:
+            self._runs.append(
+                PlayedRun(
+                    position_s=self.position_s,
+                    played_s=played_s,
+                    rung=segment.rung,
+                    bitrate_bps=segment.bitrate_bps,
+                    pathway_id=segment.pathway_id,
+                )
+            )

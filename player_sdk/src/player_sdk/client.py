@@ -1,0 +1,206 @@
+"""The player: what an application opens, asks and closes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from player_sdk.abr import Abr, DefaultAbr
+from player_sdk.api import ControlApi
+from player_sdk.beat_sender import BeatSender, HeartbeatSettings
+from player_sdk.clock import Clock, SystemClock
+from player_sdk.errors import PlayerError
+from player_sdk.models import CataloguePage, HomePage, Pathway, PlaybackPlan, SearchResults, Viewer
+from player_sdk.session import PlaybackSettings, Session
+from player_sdk.transports import SharedTransport, http_transport
+
+_TIMEOUT = httpx.Timeout(10.0, connect=4.0)
+_ANYONE = Viewer(viewer_id="anyone", region_id="nowhere")
+
+
+class Player:
+    """A headless player of one viewer; use it as an async context manager.
+
+    Args:
+        api_url: Root of the control API; None plays URLs only (``open_url``).
+        viewer: Who watches.
+        transport: Carries all requests and stays open when the player closes, so that players can share one; None
+            opens real connections.
+        clock: Real time unless a ``VirtualClock`` is given; with one, give a transport that moves it.
+        abr: Makes the policy of each session.
+        beats: How heartbeats are sent; None sends none.
+        settings: How sessions play.
+        seed: Jitter of retries; players with the same seed and the same world do the same.
+
+    Example:
+        async with Player(api_url="http://127.0.0.1:8801", viewer=viewer) as player:
+            page = await player.home()
+            first = page.items()[0]
+            session = await player.play(first.title_id, impression_id=first.impression_id)
+            report = await session.watch()
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str | None = None,
+        viewer: Viewer | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Clock | None = None,
+        abr: Callable[[], Abr] = DefaultAbr,
+        beats: HeartbeatSettings | None = HeartbeatSettings(),  # noqa: B008 - frozen
+        settings: PlaybackSettings | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.viewer = viewer or _ANYONE
+        self.clock: Clock = clock or SystemClock()
+        self._http = httpx.AsyncClient(
+            transport=http_transport() if transport is None else SharedTransport(transport),
+            timeout=_TIMEOUT,
+            follow_redirects=True,
+        )
+        self._api = ControlApi(http=self._http, api_url=api_url) if api_url is not None else None
+        self._abr = abr
+        self._settings = settings or PlaybackSettings()
+        self._rng = random.Random(seed)
+        self._beats = (
+            BeatSender(http=self._http, clock=self.clock, rng=random.Random(seed), settings=beats)
+            if beats is not None and api_url is not None
+            else None
+        )
+        self._sessions: list[Session] = []
+
+    async def __aenter__(self) -> Self:
+        if self._beats is not None:
+            await self._beats.send_spooled()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End what still plays, keep or drop what could not be sent, close the connections."""
+        for session in self._sessions:
+            await session.close()
+        if self._beats is not None:
+            await self._beats.close()
+        await self._http.aclose()
+
+    async def home(self) -> HomePage:
+        """The viewer's home page.
+
+        Raises:
+            ApiError: As for every call of the API.
+        """
+        return await self._required_api().home(self.viewer)
+
+    async def catalogue(
+        self, *, genre: str | None = None, cursor: str | None = None, limit: int | None = None
+    ) -> CataloguePage:
+        """A page of the catalogue."""
+        return await self._required_api().catalogue(genre=genre, cursor=cursor, limit=limit)
+
+    async def search(self, text: str) -> SearchResults:
+        """Titles whose name or genre matches."""
+        return await self._required_api().search(text)
+
+    async def play(
+        self,
+        title_id: str,
+        *,
+        impression_id: str | None = None,
+        max_height: int | None = None,
+        start_s: float | None = None,
+    ) -> Session:
+        """Ask for a title; the viewer's wait begins here.
+
+        Args:
+            title_id: What to play.
+            impression_id: The home page on which it was picked.
+            max_height: Lowers the device's cap on the video's height.
+            start_s: Where to start; None resumes where the server says.
+
+        Raises:
+            TitleNotFound: No such title.
+            TitleUnavailable: No licence today.
+            ServiceUnavailable: The API cannot answer now.
+        """
+        asked_at_s = self.clock.now()
+        plan = await self._required_api().create_session(self.viewer, title_id, self._throughput_bps())
+        return self._session(
+            plan,
+            title_id,
+            asked_at_s=asked_at_s,
+            start_s=plan.resume_position_s if start_s is None else start_s,
+            impression_id=impression_id,
+            max_height=max_height,
+        )
+
+    def open_url(self, url: str, *, max_height: int | None = None, start_s: float = 0.0) -> Session:
+        """Play an HLS or DASH URL, without the API and without heartbeats.
+
+        Raises:
+            PlayerError: Not an absolute http(s) URL.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise PlayerError(f"{url!r} is not an absolute http or https URL")
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        plan = PlaybackPlan(
+            session_id=f"url-{self._rng.randrange(16**8):08x}",
+            pathways=[Pathway(pathway_id=parts.netloc, base_url=f"{parts.scheme}://{parts.netloc}")],
+            hls_path=path,
+        )
+        return self._session(
+            plan,
+            path.rsplit("/", 1)[-1].split("?", 1)[0] or "url",
+            asked_at_s=self.clock.now(),
+            start_s=start_s,
+            max_height=max_height,
+        )
+
+    def _session(
+        self,
+        plan: PlaybackPlan,
+        title_id: str,
+        *,
+        asked_at_s: float,
+        start_s: float,
+        impression_id: str | None = None,
+        max_height: int | None = None,
+    ) -> Session:
+        session = Session(
+            plan=plan,
+            title_id=title_id,
+            viewer=self.viewer,
+            http=self._http,
+            clock=self.clock,
+            abr=self._abr(),
+            asked_at_s=asked_at_s,
+            start_s=start_s,
+            impression_id=impression_id,
+            max_height=max_height,
+            beats=self._beats,
+            settings=self._settings,
+            seed=self._rng.randrange(2**32),
+        )
+        self._sessions = [known for known in self._sessions if known.report is None]
+        self._sessions.append(session)
+        return session
+
+    def _throughput_bps(self) -> float | None:
+        """What the last session measured: a better start than nothing."""
+        measured = [session.throughput_bps for session in self._sessions if session.throughput_bps is not None]
+        return measured[-1] if measured else None
+
+    def _required_api(self) -> ControlApi:
+        if self._api is None:
+            raise PlayerError("this player has no api_url; give one, or play URLs with open_url")
+        return self._api

@@ -1,0 +1,87 @@
+"""What a session tells while it plays, in the order in which it happens. Times are media or clock seconds as named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from player_sdk.headers import CacheOutcome
+from player_sdk.heartbeat import EndReason
+from player_sdk.report import SessionReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """The first frame was shown, ``startup_s`` after the intent to play."""
+
+    startup_s: float
+    rung: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentDownloaded:
+    """A segment arrived; ``duration_s`` is how long that took, not how long it plays."""
+
+    kind: Literal["video", "audio"]
+    index: int
+    rung: str
+    pathway_id: str
+    size_bytes: int
+    duration_s: float
+    buffer_s: float
+    cache: CacheOutcome | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentAbandoned:
+    """A running download was dropped for a lower rung."""
+
+    index: int
+    rung: str
+    size_bytes: int
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Switched:
+    """The next segments are loaded at another rung."""
+
+    old_rung: str
+    new_rung: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stalled:
+    """Playback stood still for want of data; told when it ended."""
+
+    position_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PathwaySwitched:
+    """The player fetches from another pathway, by ``steering`` or after a ``failure``."""
+
+    old_id: str
+    new_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestFailed:
+    """A request failed; unless the session ends with it, another one followed."""
+
+    pathway_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """The session is over; always the last event."""
+
+    reason: EndReason
+    report: SessionReport
+
+
+Event = Started | SegmentDownloaded | SegmentAbandoned | Switched | Stalled | PathwaySwitched | RequestFailed | Ended

@@ -1,0 +1,121 @@
+"""What the player is told from outside: the viewer, and the answers of the control API.
+
+Wire structs ignore fields they do not know and default those that an older server lacks, so that client and server can
+be released apart.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import msgspec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Who watches, where, and on what.
+
+    Attributes:
+        device: One of ``mobile``, ``tablet``, ``desktop``, ``tv-hd``, ``tv-4k``; others have no size cap.
+        network_class: A coarse word for the access line, such as ``slow``, ``mixed``, ``fast``.
+    """
+
+    viewer_id: str
+    region_id: str
+    device: str = "unknown"
+    network_class: str = "unknown"
+
+
+class HomeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A title in a row of the home page; ``impression_id`` ties a playback to the page it was picked on."""
+
+    title_id: str
+    name: str = ""
+    reason: str = ""
+    impression_id: str | None = None
+
+
+class HomeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the home page, in the order in which it is shown."""
+
+    row: str = ""
+    title: str = ""
+    items: list[HomeItem] = []
+
+
+class HomePage(msgspec.Struct, frozen=True, kw_only=True):
+    """The home page of one viewer; ``source`` says where its order comes from (``model``, ``popularity``)."""
+
+    impression_id: str | None = None
+    source: str = ""
+    rows: list[HomeRow] = []
+
+    def items(self) -> list[HomeItem]:
+        """All items, row by row."""
+        return [item for row in self.rows for item in row.items]
+
+
+class Title(msgspec.Struct, frozen=True, kw_only=True):
+    """A title as the catalogue and the search list it."""
+
+    title_id: str
+    name: str = ""
+    kind: str = ""
+    genres: list[str] = []
+    language: str = ""
+    maturity_age: int = 0
+    runtime_s: float | None = None
+    synopsis: str = ""
+
+
+class CataloguePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the catalogue; ``next_cursor`` asks for the next one and is None on the last."""
+
+    items: list[Title] = []
+    next_cursor: str | None = None
+
+
+class SearchResults(msgspec.Struct, frozen=True, kw_only=True):
+    """Titles that match a search, best first."""
+
+    items: list[Title] = []
+
+
+class Pathway(msgspec.Struct, frozen=True, kw_only=True):
+    """An edge or origin that a title can be fetched from.
+
+    Attributes:
+        base_url: Prefix of every path on it.
+        latency_hint_s: What the server thinks a request to it takes.
+    """
+
+    pathway_id: str
+    base_url: str
+    latency_hint_s: float | None = None
+
+
+class PlaybackPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a player needs to play one title: the answer of ``POST /v1/playback/sessions``.
+
+    Attributes:
+        pathways: Best first.
+        hls_path, dash_path: Manifest paths below any pathway's ``base_url``.
+        steering_url: Content steering manifest, None where nothing steers.
+        beats_url: Where heartbeats go, None where nobody wants them.
+        startup_bitrate_bps: The throughput that the server expects, 0 or None when it has no idea.
+    """
+
+    session_id: str
+    pathways: list[Pathway]
+    token: str = ""
+    expires_at: dt.datetime | None = None
+    package_id: str = ""
+    duration_s: float = 0.0
+    hls_path: str | None = None
+    dash_path: str | None = None
+    steering_url: str | None = None
+    beats_url: str | None = None
+    beat_interval_s: float = 10.0
+    resume_position_s: float = 0.0
+    startup_bitrate_bps: float | None = None

@@ -1,0 +1,17 @@
+"""Manifests: HLS and DASH text in, one model out. No I/O happens here."""
+
+from player_sdk.playlist.dash import parse_mpd
+from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
+from player_sdk.playlist.model import ByteRange, MediaPlaylist, Presentation, Segment, Track
+
+__all__ = [
+    "ByteRange",
+    "MediaPlaylist",
+    "Presentation",
+    "Segment",
+    "Track",
+    "is_multivariant",
+    "parse_media",
+    "parse_mpd",
+    "parse_multivariant",
+]

@@ -1,0 +1,266 @@
+"""HLS playlists (RFC 8216 and its second edition) of on-demand titles: text in, model out.
+
+Read: variants with audio groups, CMAF init segments, byte ranges, ``EXT-X-BITRATE``, ``EXT-X-CONTENT-STEERING``.
+Ignored: subtitles, I-frame playlists, live refresh. Refused: encrypted media, since the player holds no keys.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+from player_sdk.errors import PlaylistError
+from player_sdk.playlist.model import (
+    MAX_SEGMENTS,
+    ByteRange,
+    MediaPlaylist,
+    Presentation,
+    Segment,
+    Track,
+    distinct_rungs,
+    rung_name,
+)
+
+_ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("[^"\r\n]*"|[^",]*)\s*(?:,|$)')
+_VIDEO_CODEC = re.compile(r"^(avc[13]|hvc1|hev1|dvh1|dvhe|av01|vp0?[89])", re.IGNORECASE)
+_MAX_SECONDS = 1e7
+
+
+def is_multivariant(text: str) -> bool:
+    """Whether a playlist lists variants rather than segments."""
+    return "#EXT-X-STREAM-INF" in text
+
+
+def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
+    """Read a multivariant playlist.
+
+    Args:
+        text: The playlist.
+        base_uri: Its own URI or path, against which relative ones are resolved.
+
+    Raises:
+        PlaylistError: Not a multivariant playlist, or no variant with video in it.
+    """
+    lines = _lines(text)
+    video: list[Track] = []
+    audio: list[Track] = []
+    steering: dict[str, str] = {}
+    waiting: tuple[int, dict[str, str]] | None = None
+    for number, line in lines:
+        if line.startswith("#EXT-X-STREAM-INF:"):
+            waiting = (number, _attributes(line))
+        elif line.startswith("#EXT-X-MEDIA:"):
+            attributes = _attributes(line)
+            if attributes.get("TYPE") == "AUDIO" and "URI" in attributes:
+                audio.append(_audio_track(attributes, base_uri, number))
+        elif line.startswith("#EXT-X-CONTENT-STEERING:"):
+            steering = _attributes(line)
+        elif not line.startswith("#") and waiting is not None:
+            track = _video_track(waiting[1], _join(base_uri, line, number), waiting[0])
+            if track is not None and all(track.uri != known.uri for known in video):
+                video.append(track)
+            waiting = None
+    if not video:
+        raise PlaylistError(f"{base_uri or 'playlist'}: no video variant (EXT-X-STREAM-INF with a URI) in it")
+    return Presentation(
+        video=distinct_rungs(video),
+        audio=tuple(audio),
+        steering_uri=_join(base_uri, steering["SERVER-URI"], 0) if "SERVER-URI" in steering else None,
+        steering_pathway=steering.get("PATHWAY-ID"),
+    )
+
+
+def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
+    """Read a media playlist.
+
+    Args:
+        text: The playlist.
+        base_uri: Its own URI or path, against which relative ones are resolved.
+
+    Raises:
+        PlaylistError: Not a media playlist, without segments, encrypted, or with numbers that make no sense.
+    """
+    reading = _MediaReading(base_uri)
+    for number, line in _lines(text):
+        reading.take(number, line)
+    if not reading.segments:
+        raise PlaylistError(f"{base_uri or 'playlist'}: no segments (EXTINF with a URI) in it")
+    return MediaPlaylist(
+        segments=tuple(reading.segments),
+        init_uri=reading.init_uri,
+        init_range=reading.init_range,
+        target_duration_s=reading.target_duration_s,
+        ended=reading.ended,
+    )
+
+
+@dataclass
+class _MediaReading:
+    """The state between the lines of a media playlist: tags apply to the next URI, or to all that follow."""
+
+    base_uri: str
+
+    def __post_init__(self) -> None:
+        self.segments: list[Segment] = []
+        self.init_uri: str | None = None
+        self.init_range: ByteRange | None = None
+        self.target_duration_s = 0.0
+        self.ended = False
+        self._duration_s: float | None = None
+        self._start_s = 0.0
+        self._bitrate_bps: float | None = None
+        self._range: tuple[int, int | None] | None = None
+        self._range_end: tuple[str, int] | None = None
+
+    def take(self, number: int, line: str) -> None:
+        if line.startswith("#EXTINF:"):
+            self._duration_s = _seconds(line[8:].split(",", 1)[0], number)
+        elif not line.startswith("#"):
+            self._take_uri(number, line)
+        elif line.startswith("#EXT-X-BYTERANGE:"):
+            self._range = _byte_range(line[17:], number)
+        elif line.startswith("#EXT-X-BITRATE:"):
+            self._bitrate_bps = 1000.0 * _seconds(line[15:], number)
+        elif line.startswith("#EXT-X-MAP:"):
+            self._take_map(number, _attributes(line))
+        elif line.startswith("#EXT-X-TARGETDURATION:"):
+            self.target_duration_s = _seconds(line[22:], number)
+        elif line.startswith("#EXT-X-KEY:"):
+            method = _attributes(line).get("METHOD", "NONE")
+            if method != "NONE":
+                raise PlaylistError(f"line {number}: encrypted media (METHOD={method}); this player holds no keys")
+        elif line == "#EXT-X-ENDLIST":
+            self.ended = True
+        elif line.startswith("#EXT-X-STREAM-INF"):
+            raise PlaylistError(f"line {number}: a multivariant playlist where a media playlist was expected")
+
+    def _take_map(self, number: int, attributes: dict[str, str]) -> None:
+        if "URI" not in attributes:
+            raise PlaylistError(f"line {number}: EXT-X-MAP without URI")
+        uri = _join(self.base_uri, attributes["URI"], number)
+        if self.init_uri is not None and uri != self.init_uri:
+            raise PlaylistError(f"line {number}: a second init segment; one per track is supported")
+        self.init_uri = uri
+        if "BYTERANGE" in attributes:
+            length, offset = _byte_range(attributes["BYTERANGE"], number)
+            self.init_range = ByteRange(offset=offset or 0, length=length)
+
+    def _take_uri(self, number: int, line: str) -> None:
+        if self._duration_s is None:
+            raise PlaylistError(f"line {number}: a URI without EXTINF before it")
+        if len(self.segments) >= MAX_SEGMENTS:
+            raise PlaylistError(f"line {number}: more than {MAX_SEGMENTS} segments")
+        uri = _join(self.base_uri, line, number)
+        byte_range = self._resolved_range(uri, number)
+        size_bytes: float | None = byte_range.length if byte_range else None
+        if size_bytes is None and self._bitrate_bps:
+            size_bytes = self._bitrate_bps * self._duration_s / 8.0
+        self.segments.append(
+            Segment(
+                uri=uri,
+                start_s=self._start_s,
+                duration_s=self._duration_s,
+                byte_range=byte_range,
+                size_bytes=size_bytes,
+            )
+        )
+        self._start_s += self._duration_s
+        self._duration_s = None
+        self._range = None
+
+    def _resolved_range(self, uri: str, number: int) -> ByteRange | None:
+        if self._range is None:
+            self._range_end = None
+            return None
+        length, offset = self._range
+        if offset is None:
+            if self._range_end is None or self._range_end[0] != uri:
+                raise PlaylistError(
+                    f"line {number}: EXT-X-BYTERANGE without offset does not follow one on the same URI"
+                )
+            offset = self._range_end[1]
+        self._range_end = (uri, offset + length)
+        return ByteRange(offset=offset, length=length)
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    lines = [(number, line.strip()) for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1)]
+    lines = [(number, line) for number, line in lines if line]
+    if not lines or not lines[0][1].startswith("#EXTM3U"):
+        raise PlaylistError("not an HLS playlist: it does not begin with #EXTM3U")
+    return lines[1:]
+
+
+def _attributes(line: str) -> dict[str, str]:
+    return {name: value.strip('"') for name, value in _ATTRIBUTE.findall(line.partition(":")[2])}
+
+
+def _video_track(attributes: dict[str, str], uri: str, number: int) -> Track | None:
+    codecs = tuple(codec.strip() for codec in attributes.get("CODECS", "").split(",") if codec.strip())
+    if codecs and not any(_VIDEO_CODEC.match(codec) for codec in codecs):
+        return None  # an audio-only variant
+    peak_bps = _number(attributes.get("BANDWIDTH", ""), "BANDWIDTH", number)
+    average = attributes.get("AVERAGE-BANDWIDTH")
+    bitrate_bps = _number(average, "AVERAGE-BANDWIDTH", number) if average else peak_bps
+    width, height = _resolution(attributes.get("RESOLUTION", ""))
+    return Track(
+        kind="video",
+        rung=rung_name(uri, height, bitrate_bps),
+        bitrate_bps=bitrate_bps,
+        peak_bitrate_bps=peak_bps,
+        codecs=codecs,
+        width=width,
+        height=height,
+        frame_rate=_number(attributes["FRAME-RATE"], "FRAME-RATE", number) if "FRAME-RATE" in attributes else 0.0,
+        audio_group=attributes.get("AUDIO"),
+        uri=uri,
+    )
+
+
+def _audio_track(attributes: dict[str, str], base_uri: str, number: int) -> Track:
+    language = attributes.get("LANGUAGE", "und")
+    return Track(
+        kind="audio",
+        rung=f"audio-{language}",
+        bitrate_bps=0.0,
+        peak_bitrate_bps=0.0,
+        language=language,
+        default=attributes.get("DEFAULT") == "YES",
+        audio_group=attributes.get("GROUP-ID"),
+        uri=_join(base_uri, attributes["URI"], number),
+    )
+
+
+def _resolution(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _byte_range(text: str, number: int) -> tuple[int, int | None]:
+    match = re.fullmatch(r"(\d{1,15})(?:@(\d{1,15}))?", text.strip(), re.ASCII)
+    if match is None or int(match[1]) == 0:
+        raise PlaylistError(f"line {number}: byte range {text[:40]!r} is not <length>[@<offset>]")
+    return int(match[1]), int(match[2]) if match[2] is not None else None
+
+
+def _seconds(text: str, number: int) -> float:
+    return _number(text, "duration", number, highest=_MAX_SECONDS)
+
+
+def _number(text: str, what: str, number: int, *, highest: float = 1e12) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= highest:
+        raise PlaylistError(f"line {number}: {what} {text[:40]!r} is not a number from 0 to {highest:g}")
+    return value
+
+
+def _join(base_uri: str, uri: str, number: int) -> str:
+    try:
+        return urljoin(base_uri, uri)
+    except ValueError as error:
+        raise PlaylistError(f"line {number}: {uri[:80]!r} is not a URI: {error}") from error

@@ -1,0 +1,77 @@
+"""Which tracks of a title this viewer gets, and what their segments weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from player_sdk.errors import PlaylistError
+from player_sdk.playlist.model import MediaPlaylist, Presentation, Track
+
+DEVICE_MAX_HEIGHT = {"mobile": 720, "tablet": 1080, "desktop": 1080, "tv-hd": 1080, "tv-4k": 2160}
+"""The tallest video worth sending to a kind of device; devices not named here have no cap."""
+
+PLAYABLE_CODECS = ("avc1", "avc3", "mp4a", "opus", "flac", "ac-3", "ec-3", "hvc1", "hev1", "vp09", "av01", "vp9", "vp8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The ladder to adapt on, lowest bit rate first, and the audio to go with it (None: muxed, or silent)."""
+
+    ladder: tuple[Track, ...]
+    audio: Track | None
+
+
+def select_tracks(
+    presentation: Presentation,
+    *,
+    device: str,
+    max_height: int | None = None,
+    codecs: Sequence[str] = PLAYABLE_CODECS,
+    language: str | None = None,
+) -> Selection:
+    """Leave out what the device cannot show or decode; the smallest rung stays when all are too tall.
+
+    Raises:
+        PlaylistError: No video track has codecs that can be played.
+    """
+    decodable = [track for track in presentation.video if _decodable(track, codecs)]
+    if not decodable:
+        known = sorted({codec for track in presentation.video for codec in track.codecs})
+        raise PlaylistError(f"no video track with playable codecs; the manifest offers {known}")
+    caps = [cap for cap in (max_height, DEVICE_MAX_HEIGHT.get(device)) if cap is not None]
+    cap = min(caps) if caps else None
+    fitting = [track for track in decodable if cap is None or _short_side(track) <= cap]
+    ladder = tuple(fitting or decodable[:1])
+    groups = {track.audio_group for track in ladder}
+    candidates = [track for track in presentation.audio if groups == {None} or track.audio_group in groups]
+    preferred = [track for track in candidates if language is not None and track.language == language]
+    audio = next((track for track in preferred + candidates if track in preferred or track.default), None)
+    return Selection(ladder=ladder, audio=audio or (candidates[0] if candidates else None))
+
+
+def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None]) -> list[tuple[float, ...]]:
+    """Bytes of every segment at every rung: as the manifests tell, else bit rate times duration.
+
+    Args:
+        ladder: The rungs.
+        loaded: Their media playlists, None for those not fetched yet; at least one must be there.
+    """
+    reference = next(playlist for playlist in loaded if playlist is not None)
+    sizes = []
+    for index, segment in enumerate(reference.segments):
+        row = []
+        for track, playlist in zip(ladder, loaded, strict=True):
+            known = playlist.segments[index].size_bytes if playlist and index < len(playlist.segments) else None
+            row.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
+        sizes.append(tuple(row))
+    return sizes
+
+
+def _decodable(track: Track, codecs: Sequence[str]) -> bool:
+    return all(codec.lower().startswith(tuple(codecs)) for codec in track.codecs)
+
+
+def _short_side(track: Track) -> int:
+    """A portrait video of 1080x1920 is a 1080p one."""
+    return min(track.width, track.height) if track.width and track.height else track.height

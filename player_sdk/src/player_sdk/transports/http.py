@@ -1,0 +1,25 @@
+"""Real HTTP: the connection pool of a player, and how several players share one."""
+
+from __future__ import annotations
+
+import httpx
+
+
+def http_transport(*, http2: bool = True, connections: int = 20, verify: bool = True) -> httpx.AsyncHTTPTransport:
+    """A pool of connections, HTTP/2 where the server offers it (over TLS)."""
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return httpx.AsyncHTTPTransport(http2=http2, limits=limits, verify=verify)
+
+
+class SharedTransport(httpx.AsyncBaseTransport):
+    """Lends a transport: closing the borrower leaves it open, since its owner closes it."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass the request on."""
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Leave the inner transport open."""
