@@ -35,7 +35,7 @@ def demo(
         sessions: How many sessions a wave plays; by default enough for a clear picture within the time.
         seed: Draws the sample world and the viewers.
     """
-    from orchestration.demo import DemoOptions, run_demo
+    from orchestration.demo.loop import DemoOptions, run_demo
 
     chosen = world or os.environ.get("MATINEE_WORLD") or "sample"
     return run_demo(

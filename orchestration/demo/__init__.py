@@ -1,6 +1,4 @@
-"""`matinee demo`: the whole loop on one machine, stage by stage, with a summary that can be checked."""
+"""`matinee demo`: the whole loop on one machine, stage by stage, with a summary that can be checked.
 
-from orchestration.demo.loop import DemoOptions, run_demo
-from orchestration.demo.summary import DemoSummary
-
-__all__ = ["DemoOptions", "DemoSummary", "run_demo"]
+Nothing is imported here, so that commands which only need the processes (`matinee up`) do not pay for Dagster.
+"""

@@ -1,0 +1,58 @@
+"""What a demo remembers between runs: which world it is in, and how many waves were played."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+
+STATE_FILE = "demo.json"
+
+
+class DemoStateError(Exception):
+    """The remembered state does not fit what was asked for; the message says how to go on."""
+
+
+class DemoState(msgspec.Struct, kw_only=True):
+    """The state file.
+
+    Attributes:
+        world, seed: Which sample world this home folder holds; another one needs another home folder.
+        now: The moment at which the world's history ends.
+        history_written: Whether the whole history is in the event log.
+        waves: How many waves of viewers have been planned; each draws other viewers.
+        catalogue_size_bytes: Size of all packaged titles, which edge capacities are a share of.
+        loops: How often the loop has gone round.
+    """
+
+    world: str
+    seed: int
+    now: dt.datetime
+    history_written: bool = False
+    waves: int = 0
+    catalogue_size_bytes: int = 0
+    loops: int = 0
+
+
+def load_state(home: Path) -> DemoState | None:
+    """The state of an earlier run, or None on the first.
+
+    Raises:
+        DemoStateError: The file cannot be read.
+    """
+    path = home / STATE_FILE
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DemoState)
+    except msgspec.DecodeError as error:
+        raise DemoStateError(f"{path} cannot be read ({error}); `make clean` starts anew") from error
+
+
+def save_state(home: Path, state: DemoState) -> None:
+    """Replace the state file in one step."""
+    home.mkdir(parents=True, exist_ok=True)
+    staged = home / f".{STATE_FILE}"
+    staged.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
+    staged.replace(home / STATE_FILE)
