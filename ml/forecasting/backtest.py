@@ -112,10 +112,15 @@ def backtest(
     """Forecast the last days again from rolling origins and compare with what came.
 
     Args:
-        demand, titles, today, regions, settings, cadence: As for :func:`ml.forecasting.fit`.
+        demand: region_id, title_id, event_day, sessions; days without sessions are absent.
+        titles: title_id and, where known, release_date, genres, language, kind.
+        today: The first day that is not complete.
+        regions: Regions that exist even when nothing was seen there.
+        settings: How much to train on, and how far ahead.
         origins: How many origins; they stand ``settings.horizon // 2 + 1`` periods apart, the newest so that all its
             horizons are complete days.
         top_k: Length of the lists that recall compares.
+        cadence: Length of a period and of the season.
     """
     whole = build_panel(demand, titles, today=today, regions=regions, cadence=cadence)
     horizon = settings.horizon

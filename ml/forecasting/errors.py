@@ -1,8 +1,10 @@
 """What can go wrong in forecasting.
 
-ForecastingError
-├── DemandInputError     a frame lacks a column or cannot be read as demand
-└── TooLittleHistory     not enough complete days to train a model; the fallback still works
+::
+
+    ForecastingError
+    ├── DemandInputError     a frame lacks a column or cannot be read as demand
+    └── TooLittleHistory     not enough complete days to train a model; the fallback still works
 """
 
 from __future__ import annotations

@@ -68,8 +68,12 @@ def forecast(
 
     Args:
         model: What :func:`fit` gave, or None for the fallback.
-        demand, titles, today, regions, cadence: As for :func:`fit`.
+        demand: As for :func:`fit`.
+        titles: As for :func:`fit`.
+        today: The first day that is not complete.
         horizon_days: How many periods ahead.
+        regions: Regions that must be in the forecast.
+        cadence: Length of a period and of the season.
 
     Returns:
         One row a region, title and day: region_id, title_id, day, sessions (expected), q10, q50, q90, model.

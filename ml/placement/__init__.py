@@ -1,0 +1,50 @@
+"""Placement: which title x rung x segment group each edge of a region should hold, and whether a plan may be filled.
+
+The door: :func:`plan` makes a region's plan, :func:`explain` says why a title is (not) in it, :func:`replay` plays a past
+day against it beside LRU, the running plan and an oracle (:func:`plan_from_truth`), :func:`judge` is the gate.
+"""
+
+from ml.placement.catalogue import ARTWORK, BLOCK, MANIFEST
+from ml.placement.errors import NoDemand, PlacementError, PlacementInputError
+from ml.placement.explain import Explanation, explain
+from ml.placement.oracle import plan_from_truth
+from ml.placement.plan import PLAN_SCHEMA, EdgeTotals, PlacementPlan, PlacementSettings, plan
+from ml.placement.replay import (
+    CANDIDATE,
+    LRU,
+    ORACLE,
+    RUNNING,
+    GateVerdict,
+    ReplayResult,
+    judge,
+    replay,
+)
+from ml.placement.watching import GroupLayout, WatchThrough, learn_watch_through
+
+__all__ = [
+    "ARTWORK",
+    "BLOCK",
+    "CANDIDATE",
+    "LRU",
+    "MANIFEST",
+    "ORACLE",
+    "PLAN_SCHEMA",
+    "RUNNING",
+    "EdgeTotals",
+    "Explanation",
+    "GateVerdict",
+    "GroupLayout",
+    "NoDemand",
+    "PlacementError",
+    "PlacementInputError",
+    "PlacementPlan",
+    "PlacementSettings",
+    "ReplayResult",
+    "WatchThrough",
+    "explain",
+    "judge",
+    "learn_watch_through",
+    "plan",
+    "plan_from_truth",
+    "replay",
+]

@@ -1,0 +1,364 @@
+"""The replay: yesterday's sessions, block by block at each edge, under several placements; and the gate.
+
+A session asks for the manifest and, group by group as far as it watched, for its rung and for one audio track. It goes
+to an edge of its region that holds the title's prefix, else to the edge that the title hashes to. Placed blocks are
+hits; all others pass through an LRU in what the placement leaves free for pull-through.
+
+What the gate proves is that a plan does no harm on the last day that is known. It is no estimate of tomorrow: the
+forecast behind the plan has seen that day. The causal measure is the back-test and the benchmark.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ml.placement.catalogue import (
+    BLOCK,
+    Blocks,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    read_blocks,
+    require_columns,
+    rung_height,
+)
+from ml.placement.errors import PlacementInputError
+from ml.placement.lru import LeastRecentlyUsed
+from ml.placement.spread import EdgeRoom, read_edges
+from ml.placement.watching import LAYOUT, GroupLayout
+
+LRU = "lru"
+RUNNING = "running"
+CANDIDATE = "candidate"
+ORACLE = "oracle"
+
+MAX_SESSIONS = 200_000
+START_WEIGHT = 0.3
+"""How much of the score is local starts; the rest is the byte hit ratio."""
+TOLERANCE = 0.005
+
+TABLE_SCHEMA = {
+    "placement": pl.String,
+    "sessions": pl.Int64,
+    "byte_hit_ratio": pl.Float64,
+    "local_start_ratio": pl.Float64,
+    "upstream_bytes": pl.Float64,
+    "fill_bytes": pl.Float64,
+    "score": pl.Float64,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayResult:
+    """What a replay measured.
+
+    Attributes:
+        table: One row a placement: sessions, byte_hit_ratio, local_start_ratio (sessions whose video prefix was at the
+            edge), upstream_bytes (misses), fill_bytes (new bytes that the placement would have pushed), score.
+        by_edge: The same by edge: placement, edge_id, sessions, byte_hit_ratio, upstream_bytes.
+        sessions: Sessions of the scored day in the region.
+        sampled_share: Share of them that was replayed; below 1 when there were more than the cap.
+        notes: What was left out.
+    """
+
+    table: pl.DataFrame
+    by_edge: pl.DataFrame
+    sessions: int
+    sampled_share: float
+    notes: tuple[str, ...] = ()
+
+    def metric(self, placement: str, name: str) -> float:
+        """One number of the table; NaN when that placement was not replayed."""
+        row = self.table.filter(pl.col("placement") == placement)
+        return float(row[name][0]) if len(row) else float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateVerdict:
+    """Whether a plan may be filled, and why."""
+
+    accepted: bool
+    reason: str
+    beside: str
+    """What it was compared with: ``running`` or ``lru``."""
+
+
+def replay(
+    placements: Mapping[str, pl.DataFrame],
+    requests: pl.DataFrame,
+    objects: pl.DataFrame,
+    edges: pl.DataFrame,
+    *,
+    region_id: str,
+    day: dt.date,
+    resident: pl.DataFrame | None = None,
+    layout: GroupLayout = LAYOUT,
+    max_sessions: int = MAX_SESSIONS,
+    seed: int = 7,
+) -> ReplayResult:
+    """Replay one day under several placements, beside pure LRU on the whole of each edge.
+
+    Args:
+        placements: Frames with edge_id and the columns of a block, by name (``candidate``, ``running``, ``oracle``).
+        requests: region_id, title_id, rung, seconds_watched, started_at. Sessions before ``day`` warm the caches up.
+        objects: title_id, package_id, rung, segment_group, size_bytes.
+        edges: edge_id, region_id, failure_domain, capacity_bytes, pull_reserve_share.
+        region_id: The region to replay.
+        day: The day that is scored, UTC.
+        resident: What stands on the edges now, for the bytes that a placement would have to push.
+        layout: When segment groups start.
+        max_sessions: Larger days are sampled down to so many sessions, warm-up likewise.
+        seed: Of the sample.
+
+    Raises:
+        PlacementInputError: A placement is larger than an edge, or a frame lacks a column.
+    """
+    blocks = read_blocks(objects)
+    rooms = read_edges(edges, region_id)
+    sessions, total, share, notes = _sessions(blocks, requests, region_id, day, max_sessions, seed)
+    asked = _ask(blocks, sessions, layout)
+    rows, edge_rows = [], []
+    for name, placement in {LRU: None, **placements}.items():
+        placed = np.stack([_placed(blocks, placement, room, name) for room in rooms], axis=1)
+        held = np.stack([_placed(blocks, resident, room, None) for room in rooms], axis=1)
+        outcome = _play(blocks, sessions, asked, placed, rooms, pure_lru=placement is None)
+        rows.append({"placement": name, **outcome.totals(float((blocks.size_bytes @ (placed & ~held)).sum()))})
+        edge_rows += [{"placement": name, **row} for row in outcome.by_edge(rooms)]
+    return ReplayResult(
+        table=pl.DataFrame(rows, schema=TABLE_SCHEMA),
+        by_edge=pl.DataFrame(edge_rows),
+        sessions=total,
+        sampled_share=share,
+        notes=tuple(notes),
+    )
+
+
+def judge(result: ReplayResult) -> GateVerdict:
+    """Refuse a candidate that is worse than what runs: the running plan, or LRU when nothing runs.
+
+    Worse means a lower score, 0.7 x byte hit ratio + 0.3 x local starts, by more than a tolerance of 0.005.
+    """
+    has_running = bool((result.table["placement"] == RUNNING).any())
+    beside = RUNNING if has_running else LRU
+    if result.sessions == 0:
+        if has_running:
+            return GateVerdict(accepted=False, reason="no session to replay: the running plan stays", beside=beside)
+        return GateVerdict(
+            accepted=True, reason="no session to replay and nothing runs: nothing to lose", beside=beside
+        )
+    candidate, current = result.metric(CANDIDATE, "score"), result.metric(beside, "score")
+    if not np.isfinite(candidate):
+        return GateVerdict(accepted=False, reason="the candidate was not replayed", beside=beside)
+    numbers = f"score {candidate:.4f} against {current:.4f} of {beside}"
+    if candidate < current - TOLERANCE:
+        return GateVerdict(accepted=False, reason=f"worse than what runs: {numbers}", beside=beside)
+    return GateVerdict(accepted=True, reason=f"not worse than what runs: {numbers}", beside=beside)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sessions:
+    """Sessions in order of time, as arrays."""
+
+    title: IntArray
+    height: IntArray
+    seconds_watched: FloatArray
+    scored: BoolArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """Block requests in order: for each session its blocks, flattened."""
+
+    session: IntArray
+    block: IntArray
+    is_start: BoolArray
+
+
+def _sessions(
+    blocks: Blocks, requests: pl.DataFrame, region_id: str, day: dt.date, max_sessions: int, seed: int
+) -> tuple[_Sessions, int, float, list[str]]:
+    require_columns(requests, ("region_id", "title_id", "rung", "seconds_watched", "started_at"), "requests")
+    notes: list[str] = []
+    own = requests.filter(
+        (pl.col("region_id") == region_id) & pl.col("started_at").is_not_null() & pl.col("seconds_watched").is_finite()
+    ).with_columns((pl.col("started_at").dt.date() == day).alias("scored"))
+    own = own.filter(pl.col("started_at").dt.date() <= day)
+    known = own.filter(pl.col("title_id").is_in(list(blocks.titles)))
+    if len(known) < len(own):
+        notes.append(f"{len(own) - len(known)} of {len(own)} sessions are of titles that are not in the catalogue")
+    scored, warm = known.filter(pl.col("scored")), known.filter(~pl.col("scored"))
+    total = len(scored)
+    share = min(1.0, max_sessions / total) if total else 1.0
+    if share < 1.0:
+        scored = scored.sample(max_sessions, seed=seed)
+        notes.append(f"{max_sessions} of {total} sessions replayed: a random sample with seed {seed}")
+    if len(warm) > max_sessions:
+        warm = warm.sort("started_at").tail(max_sessions)
+    ordered = pl.concat([warm, scored]).sort("started_at", "title_id", "rung", "seconds_watched")
+    rungs = ordered["rung"].fill_null("").to_list()
+    heights = {rung: rung_height(rung) for rung in set(rungs)}
+    return (
+        _Sessions(
+            title=np.searchsorted(
+                np.array(blocks.titles, dtype=object), ordered["title_id"].to_numpy().astype(object)
+            ).astype(np.int64),
+            height=np.array([heights[rung] for rung in rungs], dtype=np.int64),
+            seconds_watched=ordered["seconds_watched"].to_numpy().astype(np.float64),
+            scored=ordered["scored"].to_numpy(),
+        ),
+        total,
+        share,
+        notes,
+    )
+
+
+def _ask(blocks: Blocks, sessions: _Sessions, layout: GroupLayout) -> _Asked:
+    """Expand sessions to block requests: manifest, then video and the first audio track by group."""
+    start_of: dict[tuple[int, int], tuple[int, int]] = {}
+    ladder: dict[int, list[int]] = {}
+    audio: dict[int, tuple[int, int]] = {}
+    manifest: dict[int, int] = {}
+    boundaries = np.concatenate([[0], np.nonzero(np.diff(blocks.chain))[0] + 1, [len(blocks)]]).astype(np.int64)
+    for first, end in zip(boundaries[:-1].tolist(), boundaries[1:].tolist(), strict=True):
+        if first == end:
+            continue
+        title, kind = int(blocks.title[first]), str(blocks.kind[first])
+        if kind == "video":
+            start_of[title, int(blocks.height[first])] = (first, end - first)
+            ladder.setdefault(title, []).append(int(blocks.height[first]))
+        elif kind == "audio":
+            audio.setdefault(title, (first, end - first))
+        else:
+            manifest[title] = first
+    reached = layout.groups_reached(sessions.seconds_watched).tolist()
+    session_of: list[int] = []
+    block_of: list[int] = []
+    is_start: list[bool] = []
+    for index, (title, height) in enumerate(zip(sessions.title.tolist(), sessions.height.tolist(), strict=True)):
+        wanted: list[int] = []
+        if title in manifest:
+            wanted.append(manifest[title])
+        start = None
+        rungs = ladder.get(title)
+        if rungs:
+            served = max((rung for rung in rungs if rung <= height), default=min(rungs))
+            start, count = start_of[title, served]
+            wanted.extend(range(start, start + min(reached[index], count)))
+        if title in audio:
+            first, count = audio[title]
+            wanted.extend(range(first, first + min(reached[index], count)))
+        block_of.extend(wanted)
+        session_of.extend([index] * len(wanted))
+        is_start.extend([block == start for block in wanted])
+    return _Asked(
+        session=np.array(session_of, dtype=np.int64),
+        block=np.array(block_of, dtype=np.int64),
+        is_start=np.array(is_start, dtype=np.bool_),
+    )
+
+
+def _placed(blocks: Blocks, placement: pl.DataFrame | None, room: EdgeRoom, name: str | None) -> BoolArray:
+    if placement is None or not len(placement):
+        return np.zeros(len(blocks), dtype=np.bool_)
+    require_columns(placement, ("edge_id", *BLOCK), name or "resident")
+    here = placement.filter(pl.col("edge_id") == room.edge_id).select(
+        *BLOCK[:3], pl.col("segment_group").cast(pl.Int64), pl.lit(value=True).alias("placed")
+    )
+    joined = blocks.frame.join(here.unique(BLOCK), on=BLOCK, how="left", maintain_order="left")
+    placed = joined["placed"].fill_null(value=False).to_numpy()
+    size = float(blocks.size_bytes[placed].sum())
+    # a running plan may be older than the catalogue or the disk; a new one may not be too large
+    if name == CANDIDATE and size > room.capacity_bytes:
+        raise PlacementInputError(
+            f"the plan puts {size:.0f} bytes on {room.edge_id}, which holds {room.capacity_bytes:.0f}: make it again"
+        )
+    return placed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    sizes: FloatArray
+    hits: BoolArray
+    edge: IntArray
+    starts: BoolArray
+    session: IntArray
+
+    def totals(self, fill_bytes: float) -> dict[str, object]:
+        asked = self.sizes.sum()
+        byte_hit = float(self.sizes[self.hits].sum() / asked) if asked else 0.0
+        start = float(self.hits[self.starts].mean()) if self.starts.any() else 0.0
+        return {
+            "sessions": len(np.unique(self.session)),
+            "byte_hit_ratio": byte_hit,
+            "local_start_ratio": start,
+            "upstream_bytes": float(self.sizes[~self.hits].sum()),
+            "fill_bytes": fill_bytes,
+            "score": (1 - START_WEIGHT) * byte_hit + START_WEIGHT * start,
+        }
+
+    def by_edge(self, rooms: tuple[EdgeRoom, ...]) -> list[dict[str, object]]:
+        rows = []
+        for index, room in enumerate(rooms):
+            here = self.edge == index
+            asked = self.sizes[here].sum()
+            rows.append(
+                {
+                    "edge_id": room.edge_id,
+                    "sessions": len(np.unique(self.session[here])),
+                    "byte_hit_ratio": float(self.sizes[here & self.hits].sum() / asked) if asked else 0.0,
+                    "upstream_bytes": float(self.sizes[here & ~self.hits].sum()),
+                }
+            )
+        return rows
+
+
+def _play(
+    blocks: Blocks,
+    sessions: _Sessions,
+    asked: _Asked,
+    placed: BoolArray,
+    rooms: tuple[EdgeRoom, ...],
+    *,
+    pure_lru: bool,
+) -> _Outcome:
+    route = _routes(blocks, placed, rooms)
+    edge = route[blocks.title[asked.block]]
+    hits = placed[asked.block, edge]
+    sizes = blocks.size_bytes[asked.block]
+    for index, room in enumerate(rooms):
+        free = room.capacity_bytes if pure_lru else room.reserve_bytes
+        cache = LeastRecentlyUsed(free)
+        pulled = np.nonzero((edge == index) & ~hits)[0]
+        answers = [
+            cache.ask(block, size)
+            for block, size in zip(asked.block[pulled].tolist(), sizes[pulled].tolist(), strict=True)
+        ]
+        hits[pulled] = np.array(answers, dtype=np.bool_)
+    scored = sessions.scored[asked.session]
+    return _Outcome(
+        sizes=sizes[scored],
+        hits=hits[scored],
+        edge=edge[scored],
+        starts=asked.is_start[scored],
+        session=asked.session[scored],
+    )
+
+
+def _routes(blocks: Blocks, placed: BoolArray, rooms: tuple[EdgeRoom, ...]) -> IntArray:
+    """The edge that answers for each title: one that holds a prefix of it, else by hash of its id; shape [titles]."""
+    prefix = (blocks.group == 0) & (blocks.kind == "video")
+    holds = np.zeros((len(blocks.titles), len(rooms)), dtype=np.int64)
+    np.add.at(holds, blocks.title[prefix], placed[prefix].astype(np.int64))
+    by_hash = np.array([zlib.crc32(title.encode()) % len(rooms) for title in blocks.titles], dtype=np.int64)
+    # of several holders the one with more of it, so that a replica's prefix does not draw sessions from the body
+    rows = np.nonzero(placed)
+    weight = np.zeros(holds.shape)
+    np.add.at(weight, (blocks.title[rows[0]], rows[1]), blocks.size_bytes[rows[0]])
+    weight = np.where(holds > 0, weight, -1.0)
+    return np.where(holds.any(axis=1), weight.argmax(axis=1), by_hash).astype(np.int64)

@@ -1,0 +1,102 @@
+"""Which edge of a region is a title's home, and where its further copies may stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ml.placement.catalogue import BoolArray, FloatArray, IntArray, require_columns
+from ml.placement.errors import PlacementInputError
+
+NO_COPY = -1
+MOVE_TOLERANCE = 1.25
+"""A title stays on an edge that holds it while that edge would not be loaded more than this against the best one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeRoom:
+    """One edge as a plan sees it: what it is called, what it fails with and how many bytes a plan may use."""
+
+    edge_id: str
+    failure_domain: str
+    capacity_bytes: float
+    pull_reserve_share: float
+
+    @property
+    def usable_bytes(self) -> float:
+        """Capacity less the share that is left to pull-through."""
+        return self.capacity_bytes * (1.0 - self.pull_reserve_share)
+
+    @property
+    def reserve_bytes(self) -> float:
+        """What is left to pull-through."""
+        return self.capacity_bytes * self.pull_reserve_share
+
+
+def read_edges(edges: pl.DataFrame, region_id: str) -> tuple[EdgeRoom, ...]:
+    """The edges of a region, by id.
+
+    Args:
+        edges: edge_id, region_id, failure_domain, capacity_bytes, pull_reserve_share.
+        region_id: The region.
+
+    Raises:
+        PlacementInputError: The region has no edge, or a capacity or reserve makes no sense.
+    """
+    require_columns(edges, ("edge_id", "region_id", "failure_domain", "capacity_bytes", "pull_reserve_share"), "edges")
+    rooms = []
+    for row in edges.filter(pl.col("region_id") == region_id).unique("edge_id").sort("edge_id").iter_rows(named=True):
+        room = EdgeRoom(
+            edge_id=row["edge_id"],
+            failure_domain=row["failure_domain"],
+            capacity_bytes=float(row["capacity_bytes"]),
+            pull_reserve_share=float(row["pull_reserve_share"]),
+        )
+        if not (np.isfinite(room.capacity_bytes) and room.capacity_bytes >= 0 and 0 <= room.pull_reserve_share <= 1):
+            raise PlacementInputError(
+                f"edge {room.edge_id}: capacity_bytes {room.capacity_bytes} and pull_reserve_share "
+                f"{room.pull_reserve_share} make no sense; give bytes >= 0 and a share from 0 to 1"
+            )
+        rooms.append(room)
+    if not rooms:
+        raise PlacementInputError(f"region {region_id!r} has no edge; the edges frame has {edges['edge_id'].to_list()}")
+    return tuple(rooms)
+
+
+def spread_titles(load: FloatArray, held: BoolArray, edges: tuple[EdgeRoom, ...]) -> IntArray:
+    """Order in which each title would use the edges: 0 is its home, 1 its first replica, ...
+
+    Titles are dealt out from the heaviest down, each to the edge that stays least loaded for its room; a title that an
+    edge holds already stays there unless that would tilt the load. Of edges that fail together only one is used.
+
+    Args:
+        load: Expected bytes of each title, shape [titles].
+        held: Whether an edge holds the title's prefix now, shape [titles, edges].
+        edges: The edges; those without room get nothing.
+
+    Returns:
+        Copy number by title and edge, ``NO_COPY`` where none may stand, shape [titles, edges].
+    """
+    copies = np.full((len(load), len(edges)), NO_COPY, dtype=np.int64)
+    usable = [index for index, edge in enumerate(edges) if edge.usable_bytes > 0]
+    if not usable:
+        return copies
+    room = [edges[index].usable_bytes for index in usable]
+    domains = [edges[index].failure_domain for index in usable]
+    carried = [0.0] * len(usable)
+    holds = held[:, usable].tolist()
+    for title in np.argsort(-load, kind="stable").tolist():
+        weight = float(load[title])
+        would_be = [(carried[place] + weight) / room[place] for place in range(len(usable))]
+        order = sorted(range(len(usable)), key=would_be.__getitem__)
+        limit = would_be[order[0]] * MOVE_TOLERANCE
+        order.sort(key=lambda place, held_by=holds[title], top=limit: not (held_by[place] and would_be[place] <= top))
+        carried[order[0]] += weight
+        taken: set[str] = set()
+        for place in order:
+            if domains[place] not in taken:
+                copies[title, usable[place]] = len(taken)
+                taken.add(domains[place])
+    return copies
