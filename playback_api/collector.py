@@ -224,7 +224,7 @@ def create_collector_app(
 
 async def _log_unexpected(error: Exception, scope: Scope) -> None:
     if not isinstance(error, HTTPException):
-        logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+        logger.error("a request to %s failed", scope["path"], exc_info=error)
 
 
 def _open_log(settings: CollectorSettings) -> GroupCommitLog:
