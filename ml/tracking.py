@@ -1,0 +1,249 @@
+"""Runs, models and champions in MLflow. The only file that imports it, and only when used: importing takes seconds.
+
+A model here is a folder of files that its own room can read; MLflow keeps the folder, its signature, the run that made
+it and the aliases. Nothing is pickled, and nothing leaves the machine. The tracking store is a database (SQLite by
+default); artifacts are files in a folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+MODEL_FOLDER = "model"
+FLAVOUR = "matinee"
+
+_NOT_IN_METRIC_NAMES = re.compile(r"[^A-Za-z0-9_\-. /]+")
+_NOISY_LOGGERS = ("mlflow", "alembic")
+
+
+class TrackingError(Exception):
+    """MLflow could not do what was asked."""
+
+
+class ModelMissing(TrackingError):
+    """No model, version or alias of that name is registered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSignature:
+    """What a model takes and gives: names with MLflow's types (``string``, ``long``, ``float``, ``double``)."""
+
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredVersion:
+    """One version of a registered model.
+
+    Attributes:
+        data_id: Which data it was trained on, as its run logged it.
+        metrics: What its run measured.
+    """
+
+    name: str
+    version: int
+    run_id: str
+    data_id: str
+    metrics: Mapping[str, float]
+
+
+class Tracker:
+    """Everything that the project asks of MLflow.
+
+    Args:
+        tracking_uri: A database, such as ``sqlite:///path/mlflow.db``; its folder is created.
+        artifact_folder: Where files of runs and models are kept.
+    """
+
+    def __init__(self, tracking_uri: str, artifact_folder: Path) -> None:
+        if tracking_uri.startswith("file:") or "://" not in tracking_uri:
+            raise TrackingError(f"{tracking_uri!r} is not a database; give one such as sqlite:///path/mlflow.db")
+        self.tracking_uri = tracking_uri
+        self.artifact_folder = artifact_folder
+        self._opened: MlflowClient | None = None
+
+    @contextlib.contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[TrackedRun]:
+        """A run in an experiment: finished at the end of the block, failed when the block raises."""
+        run = self._client.create_run(self._experiment_id(experiment), run_name=name)
+        tracked = TrackedRun(self._client, run.info.run_id, run.info.experiment_id)
+        status = "FAILED"
+        try:
+            yield tracked
+            status = "FINISHED"
+        finally:
+            self._client.set_terminated(tracked.run_id, status)
+
+    def register(
+        self, run: TrackedRun, name: str, folder: Path, *, signature: ModelSignature, description: str = ""
+    ) -> RegisteredVersion:
+        """Keep a folder as the next version of the registered model ``name``."""
+        self._write_model_file(run, folder, signature)
+        run.log_folder(folder, MODEL_FOLDER)
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+        source = f"{self._client.get_run(run.run_id).info.artifact_uri}/{MODEL_FOLDER}"
+        version = self._client.create_model_version(name, source, run_id=run.run_id, description=description)
+        return self._described(version)
+
+    def latest(self, name: str) -> RegisteredVersion | None:
+        """The version registered last; None while there is none."""
+        versions = self._client.search_model_versions(f"name = '{name}'")
+        return self._described(max(versions, key=lambda version: int(version.version))) if versions else None
+
+    def champion(self, name: str) -> RegisteredVersion | None:
+        """The version under the alias ``champion``; None while nothing was promoted."""
+        found = self._client.search_registered_models(f"name = '{name}'")
+        number = found[0].aliases.get(CHAMPION) if found else None
+        return None if number is None else self._described(self._client.get_model_version(name, str(number)))
+
+    def promote(self, name: str, version: int) -> None:
+        """Move the alias ``champion`` to a version.
+
+        Raises:
+            ModelMissing: There is no such version.
+        """
+        self._version(name, version)
+        self._client.set_registered_model_alias(name, CHAMPION, str(version))
+
+    def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Note something on a version, such as what the gate decided."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(name, str(version), key, value)
+
+    def model_folder(self, name: str, version: int) -> Path:
+        """The files of a version, to be read only.
+
+        Raises:
+            ModelMissing: There is no such version, or its files are gone.
+        """
+        source = self._version(name, version).source
+        folder = Path(source.removeprefix("file://"))
+        if not folder.is_dir():
+            raise ModelMissing(f"version {version} of {name} has no files at {source}; train it again")
+        return folder
+
+    @property
+    def _client(self) -> MlflowClient:
+        if self._opened is None:
+            self._opened = self._open_client()
+        return self._opened
+
+    def _open_client(self) -> MlflowClient:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        for logger in _NOISY_LOGGERS:
+            logging.getLogger(logger).setLevel(logging.WARNING)
+        from mlflow import MlflowClient
+
+        if self.tracking_uri.startswith("sqlite:///"):
+            Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
+
+    def _experiment_id(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        folder = self.artifact_folder.resolve() / re.sub(r"[^a-z0-9-]+", "-", name.lower())
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(self._client.create_experiment(name, artifact_location=folder.as_uri()))
+
+    def _write_model_file(self, run: TrackedRun, folder: Path, signature: ModelSignature) -> None:
+        from mlflow.models import Model
+        from mlflow.models import ModelSignature as MlflowSignature
+        from mlflow.types import ColSpec, Schema
+
+        def schema(columns: Mapping[str, str]) -> Any:
+            return Schema([ColSpec(type=kind, name=name) for name, kind in columns.items()])
+
+        model = Model(
+            artifact_path=MODEL_FOLDER,
+            run_id=run.run_id,
+            flavors={FLAVOUR: {"files": sorted(path.name for path in folder.iterdir())}},
+            signature=MlflowSignature(inputs=schema(signature.inputs), outputs=schema(signature.outputs)),
+        )
+        model.save(str(folder / "MLmodel"))
+
+    def _version(self, name: str, version: int) -> ModelVersion:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_model_version(name, str(version))
+        except MlflowException as error:
+            raise ModelMissing(f"no version {version} of {name} is registered in {self.tracking_uri}") from error
+
+    def _described(self, version: ModelVersion) -> RegisteredVersion:
+        run = self._client.get_run(version.run_id)
+        datasets = run.inputs.dataset_inputs if run.inputs else []
+        return RegisteredVersion(
+            name=version.name,
+            version=int(version.version),
+            run_id=version.run_id,
+            data_id=datasets[0].dataset.digest if datasets else "",
+            metrics=dict(run.data.metrics),
+        )
+
+
+class TrackedRun:
+    """A run that is going on; obtained from ``Tracker.run``."""
+
+    def __init__(self, client: MlflowClient, run_id: str, experiment_id: str) -> None:
+        self._client = client
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+
+    @property
+    def path(self) -> str:
+        """Where MLflow's pages show the run, below their root."""
+        return f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+
+    def log_parameters(self, parameters: Mapping[str, object]) -> None:
+        """Log what the training was told."""
+        for name, value in parameters.items():
+            self._client.log_param(self.run_id, name, value)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log numbers; characters that MLflow refuses in names become underscores."""
+        for name, value in metrics.items():
+            self._client.log_metric(self.run_id, _NOT_IN_METRIC_NAMES.sub("_", name), float(value))
+
+    def log_data(self, name: str, data_id: str, source: str) -> None:
+        """Log which data was used.
+
+        Args:
+            name: What it is, such as ``serving.srv_viewing``.
+            data_id: A digest of its content, at most 36 characters.
+            source: Where it was read.
+        """
+        from mlflow.entities import Dataset, DatasetInput
+
+        data = Dataset(name=name, digest=data_id, source_type="warehouse", source=source)
+        self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset=data, tags=[])])
+
+    def log_plot(self, name: str, png: bytes) -> None:
+        """Log a picture as ``plots/<name>.png``."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"{name}.png")
+            path.write_bytes(png)
+            self._client.log_artifact(self.run_id, str(path), "plots")
+
+    def log_text(self, text: str, path: str) -> None:
+        """Log a text, such as a table in Markdown, under a relative path."""
+        self._client.log_text(self.run_id, text, path)
+
+    def log_folder(self, folder: Path, path: str) -> None:
+        """Log every file of a folder below a relative path."""
+        self._client.log_artifacts(self.run_id, str(folder), path)
