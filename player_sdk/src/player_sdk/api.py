@@ -10,7 +10,7 @@ import msgspec
 
 from player_sdk.errors import ApiError, ServiceUnavailable, TitleNotFound, TitleUnavailable
 from player_sdk.headers import retry_after_s
-from player_sdk.models import CataloguePage, HomeItem, HomePage, HomeRow, PlaybackPlan, SearchResults, Viewer
+from player_sdk.models import CataloguePage, HomeItem, HomePage, HomeRow, PlaybackPlan, SearchResults, Title, Viewer
 
 AnswerType = TypeVar("AnswerType", bound=msgspec.Struct)
 
@@ -49,6 +49,10 @@ class ControlApi:
         """A page of the catalogue."""
         query = {"genre": genre, "cursor": cursor, "limit": limit}
         return await self._get("/v1/catalogue/titles", query, CataloguePage)
+
+    async def title(self, title_id: str) -> Title:
+        """One title of the catalogue."""
+        return await self._get(f"/v1/catalogue/titles/{title_id}", {}, Title)
 
     async def search(self, text: str) -> SearchResults:
         """Titles that match."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,14 @@ class HeartbeatSettings:
     spool_limit_bytes: int = 4_000_000
 
 
+class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    reason: str = ""
+
+
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int = 0
-    rejected: list[msgspec.Raw] = []
+    rejected: list[_Refusal] = []
 
 
 class BeatSender:
@@ -80,6 +85,8 @@ class BeatSender:
         self._spool = (
             BeatSpool(settings.spool_folder, limit_bytes=settings.spool_limit_bytes) if settings.spool_folder else None
         )
+        self._put_by_session: Counter[str] = Counter()
+        self._sent_by_session: Counter[str] = Counter()
         self.sent = 0
         self.rejected = 0
         self.lost = 0
@@ -101,6 +108,7 @@ class BeatSender:
             self._queue.popleft()
             self.lost += 1
         self._queue.append((beats_url, beat))
+        self._put_by_session[beat.session_id] += 1
         self._oldest_s = min(self._oldest_s, self._clock.now())
 
     async def send_due(self) -> None:
@@ -110,6 +118,11 @@ class BeatSender:
         due = full or now_s >= self._oldest_s + self._settings.max_delay_s
         if self._queue and due and now_s >= self._not_before_s:
             await self._background.run(self._send_all)
+
+    def result_of(self, session_id: str) -> tuple[int, int]:
+        """How many beats of a session the collector took, and how many it did not; forgets the session."""
+        put, sent = self._put_by_session.pop(session_id, 0), self._sent_by_session.pop(session_id, 0)
+        return sent, max(0, put - sent)
 
     async def flush(self) -> bool:
         """Send all that is queued, waiting for a busy collector for at most ``flush_s``; True when nothing is left."""
@@ -173,10 +186,11 @@ class BeatSender:
             return False
         self._failures = 0
         if response.is_success:
-            refused = len(_decode_answer(response.content).rejected)
-            self.last_error = None if not refused else f"the collector refused {refused} beats"
-            self.rejected += refused
-            self.sent += len(batch) - refused
+            refused = {refusal.index for refusal in _decode_answer(response.content).rejected}
+            self.last_error = None if not refused else f"the collector refused {len(refused)} beats"
+            self.rejected += len(refused)
+            self.sent += len(batch) - len(refused)
+            self._sent_by_session.update(beat.session_id for i, beat in enumerate(batch) if i not in refused)
         else:
             self.last_error = f"the collector answered {response.status_code}: {response.text[:200]}"
             self.rejected += len(batch)

@@ -15,7 +15,7 @@ from player_sdk.api import ControlApi
 from player_sdk.beat_sender import BeatSender, HeartbeatSettings
 from player_sdk.clock import Clock, SystemClock
 from player_sdk.errors import PlayerError
-from player_sdk.models import CataloguePage, HomePage, Pathway, PlaybackPlan, SearchResults, Viewer
+from player_sdk.models import CataloguePage, HomePage, Pathway, PlaybackPlan, SearchResults, Title, Viewer
 from player_sdk.session import PlaybackSettings, Session
 from player_sdk.transports import SharedTransport, http_transport
 
@@ -106,6 +106,14 @@ class Player:
     ) -> CataloguePage:
         """A page of the catalogue."""
         return await self._required_api().catalogue(genre=genre, cursor=cursor, limit=limit)
+
+    async def title(self, title_id: str) -> Title:
+        """One title of the catalogue.
+
+        Raises:
+            TitleNotFound: No such title.
+        """
+        return await self._required_api().title(title_id)
 
     async def search(self, text: str) -> SearchResults:
         """Titles whose name or genre matches."""

@@ -57,29 +57,31 @@ class HomePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Title(msgspec.Struct, frozen=True, kw_only=True):
-    """A title as the catalogue and the search list it."""
+    """A title as the catalogue and the search list it; ``poster_path`` is below the page's ``artwork_base_url``."""
 
     title_id: str
     name: str = ""
     kind: str = ""
     genres: list[str] = []
-    language: str = ""
     maturity_age: int = 0
-    runtime_s: float | None = None
-    synopsis: str = ""
+    release_date: dt.date | None = None
+    duration_s: float = 0.0
+    poster_path: str | None = None
 
 
 class CataloguePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the catalogue; ``next_cursor`` asks for the next one and is None on the last."""
 
-    items: list[Title] = []
+    titles: list[Title] = []
     next_cursor: str | None = None
+    artwork_base_url: str = ""
 
 
 class SearchResults(msgspec.Struct, frozen=True, kw_only=True):
     """Titles that match a search, best first."""
 
-    items: list[Title] = []
+    titles: list[Title] = []
+    artwork_base_url: str = ""
 
 
 class Pathway(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class PlaybackPlan(msgspec.Struct, frozen=True, kw_only=True):
         hls_path, dash_path: Manifest paths below any pathway's ``base_url``.
         steering_url: Content steering manifest, None where nothing steers.
         beats_url: Where heartbeats go, None where nobody wants them.
-        startup_bitrate_bps: The throughput that the server expects, 0 or None when it has no idea.
+        startup_bitrate_bps: The bit rate of the rung that the server would start with; 0 or None means no wish.
     """
 
     session_id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import Literal
 from urllib.parse import urljoin
 
 import httpx
@@ -40,6 +41,7 @@ class SteeringClient:
 
     Args:
         url: The steering manifest.
+        protocol: Whose names the questions use.
         first_poll_after_s: The order of the playback plan is fresh, so the first question can wait.
 
     Attributes:
@@ -53,12 +55,14 @@ class SteeringClient:
         clock: Clock,
         loader: PathwayLoader,
         url: str,
+        protocol: Literal["hls", "dash"] = "hls",
         first_poll_after_s: float = 30.0,
     ) -> None:
         self._http = http
         self._clock = clock
         self._loader = loader
         self._url = url
+        self._prefix = f"_{protocol.upper()}_"
         self._background = Background(clock)
         self._next_poll_s = clock.now() + first_poll_after_s
         self.polls = 0
@@ -86,9 +90,9 @@ class SteeringClient:
     async def _poll(self, throughput_bps: float | None) -> None:
         self.polls += 1
         self._next_poll_s = self._clock.now() + DEFAULT_TTL_S
-        query = {"_HLS_pathway": self._loader.pathway_id}
+        query = {f"{self._prefix}pathway": self._loader.pathway_id}
         if throughput_bps:
-            query["_HLS_throughput"] = str(round(throughput_bps))
+            query[f"{self._prefix}throughput"] = str(round(throughput_bps))
         try:
             url = httpx.URL(self._url).copy_merge_params(query)
             response = await self._http.get(url, extensions={BACKGROUND_EXTENSION: True})

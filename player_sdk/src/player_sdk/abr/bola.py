@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from player_sdk.abr.interface import AbrState, Decision, DownloadSample, highest_below
+from player_sdk.abr.interface import AbrState, Decision, DownloadSample, startup_rung
 
 
 class BolaAbr:
@@ -23,8 +23,7 @@ class BolaAbr:
         """The best score; waits when every score is negative."""
         bitrates = state.bitrates_bps
         if state.last_rung < 0:
-            hint_bps = state.startup_throughput_bps
-            return Decision(rung=highest_below(bitrates, 0.7 * hint_bps) if hint_bps else 0)
+            return Decision(rung=startup_rung(state))
         target_s = min(self._target_buffer_s, state.buffer_max_s)
         utilities = [math.log(bitrate / bitrates[0]) for bitrate in bitrates]
         spread_s = max(target_s - state.segment_duration_s, state.segment_duration_s)

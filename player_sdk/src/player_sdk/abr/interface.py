@@ -58,7 +58,7 @@ class AbrState:
         qualities: The worth of a segment at each rung, in the units of ``weights``.
         buffer_s, buffer_max_s: Seconds of media ahead of the playhead, and how many may be.
         last_rung: The rung of the segment before, -1 at the start.
-        startup_throughput_bps: What the server expects of the connection, None when nobody knows.
+        startup_bitrate_bps: Of the rung that the server would start with, None when it has no wish.
     """
 
     segment_index: int
@@ -70,7 +70,7 @@ class AbrState:
     buffer_s: float
     buffer_max_s: float
     last_rung: int = -1
-    startup_throughput_bps: float | None = None
+    startup_bitrate_bps: float | None = None
     weights: QualityWeights = QualityWeights()
 
 
@@ -113,3 +113,15 @@ def highest_below(bitrates_bps: Sequence[float], limit_bps: float) -> int:
         if bitrate_bps <= limit_bps:
             best = rung
     return best
+
+
+def startup_rung(state: AbrState) -> int:
+    """The rung to start with before anything was measured: the one nearest to the server's wish, else the lowest.
+
+    Nearest by ratio, because the two sides may count differently (with and without the audio beside it).
+    """
+    wish_bps = state.startup_bitrate_bps
+    if not wish_bps or wish_bps <= 0:
+        return 0
+    ratios = [max(bitrate_bps / wish_bps, wish_bps / max(bitrate_bps, 1.0)) for bitrate_bps in state.bitrates_bps]
+    return min(range(len(ratios)), key=ratios.__getitem__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from player_sdk.abr.estimator import ThroughputEstimator
-from player_sdk.abr.interface import AbrState, Decision, DownloadSample
+from player_sdk.abr.interface import AbrState, Decision, DownloadSample, startup_rung
 
 
 class RobustMpcAbr:
@@ -25,9 +25,8 @@ class RobustMpcAbr:
         """The first step of the plan with the most quality, stalls and switches paid for."""
         estimate_bps = self._estimator.estimate_bps()
         self._predicted_bps = estimate_bps
-        estimate_bps = estimate_bps or state.startup_throughput_bps
         if estimate_bps is None or state.last_rung < 0:
-            return Decision(rung=0)
+            return Decision(rung=startup_rung(state))
         return Decision(
             rung=best_first_rung(state, estimate_bps / (1.0 + max(self._errors, default=0.0)), self._horizon)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from player_sdk.abr.estimator import ThroughputEstimator
-from player_sdk.abr.interface import AbrState, Decision, DownloadSample, highest_below
+from player_sdk.abr.interface import AbrState, Decision, DownloadSample, highest_below, startup_rung
 
 
 class ThroughputAbr:
@@ -19,9 +19,9 @@ class ThroughputAbr:
 
     def choose(self, state: AbrState) -> Decision:
         """The highest rung below the estimate."""
-        estimate_bps = self._estimator.estimate_bps() or state.startup_throughput_bps
+        estimate_bps = self._estimator.estimate_bps()
         if estimate_bps is None:
-            return Decision(rung=0)
+            return Decision(rung=startup_rung(state))
         return Decision(rung=highest_below(state.bitrates_bps, self._safety * estimate_bps))
 
     def observe(self, sample: DownloadSample) -> None:
