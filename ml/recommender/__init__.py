@@ -10,18 +10,70 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ml.recommender.affinity import AffinityModel, load_affinity, save_affinity
+    from ml.recommender.errors import ModelFolderError, RecommenderError, ViewingError, ViewingInsufficient
+    from ml.recommender.evaluation import Evaluation, evaluate
+    from ml.recommender.features import read_interactions, read_title_facts
+    from ml.recommender.gate import GateDecision
     from ml.recommender.online import OnlineRecommender, RecentWatch, Scored
+    from ml.recommender.publication import Publication, publish
+    from ml.recommender.report import metrics_table, publication_summary, slices_plot
+    from ml.recommender.top_n import TopNModel, load_top_n, save_top_n
+    from ml.recommender.training import (
+        TrainedAffinity,
+        TrainedTopN,
+        decide_from_evidence,
+        train_affinity,
+        train_top_n,
+    )
 
-_HOMES = {
-    "OnlineRecommender": "online",
-    "RecentWatch": "online",
-    "Scored": "online",
+_NAMES_BY_MODULE = {
+    "affinity": ("AffinityModel", "load_affinity", "save_affinity"),
+    "errors": ("ModelFolderError", "RecommenderError", "ViewingError", "ViewingInsufficient"),
+    "evaluation": ("Evaluation", "evaluate"),
+    "features": ("read_interactions", "read_title_facts"),
+    "gate": ("GateDecision",),
+    "online": ("OnlineRecommender", "RecentWatch", "Scored"),
+    "publication": ("Publication", "publish"),
+    "report": ("metrics_table", "publication_summary", "slices_plot"),
+    "top_n": ("TopNModel", "load_top_n", "save_top_n"),
+    "training": ("TrainedAffinity", "TrainedTopN", "decide_from_evidence", "train_affinity", "train_top_n"),
 }
+_MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
-__all__ = ["OnlineRecommender", "RecentWatch", "Scored"]
+__all__ = [
+    "AffinityModel",
+    "Evaluation",
+    "GateDecision",
+    "ModelFolderError",
+    "OnlineRecommender",
+    "Publication",
+    "RecentWatch",
+    "RecommenderError",
+    "Scored",
+    "TopNModel",
+    "TrainedAffinity",
+    "TrainedTopN",
+    "ViewingError",
+    "ViewingInsufficient",
+    "decide_from_evidence",
+    "evaluate",
+    "load_affinity",
+    "load_top_n",
+    "metrics_table",
+    "publication_summary",
+    "publish",
+    "read_interactions",
+    "read_title_facts",
+    "save_affinity",
+    "save_top_n",
+    "slices_plot",
+    "train_affinity",
+    "train_top_n",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -4,7 +4,7 @@ RecommenderError
 ├── ModelFolderError      a published folder is missing, incomplete or of an unknown format
 └── ViewingError          the viewing frame cannot be learnt from
     ├── ViewingSchemaError    a column is missing or has the wrong type
-    ├── ViewingEmpty          there is nothing to learn from yet
+    ├── ViewingInsufficient   there is not enough to learn from yet
     └── ViewingCorrupt        too many rows are unusable to trust the rest
 """
 
@@ -27,8 +27,8 @@ class ViewingSchemaError(ViewingError):
     """A column is missing or has the wrong type."""
 
 
-class ViewingEmpty(ViewingError):
-    """There is nothing to learn from yet."""
+class ViewingInsufficient(ViewingError):
+    """There is not enough to learn from yet."""
 
 
 class ViewingCorrupt(ViewingError):

@@ -6,7 +6,7 @@
 
 where z standardises over all titles. The item-item weights are EASE (Steck 2019, "Embarrassingly Shallow Autoencoders
 for Sparse Data"), each title's strongest neighbours kept; the history decays with the number of titles watched since.
-Numpy only. The same functions score a request, fill the batch lists and are measured by ``evaluate``.
+Numpy only. The same functions score a request, fill the batch lists and are measured by ``evaluation``.
 """
 
 from __future__ import annotations
@@ -82,55 +82,64 @@ def rank_titles(
         At most ``k`` titles; fewer when the catalogue has no more.
     """
     steering = history.steering()
-    parts = _score_parts(arrays, blend, steering, region)
+    ease = ease_part(arrays, steering, blend.half_life)
+    rules = rule_part(arrays, steering, blend.rule_half_life)
+    trend = blend.trend_share * arrays.trend[region].astype(np.float32)
+    from_history = (1.0 - blend.rule_share) * ease.scores + blend.rule_share * rules.scores
+    total = (from_history + trend).astype(np.float32)
     allowed = arrays.recommendable.copy()
     allowed[excluded] = False
-    best = _best(np.where(allowed, parts.total, -np.inf), k)
-    because, strongest = _strongest_reasons(arrays, steering, parts, best)
-    trend = blend.trend_share * arrays.trend[region][best].astype(np.float32)
-    from_history = (strongest > 0) & (parts.total[best] - trend >= trend)
+    best = _best(np.where(allowed, total, -np.inf), k)
+    because, contribution = _strongest_events(
+        steering, ((1.0 - blend.rule_share, ease), (blend.rule_share, rules)), best, title_count=len(total)
+    )
+    watched = (contribution > 0) & (from_history[best] >= trend[best])
     ranked = RankedTitles(
         titles=best,
-        scores=parts.total[best],
-        reasons=np.where(from_history, REASONS.index(BECAUSE_WATCHED), REASONS.index(TRENDING)),
-        because=np.where(from_history, because, arrays.no_title),
+        scores=total[best],
+        reasons=np.where(watched, REASONS.index(BECAUSE_WATCHED), REASONS.index(TRENDING)),
+        because=np.where(watched, because, arrays.no_title),
     )
     return _lend_place_to_new_title(arrays, ranked, steering, allowed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _ScoreParts:
-    total: NDArray[np.float32]
-    ease_contribution: NDArray[np.float32]  # [events of the history, N], in units of the total
-    rule_contribution: NDArray[np.float32]  # [latest events, N]
+class HistoryPart:
+    """What one neighbour matrix makes of a history of h events.
+
+    Attributes:
+        scores: [T] standardised over all titles.
+        titles, contributions: [h, N] what each event adds to the score of which title, in the same unit.
+    """
+
+    scores: NDArray[np.floating]
+    titles: NDArray[np.integer]
+    contributions: NDArray[np.float32]
 
 
-def _score_parts(arrays: OnlineArrays, blend: Blend, steering: History, region: int) -> _ScoreParts:
-    age = np.arange(len(steering), dtype=np.float32)
-    recency = steering.weights * np.exp2(-age / blend.half_life)
-    rule_recency = steering.weights * np.exp2(-age / blend.rule_half_life)
-    lately = steering.titles[:RULE_HISTORY_LIMIT]
-    ease = arrays.ease_weights[steering.titles] * recency[:, None]
-    rule = arrays.rule_weights[lately] * rule_recency[:RULE_HISTORY_LIMIT, None]
-    title_count = len(arrays.recommendable)
-    ease_sum = _sum_by_title(arrays.ease_titles[steering.titles], ease, title_count)
-    rule_sum = _sum_by_title(arrays.rule_titles[lately], rule, title_count)
-    ease_unit = (1.0 - blend.rule_share) / (ease_sum.std() + _SMALL)
-    rule_unit = blend.rule_share / (rule_sum.std() + _SMALL)
-    total = (ease_sum - ease_sum.mean()) * ease_unit + (rule_sum - rule_sum.mean()) * rule_unit
-    if blend.trend_share:
-        total = total + blend.trend_share * arrays.trend[region].astype(np.float32)
-    return _ScoreParts(
-        total=total.astype(np.float32),
-        ease_contribution=ease * np.float32(ease_unit),
-        rule_contribution=rule * np.float32(rule_unit),
+def ease_part(arrays: OnlineArrays, steering: History, half_life: float) -> HistoryPart:
+    """What the item-item weights make of a history."""
+    return _history_part(arrays.ease_titles, arrays.ease_weights, steering, half_life)
+
+
+def rule_part(arrays: OnlineArrays, steering: History, half_life: float) -> HistoryPart:
+    """What the sequential rules make of the latest titles of a history."""
+    latest = History(titles=steering.titles[:RULE_HISTORY_LIMIT], weights=steering.weights[:RULE_HISTORY_LIMIT])
+    return _history_part(arrays.rule_titles, arrays.rule_weights, latest, half_life)
+
+
+def _history_part(
+    neighbours: NDArray[np.integer], weights: NDArray[np.floating], history: History, half_life: float
+) -> HistoryPart:
+    title_count = len(neighbours)
+    recency = history.weights * np.exp2(np.arange(len(history), dtype=np.float32) / -half_life)
+    contributions = weights[history.titles] * recency[:, None]
+    titles = np.minimum(neighbours[history.titles], title_count)  # "no title" becomes one more title, cut off below
+    scores = np.bincount(titles.ravel(), weights=contributions.ravel(), minlength=title_count + 1)[:title_count]
+    unit = 1.0 / (scores.std() + _SMALL)
+    return HistoryPart(
+        scores=(scores - scores.mean()) * unit, titles=titles, contributions=contributions * np.float32(unit)
     )
-
-
-def _sum_by_title(titles: NDArray[np.integer], weights: NDArray[np.floating], title_count: int) -> NDArray[np.floating]:
-    """Add up weights per title; "no title" numbers carry no weight and are dropped at the end of the count."""
-    bounded = np.minimum(titles.ravel(), title_count)
-    return np.bincount(bounded, weights=weights.ravel(), minlength=title_count + 1)[:title_count]
 
 
 def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
@@ -145,23 +154,23 @@ def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
     return candidates[np.argsort(-scores[candidates], kind="stable")][:k]
 
 
-def _strongest_reasons(
-    arrays: OnlineArrays, steering: History, parts: _ScoreParts, best: NDArray[np.intp]
+def _strongest_events(
+    steering: History,
+    weighed_parts: tuple[tuple[float, HistoryPart], ...],
+    best: NDArray[np.intp],
+    *,
+    title_count: int,
 ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
-    """For each listed title, the title of the history that adds most to its score, and how much."""
-    title_count = len(arrays.recommendable)
+    """For each listed title, the title of the history that adds most to its score, and how much it adds."""
     place = np.full(title_count + 1, -1, np.int32)
     place[best] = np.arange(len(best))
     added = np.zeros((len(steering), len(best)), np.float32)
-    for numbers, contribution in (
-        (arrays.ease_titles[steering.titles], parts.ease_contribution),
-        (arrays.rule_titles[steering.titles[:RULE_HISTORY_LIMIT]], parts.rule_contribution),
-    ):
-        target = place[np.minimum(numbers, title_count)]
+    if not added.size:
+        return np.zeros(len(best), np.intp), np.zeros(len(best), np.float32)
+    for share, part in weighed_parts:
+        target = place[part.titles]
         event, neighbour = np.divmod(np.flatnonzero(target >= 0), target.shape[1])
-        added[event, target[event, neighbour]] += contribution[event, neighbour]
-    if not len(steering) or not len(best):
-        return np.full(len(best), arrays.no_title), np.zeros(len(best), np.float32)
+        added[event, target[event, neighbour]] += share * part.contributions[event, neighbour]
     strongest = added.argmax(axis=0)
     return steering.titles[strongest], added[strongest, np.arange(len(best))]
 

@@ -1,6 +1,6 @@
 """Recommendations at request time: open a published model and fold in what a viewer watched since.
 
-This is what the serving plane imports, and what ``evaluate`` measures. Numpy, msgspec and the standard library only.
+This is what the serving plane imports, and what ``evaluation`` measures. Numpy, msgspec and the standard library only.
 A viewer of whom nothing is known gets an empty answer: falling back, and saying so, is the caller's work.
 """
 

@@ -1,0 +1,107 @@
+"""Putting a trained model beside today's viewing: histories, trends, new titles, what can be played.
+
+The model holds what was learnt about titles; everything about viewers comes from the viewing frame of the day, so that
+a champion of last week still knows what was watched yesterday.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.recommender.features import Interactions, TitleFacts
+from ml.recommender.model_files import FORMAT_VERSION, OnlineArrays, OnlineIndex, title_number_type
+from ml.recommender.popularity import measure_popularity
+from ml.recommender.top_n import TopNModel
+
+NEW_FOR_DAYS = 90
+FEW_EVENTS = 5
+"""A title released within ``NEW_FOR_DAYS`` that fewer viewers than this have watched is too new for neighbours."""
+
+_DAY_S = 86_400.0
+
+
+def assemble(
+    model: TopNModel, interactions: Interactions, facts: TitleFacts, *, model_version: str
+) -> tuple[OnlineIndex, OnlineArrays]:
+    """The complete serving model but for the batch lists and the affinities, which ``publication`` adds.
+
+    Titles that the model does not know are numbered after those that it knows; they have no neighbours and can be
+    recommended by trend or as new titles only.
+    """
+    title_ids = _joined_title_ids(model.title_ids, interactions.title_ids, facts.title_ids)
+    facts = facts.aligned_to(title_ids)
+    number_of = {title_id: number for number, title_id in enumerate(title_ids)}
+    renumbered = np.array([number_of[title_id] for title_id in interactions.title_ids], np.int64)
+    popularity = measure_popularity(interactions)
+    trend = np.full((len(popularity.region_ids), len(title_ids)), popularity.trend().min(initial=0.0), np.float16)
+    trend[:, renumbered] = popularity.trend()
+    number_type = title_number_type(len(title_ids))
+    newest_first = np.lexsort((-np.arange(len(interactions)), interactions.viewers))
+    viewer_count = len(interactions.viewer_ids)
+    index = OnlineIndex(
+        format_version=FORMAT_VERSION,
+        model_version=model_version,
+        trained_through=interactions.latest_at,
+        title_ids=title_ids,
+        region_ids=popularity.region_ids,
+        blend=model.facts.recipe.blend,
+    )
+    arrays = OnlineArrays(
+        viewer_ids=np.array([viewer_id.encode("ascii") for viewer_id in interactions.viewer_ids]),
+        viewer_regions=_last_regions(interactions),
+        history_starts=interactions.starts,
+        history_titles=renumbered[interactions.titles[newest_first]].astype(number_type),
+        history_weights=interactions.weights[newest_first].astype(np.float16),
+        ease_titles=_extended(model.ease_titles, len(title_ids), number_type),
+        ease_weights=_extended(model.ease_weights, len(title_ids), np.float32),
+        rule_titles=_extended(model.rule_titles, len(title_ids), number_type),
+        rule_weights=_extended(model.rule_weights, len(title_ids), np.float32),
+        trend=trend,
+        recommendable=facts.recommendable,
+        new_titles=_new_titles(interactions, facts, renumbered).astype(number_type),
+        genres=facts.genres,
+        top_titles=np.empty((viewer_count, 0), number_type),
+        top_scores=np.empty((viewer_count, 0), np.float16),
+        top_reasons=np.empty((viewer_count, 0), np.uint8),
+        top_because=np.empty((viewer_count, 0), number_type),
+        viewer_factors=np.full((viewer_count, 1), np.nan, np.float32),
+        viewer_biases=np.full(viewer_count, np.nan, np.float32),
+        title_factors=np.full((len(title_ids), 1), np.nan, np.float32),
+        title_biases=np.full(len(title_ids), np.nan, np.float32),
+    )
+    return index, arrays
+
+
+def _joined_title_ids(known: Sequence[str], *more: Sequence[str]) -> list[str]:
+    joined = dict.fromkeys(known)
+    for title_ids in more:
+        joined.update(dict.fromkeys(title_ids))
+    return list(joined)
+
+
+def _extended(rows: np.ndarray, title_count: int, dtype: type) -> np.ndarray:
+    """The rows in another type and with rows for titles without neighbours added."""
+    fill = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 0
+    extended = np.full((title_count, rows.shape[1]), fill, dtype)
+    extended[: len(rows)] = rows
+    if np.issubdtype(dtype, np.integer) and rows.dtype != dtype:
+        extended[: len(rows)][rows == np.iinfo(rows.dtype).max] = fill
+    return extended
+
+
+def _last_regions(interactions: Interactions) -> NDArray[np.int16]:
+    """Per viewer the row of the trend: regions are numbered after the row of all regions."""
+    return (interactions.regions[interactions.starts[1:] - 1] + 1).astype(np.int16)
+
+
+def _new_titles(interactions: Interactions, facts: TitleFacts, renumbered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Titles that can be played, came out lately and hardly anybody has watched; the newest first."""
+    events = np.zeros(len(facts.title_ids), np.int64)
+    np.add.at(events, renumbered[interactions.titles], 1)
+    age_days = float(interactions.watched_at.max()) / _DAY_S - facts.release_days
+    new = facts.recommendable & (events < FEW_EVENTS) & (age_days <= NEW_FOR_DAYS)
+    found = np.flatnonzero(new)
+    return found[np.argsort(age_days[found], kind="stable")]

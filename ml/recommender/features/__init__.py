@@ -1,0 +1,6 @@
+"""What the models learn from: who watched what, and what is known about the titles."""
+
+from ml.recommender.features.catalogue import TitleFacts, read_title_facts
+from ml.recommender.features.interactions import HeldOut, Interactions, leave_last_out, read_interactions
+
+__all__ = ["HeldOut", "Interactions", "TitleFacts", "leave_last_out", "read_interactions", "read_title_facts"]

@@ -1,0 +1,225 @@
+"""Who watched what, how much of it and when: sessions become one interaction per viewer and title.
+
+Here belong checking and shaping of the viewing frame, and the split by time. What watching means for liking is
+``engagement``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ml.recommender.engagement import affinity_of, history_weight_of
+from ml.recommender.errors import ViewingCorrupt, ViewingInsufficient, ViewingSchemaError
+
+VIEWING_COLUMNS: dict[str, str] = {
+    "session_id": "text",
+    "viewer_id": "text",
+    "title_id": "text",
+    "region_id": "text",
+    "completion": "number",
+    "started_at": "timestamp",
+}
+MAX_UNUSABLE_SHARE = 0.2
+"""Above this share of unusable rows the source is broken, and learning from the rest would hide it."""
+
+MIN_TITLES_FOR_HOLDING_OUT = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Interactions:
+    """Sparse viewer x title data, ordered by viewer and within a viewer by time, oldest first.
+
+    Attributes:
+        viewer_ids: [V] sorted.
+        title_ids: [T] sorted; titles that nobody watched may be among them.
+        region_ids: [R] sorted.
+        viewers, titles, regions: [E] numbers into the lists above; a pair of viewer and title stands once.
+        affinities: [E] 1 to 5, see ``engagement``.
+        weights: [E] how much the event steers recommendations, 0 for a bounce.
+        watched_at: [E] when last, seconds since 1970 UTC.
+        dropped: Rows of the source that were left out, by reason.
+    """
+
+    viewer_ids: Sequence[str]
+    title_ids: Sequence[str]
+    region_ids: Sequence[str]
+    viewers: NDArray[np.int32]
+    titles: NDArray[np.int32]
+    regions: NDArray[np.int32]
+    affinities: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    watched_at: NDArray[np.float64]
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.viewers)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """[V + 1] where each viewer's events start."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.viewers, minlength=len(self.viewer_ids)))])
+
+    @property
+    def latest_at(self) -> dt.datetime:
+        """Time of the latest event."""
+        return dt.datetime.fromtimestamp(float(self.watched_at.max()), dt.UTC)
+
+    @property
+    def data_id(self) -> str:
+        """A digest of the content: the same viewing gives the same id."""
+        digest = hashlib.sha256("\n".join([*self.viewer_ids, "", *self.title_ids, "", *self.region_ids]).encode())
+        for column in (self.viewers, self.titles, self.regions, self.affinities, self.weights, self.watched_at):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()[:32]
+
+    def subset(self, kept: NDArray[np.bool_]) -> Interactions:
+        """Some of the events, with the same numbering of viewers, titles and regions."""
+        return replace(
+            self,
+            viewers=self.viewers[kept],
+            titles=self.titles[kept],
+            regions=self.regions[kept],
+            affinities=self.affinities[kept],
+            weights=self.weights[kept],
+            watched_at=self.watched_at[kept],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeldOut:
+    """Events kept from training: at most one per viewer.
+
+    Attributes:
+        viewers, titles: Numbers in the ``Interactions`` they came from.
+        watched_at: Seconds since 1970 UTC.
+    """
+
+    viewers: NDArray[np.int32]
+    titles: NDArray[np.int32]
+    watched_at: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.viewers)
+
+    def subset(self, kept: NDArray[np.bool_] | NDArray[np.integer]) -> HeldOut:
+        """Some of the events, by mask or by position."""
+        return HeldOut(viewers=self.viewers[kept], titles=self.titles[kept], watched_at=self.watched_at[kept])
+
+    def sample(self, size: int, rng: np.random.Generator) -> HeldOut:
+        """At most ``size`` of the viewers, in the same order."""
+        if len(self) <= size:
+            return self
+        return self.subset(np.sort(rng.choice(len(self), size, replace=False)))
+
+
+def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -> Interactions:
+    """Shape ``serving.srv_viewing`` into interactions.
+
+    Sessions that arrive twice count once. Rows without an id, a finite completion or a time are dropped and counted.
+
+    Args:
+        viewing: Columns of ``VIEWING_COLUMNS``; others are ignored.
+        title_ids: Titles of the catalogue, watched or not.
+
+    Raises:
+        ViewingSchemaError: A column is missing or has the wrong type.
+        ViewingInsufficient: No rows at all.
+        ViewingCorrupt: More than ``MAX_UNUSABLE_SHARE`` of the rows are unusable.
+    """
+    _check_schema(viewing)
+    if viewing.is_empty():
+        raise ViewingInsufficient("no viewing yet; ingest heartbeats and build the warehouse before training")
+    usable = viewing.select(*VIEWING_COLUMNS).filter(
+        pl.all_horizontal(pl.col(*VIEWING_COLUMNS).is_not_null())
+        & pl.col("completion").cast(pl.Float64).is_finite()
+        & (pl.col("completion") >= 0)
+    )
+    unusable = viewing.height - usable.height
+    if unusable > MAX_UNUSABLE_SHARE * viewing.height:
+        raise ViewingCorrupt(
+            f"{unusable} of {viewing.height} sessions have no id, time or finite completion; "
+            f"at most {MAX_UNUSABLE_SHARE:.0%} may. Look at the checks of srv_viewing before training"
+        )
+    sessions = usable.unique("session_id", keep="first", maintain_order=True)
+    dropped = {"unusable": unusable, "duplicate": usable.height - sessions.height}
+    return _from_sessions(sessions, title_ids, dropped)
+
+
+def _check_schema(viewing: pl.DataFrame) -> None:
+    for column, kind in VIEWING_COLUMNS.items():
+        if column not in viewing.columns:
+            raise ViewingSchemaError(f"the viewing frame has no column {column}; it needs {list(VIEWING_COLUMNS)}")
+        found = viewing.schema[column]
+        fits = {
+            "text": found in (pl.String, pl.Categorical),
+            "number": found.is_numeric(),
+            "timestamp": isinstance(found, pl.Datetime),
+        }[kind]
+        if not fits:
+            raise ViewingSchemaError(f"column {column} of the viewing frame is {found}, not a {kind}")
+
+
+def _from_sessions(sessions: pl.DataFrame, title_ids: Sequence[str], dropped: dict[str, int]) -> Interactions:
+    pairs = (
+        sessions.with_columns(pl.col("viewer_id", "title_id", "region_id").cast(pl.String))
+        .sort("started_at", "session_id")
+        .group_by("viewer_id", "title_id", maintain_order=True)
+        .agg(
+            pl.col("completion").clip(0, 1).sum().alias("watched_share"),
+            pl.col("started_at").max().dt.epoch("us").alias("watched_us"),
+            pl.col("region_id").last(),
+        )
+        .sort("viewer_id", "watched_us", "title_id")
+    )
+    viewer_ids = sorted(pairs["viewer_id"].unique())
+    all_title_ids = sorted(set(pairs["title_id"].unique()) | set(title_ids))
+    region_ids = sorted(pairs["region_id"].unique())
+    watched_share = pairs["watched_share"].cast(pl.Float32).to_numpy()
+    return Interactions(
+        viewer_ids=viewer_ids,
+        title_ids=all_title_ids,
+        region_ids=region_ids,
+        viewers=_numbers(pairs["viewer_id"], viewer_ids),
+        titles=_numbers(pairs["title_id"], all_title_ids),
+        regions=_numbers(pairs["region_id"], region_ids),
+        affinities=affinity_of(watched_share),
+        weights=history_weight_of(watched_share),
+        watched_at=pairs["watched_us"].to_numpy() / 1e6,
+        dropped=dropped,
+    )
+
+
+def _numbers(column: pl.Series, names: Sequence[str]) -> NDArray[np.int32]:
+    return column.replace_strict(names, range(len(names)), return_dtype=pl.Int32).to_numpy()
+
+
+def leave_last_out(interactions: Interactions) -> tuple[Interactions, HeldOut]:
+    """Hold out each viewer's last title, of viewers with at least three.
+
+    Titles that nobody watched in what remains are not held out: no model could rank them. Bounces are not held out
+    either, since nothing says that showing the title again would have been right.
+
+    Returns:
+        What remains to train on, and what is held out.
+    """
+    starts = interactions.starts
+    last = starts[1:] - 1
+    enough = np.diff(starts) >= MIN_TITLES_FOR_HOLDING_OUT
+    is_last = np.zeros(len(interactions), bool)
+    is_last[last[enough]] = True
+    remaining = interactions.subset(~is_last)
+    watched = np.bincount(remaining.titles, minlength=len(interactions.title_ids)) > 0
+    tested = is_last & watched[interactions.titles] & (interactions.weights > 0)
+    held_out = HeldOut(
+        viewers=interactions.viewers[tested],
+        titles=interactions.titles[tested],
+        watched_at=interactions.watched_at[tested],
+    )
+    return remaining, held_out

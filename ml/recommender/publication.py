@@ -1,0 +1,138 @@
+"""Publishing: the folder that the serving plane opens, with a list for every viewer and the affinities beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.recommender.affinity import AffinityModel
+from ml.recommender.assembly import assemble
+from ml.recommender.features import Interactions, TitleFacts
+from ml.recommender.fold_in import History, rank_titles
+from ml.recommender.model_files import Blend, OnlineArrays, OnlineIndex, write_model_files
+from ml.recommender.top_n import TopNModel
+
+LIST_LENGTH = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What was published.
+
+    Attributes:
+        viewers: Viewers with a list.
+        viewers_without_list: Viewers whose watching steers nothing, such as bounces only; they get the fallback.
+        coverage_at_10: Share of recommendable titles in at least one viewer's first ten.
+        affinity_viewers: Viewers that the affinity model knows.
+    """
+
+    model_version: str
+    viewers: int
+    viewers_without_list: int
+    titles: int
+    recommendable_titles: int
+    new_titles: int
+    coverage_at_10: float
+    affinity_viewers: int
+    size_bytes: int
+
+
+def publish(
+    folder: Path,
+    model: TopNModel,
+    affinity: AffinityModel | None,
+    interactions: Interactions,
+    facts: TitleFacts,
+    *,
+    model_version: str,
+) -> Publication:
+    """Write the serving folder for ``OnlineRecommender.load``.
+
+    Args:
+        folder: New or empty.
+        model: The ranking champion.
+        affinity: The affinity champion; None publishes without match percentages.
+        interactions: All viewing up to now, which may be newer than the models.
+        facts: The catalogue of now.
+        model_version: What logs and impressions will name.
+    """
+    index, arrays = assemble(model, interactions, facts, model_version=model_version)
+    arrays = _with_lists(arrays, index.blend)
+    if affinity is not None:
+        index, arrays = _with_affinities(index, arrays, affinity)
+    size_bytes = write_model_files(folder, index, arrays)
+    first_ten = arrays.top_titles[:, :10]
+    shown = np.unique(first_ten[first_ten != arrays.no_title])
+    recommendable = int(arrays.recommendable.sum())
+    has_list = (
+        (arrays.top_titles[:, 0] != arrays.no_title) if arrays.top_titles.shape[1] else np.zeros(len(arrays.top_titles))
+    )
+    return Publication(
+        model_version=model_version,
+        viewers=int(has_list.sum()),
+        viewers_without_list=int(len(has_list) - has_list.sum()),
+        titles=len(index.title_ids),
+        recommendable_titles=recommendable,
+        new_titles=len(arrays.new_titles),
+        coverage_at_10=len(shown) / max(recommendable, 1),
+        affinity_viewers=int(np.isfinite(arrays.viewer_biases).sum()),
+        size_bytes=size_bytes,
+    )
+
+
+def _with_lists(arrays: OnlineArrays, blend: Blend) -> OnlineArrays:
+    """Rank for every viewer with the code that ranks at request time."""
+    viewer_count = len(arrays.viewer_ids)
+    shape = (viewer_count, min(LIST_LENGTH, len(arrays.recommendable)))
+    number_type = arrays.ease_titles.dtype
+    titles = np.full(shape, arrays.no_title, number_type)
+    because = np.full(shape, arrays.no_title, number_type)
+    scores = np.zeros(shape, np.float16)
+    reasons = np.zeros(shape, np.uint8)
+    for viewer in range(viewer_count):
+        history = _history_of(arrays, viewer)
+        if not (history.weights > 0).any():
+            continue
+        region = int(arrays.viewer_regions[viewer])
+        ranked = rank_titles(arrays, blend, history, region=region, excluded=history.titles, k=shape[1])
+        length = len(ranked.titles)
+        titles[viewer, :length], scores[viewer, :length] = ranked.titles, ranked.scores
+        reasons[viewer, :length], because[viewer, :length] = ranked.reasons, ranked.because
+    return replace(arrays, top_titles=titles, top_scores=scores, top_reasons=reasons, top_because=because)
+
+
+def _history_of(arrays: OnlineArrays, viewer: int) -> History:
+    start, end = arrays.history_starts[viewer : viewer + 2]
+    return History(
+        titles=arrays.history_titles[start:end].astype(np.intp),
+        weights=arrays.history_weights[start:end].astype(np.float32),
+    )
+
+
+def _with_affinities(
+    index: OnlineIndex, arrays: OnlineArrays, affinity: AffinityModel
+) -> tuple[OnlineIndex, OnlineArrays]:
+    """Put the affinity model's rows into the order of the ranking model's viewers and titles; NaN where unknown."""
+    viewer_ids = [viewer_id.decode("ascii") for viewer_id in arrays.viewer_ids.tolist()]
+    return (
+        msgspec.structs.replace(index, affinity_mean=affinity.facts.mean),
+        replace(
+            arrays,
+            viewer_factors=_reordered(affinity.viewer_factors, list(affinity.viewer_ids), viewer_ids),
+            viewer_biases=_reordered(affinity.viewer_biases, list(affinity.viewer_ids), viewer_ids),
+            title_factors=_reordered(affinity.title_factors, list(affinity.title_ids), index.title_ids),
+            title_biases=_reordered(affinity.title_biases, list(affinity.title_ids), index.title_ids),
+        ),
+    )
+
+
+def _reordered(rows: NDArray[np.float32], names: list[str], wanted: list[str]) -> NDArray[np.float32]:
+    row_of = {name: row for row, name in enumerate(names)}
+    sources = np.array([row_of.get(name, -1) for name in wanted], np.intp)
+    reordered = np.full((len(wanted), *rows.shape[1:]), np.nan, np.float32)
+    reordered[sources >= 0] = rows[sources[sources >= 0]]
+    return reordered

@@ -1,0 +1,206 @@
+"""Training from start to end: viewing in, a model with its evaluation out. What the orchestration calls.
+
+all viewing ──► last title of each viewer held out ──► evaluation of the recipe, beside baselines and the champion
+│                    └► the last title of what remains held out ──► choice of the blend
+└────► the model that is registered, trained with the same recipe on everything
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ml.recommender.affinity import AffinityModel, affordable_algorithm, fit_affinity
+from ml.recommender.errors import ModelFolderError, ViewingInsufficient
+from ml.recommender.evaluation import POPULARITY, Evaluation, evaluate
+from ml.recommender.features import HeldOut, Interactions, leave_last_out, read_interactions, read_title_facts
+from ml.recommender.gate import GateDecision, decide
+from ml.recommender.top_n import Recipe, TopNModel, fit_top_n
+from ml.recommender.tune import choose_blend
+
+CHALLENGER = "challenger"
+CHAMPION = "champion"
+EVIDENCE_FILE = "evidence.npz"
+
+EVALUATED_VIEWERS = 2000
+MIN_EVALUATED_VIEWERS = 20
+MIN_FRESH_VIEWERS = 50
+"""So many viewers must have watched something since the champion was trained for a test of its stored weights."""
+
+RATED_SHARE_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedTopN:
+    """A challenger.
+
+    Attributes:
+        model: Trained on all viewing; this is what is registered.
+        evaluation: Of the same recipe without each viewer's last title.
+        champion_gains: NDCG@10 of the champion by evaluated viewer, NaN where it cannot be compared fairly; None
+            without a champion.
+        validation_ndcg_at_10: What the chosen blend scored where it was chosen.
+    """
+
+    model: TopNModel
+    evaluation: Evaluation
+    champion_gains: NDArray[np.float64] | None
+    validation_ndcg_at_10: float
+    interactions: Interactions
+
+    def save_evidence(self, folder: Path) -> None:
+        """Write what the gate decides on into the model's folder."""
+        evidence = {
+            CHALLENGER: self.evaluation.of(CHALLENGER).gains,
+            POPULARITY: self.evaluation.of(POPULARITY).gains,
+        }
+        if self.champion_gains is not None:
+            evidence[CHAMPION] = self.champion_gains
+        np.savez_compressed(folder / EVIDENCE_FILE, **evidence)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedAffinity:
+    """An affinity model with its error on events that were held out of a second fit.
+
+    Attributes:
+        model: Trained on all viewing.
+        rmse: Root mean squared error in points of affinity.
+        title_mean_rmse: The same for predicting each title's mean: the baseline to beat.
+        tested: How many events were held out.
+    """
+
+    model: AffinityModel
+    rmse: float
+    title_mean_rmse: float
+    tested: int
+    interactions: Interactions
+
+
+def train_top_n(
+    viewing: pl.DataFrame, titles: pl.DataFrame, *, seed: int, champion: TopNModel | None = None
+) -> TrainedTopN:
+    """Train and evaluate a ranking model.
+
+    Args:
+        viewing: ``serving.srv_viewing``.
+        titles: ``serving.srv_titles``.
+        seed: Samples of viewers, bootstrap and the SVD baseline; the model itself has nothing random.
+        champion: Evaluated beside the challenger, see ``_champion_gains``.
+
+    Raises:
+        ViewingInsufficient: Too few viewers have watched at least three titles that can be recommended.
+        ViewingError: The frame has the wrong columns or too many unusable rows.
+    """
+    facts = read_title_facts(titles)
+    interactions = read_interactions(viewing, title_ids=facts.title_ids)
+    remaining, held_out = leave_last_out(interactions)
+    recommendable = facts.aligned_to(interactions.title_ids).recommendable
+    held_out = held_out.subset(recommendable[held_out.titles])
+    held_out = held_out.sample(EVALUATED_VIEWERS, np.random.default_rng(seed))
+    if len(held_out) < MIN_EVALUATED_VIEWERS:
+        raise ViewingInsufficient(
+            f"{len(held_out)} viewers have watched three titles of which the last can be played; a ranking model needs "
+            f"{MIN_EVALUATED_VIEWERS} of them. Until then popularity answers"
+        )
+    tuned = choose_blend(remaining, facts, Recipe(), seed=seed)
+    challenger = fit_top_n(remaining, tuned.recipe)
+    evaluation = evaluate({CHALLENGER: challenger}, remaining, held_out, facts, seed=seed)
+    champion_gains = None
+    if champion is not None:
+        rival, comparable = _fair_champion(champion, challenger, remaining, held_out)
+        scored = evaluate({CHAMPION: rival}, remaining, held_out, facts, seed=seed, baselines=False)
+        champion_gains = np.where(comparable, scored.of(CHAMPION).gains, np.nan)
+    return TrainedTopN(
+        model=fit_top_n(interactions, tuned.recipe),
+        evaluation=evaluation,
+        champion_gains=champion_gains,
+        validation_ndcg_at_10=tuned.validation_ndcg_at_10,
+        interactions=interactions,
+    )
+
+
+def _fair_champion(
+    champion: TopNModel, challenger: TopNModel, remaining: Interactions, held_out: HeldOut
+) -> tuple[TopNModel, NDArray[np.bool_]]:
+    """The champion in a form that has not seen the answers, and the viewers on whom it may be compared.
+
+    Where enough viewers watched something since it was trained, its stored weights are tested on them alone. Else, as
+    when training is repeated on the same data, its recipe is trained on what the challenger may know.
+    """
+    fresh = held_out.watched_at > champion.facts.trained_through.timestamp()
+    if fresh.sum() >= MIN_FRESH_VIEWERS:
+        return champion, fresh
+    everyone = np.ones(len(held_out), bool)
+    if champion.facts.recipe == challenger.facts.recipe:
+        return challenger, everyone
+    return fit_top_n(remaining, champion.facts.recipe), everyone
+
+
+def decide_from_evidence(folder: Path, *, seed: int) -> GateDecision:
+    """The gate's decision on a trained model, from the evidence in its folder.
+
+    Raises:
+        ModelFolderError: There is no evidence that can be read.
+    """
+    try:
+        with np.load(folder / EVIDENCE_FILE, allow_pickle=False) as stored:
+            gains = {name: stored[name] for name in stored.files}
+        challenger, popularity = gains[CHALLENGER], gains[POPULARITY]
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelFolderError(f"{folder} holds no evidence for the gate ({error}); train again") from error
+    return decide(challenger, popularity, gains.get(CHAMPION), seed=seed)
+
+
+def train_affinity(viewing: pl.DataFrame, *, seed: int) -> TrainedAffinity:
+    """Train the affinity model and measure its error.
+
+    The error comes from a second fit without a tenth of the events, on a sample of viewers where there are many.
+
+    Args:
+        viewing: ``serving.srv_viewing``.
+        seed: Held-out events and initial factors.
+
+    Raises:
+        ViewingInsufficient: There are too few events to hold any out.
+        ViewingError: The frame has the wrong columns or too many unusable rows.
+    """
+    interactions = read_interactions(viewing)
+    rng = np.random.default_rng(seed)
+    algorithm = affordable_algorithm(interactions)
+    viewers = rng.permutation(len(interactions.viewer_ids))[:EVALUATED_VIEWERS]
+    sampled = interactions.subset(np.isin(interactions.viewers, viewers))
+    tested = rng.random(len(sampled)) < RATED_SHARE_HELD_OUT
+    if tested.sum() < MIN_EVALUATED_VIEWERS:
+        raise ViewingInsufficient(
+            f"{len(interactions)} viewer-title pairs are too few to train an affinity model and to test it; "
+            "until there are more, no match percentage is shown"
+        )
+    known, test = sampled.subset(~tested), sampled.subset(tested)
+    trial = fit_affinity(known, seed=seed, algorithm=algorithm)
+    predicted = trial.predict(
+        [interactions.viewer_ids[viewer] for viewer in test.viewers],
+        [interactions.title_ids[title] for title in test.titles],
+    )
+    return TrainedAffinity(
+        model=fit_affinity(interactions, seed=seed, algorithm=algorithm),
+        rmse=_rmse(predicted - test.affinities),
+        title_mean_rmse=_rmse(_title_means(known)[test.titles] - test.affinities),
+        tested=len(test),
+        interactions=interactions,
+    )
+
+
+def _title_means(interactions: Interactions) -> NDArray[np.float64]:
+    title_count = len(interactions.title_ids)
+    counts = np.bincount(interactions.titles, minlength=title_count)
+    sums = np.bincount(interactions.titles, weights=interactions.affinities, minlength=title_count)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), interactions.affinities.mean())
+
+
+def _rmse(errors: NDArray[np.floating]) -> float:
+    return float(np.sqrt(np.mean(np.square(errors.astype(np.float64)))))
