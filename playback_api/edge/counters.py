@@ -1,0 +1,47 @@
+"""What an edge counts: additions on the way, text and JSON when asked."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class EdgeCounters(msgspec.Struct, kw_only=True):
+    """Counts since the process started; all bytes are of bodies.
+
+    Attributes:
+        requests: GET and HEAD below ``/media``.
+        hits_placed, hits_cached, misses: Where the answers came from.
+        coalesced: Misses that waited for another request's answer instead of asking upstream.
+        bytes_placed, bytes_cached, bytes_missed: Sent to viewers, by where they came from.
+        upstream_requests, upstream_bytes: Asked and received for viewers, not for fills.
+        not_found, negative_hits: Answers 404, and those of them given from memory.
+        passed_through: Objects fetched but not stored: no room, no permission to, or a disk that refused.
+        evictions, evicted_bytes: Pulled objects that had to go.
+        dropped_groups: Placed groups outside the plan that made room for it.
+        damaged_objects: Objects whose file was gone or of the wrong size when it was asked for.
+        fill_objects, fill_bytes: Placed by fills from upstream.
+        refused_calls: Signed calls with a bad signature.
+    """
+
+    requests: int = 0
+    hits_placed: int = 0
+    hits_cached: int = 0
+    misses: int = 0
+    coalesced: int = 0
+    bytes_placed: int = 0
+    bytes_cached: int = 0
+    bytes_missed: int = 0
+    upstream_requests: int = 0
+    upstream_bytes: int = 0
+    upstream_errors: int = 0
+    not_found: int = 0
+    negative_hits: int = 0
+    passed_through: int = 0
+    evictions: int = 0
+    evicted_bytes: int = 0
+    dropped_groups: int = 0
+    damaged_objects: int = 0
+    disk_errors: int = 0
+    fill_objects: int = 0
+    fill_bytes: int = 0
+    refused_calls: int = 0

@@ -1,0 +1,680 @@
+import asyncio
+import hashlib
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+import pytest
+
+from playback_api.edge import SIGNATURE_HEADER, sign
+from playback_api.edge_node import create_edge_app
+from playback_api.settings import EdgeSettings
+
+SECRET = "test-secret"
+NOW = 1_800_000_000.0
+
+
+class FakeOrigin:
+    """An upstream in memory that counts, and that can be slow, silent or wrong."""
+
+    def __init__(self):
+        self.objects = {}
+        self.requests = []
+        self.status = 200
+        self.error = None
+        self.gate = None
+        self.before_answer = None
+
+    def put(self, key, content):
+        self.objects[key] = content
+        return {"key": key, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+    async def handle(self, request):
+        key = request.url.path.removeprefix("/media/")
+        self.requests.append(key)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.before_answer is not None:
+            await self.before_answer(key)
+        if self.error is not None:
+            raise self.error
+        if self.status != 200:
+            return httpx.Response(self.status)
+        if key not in self.objects:
+            return httpx.Response(404)
+        return httpx.Response(200, content=self.objects[key])
+
+
+class Clock:
+    """Time that moves only when somebody sleeps."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.slept_s = 0.0
+
+    def __call__(self):
+        return self.now
+
+    async def sleep(self, duration_s):
+        self.now += duration_s
+        self.slept_s += duration_s
+        await asyncio.sleep(0)
+
+
+class EdgeClient(httpx.AsyncClient):
+    async def signed(self, path, body, *, secret=SECRET, now=NOW):
+        content = msgspec.json.encode(body)
+        header = sign(secret, "POST", path, content, now=now)
+        return await self.post(path, content=content, headers={SIGNATURE_HEADER: header})
+
+    async def fill(self, plan_id, groups, **more):
+        order = {"plan_id": plan_id, "upstream_url": "http://origin", "groups": groups, **more}
+        return await self.signed("/edge/fill", order)
+
+    async def filled(self):
+        for _ in range(10_000):
+            progress = (await self.get("/edge/fill")).json()
+            if progress["state"] != "filling":
+                return progress
+            await asyncio.sleep(0.001)
+        raise AssertionError(f"the fill does not end: {progress}")
+
+    async def stats(self):
+        return (await self.get("/edge/stats")).json()
+
+    async def inventory(self):
+        return (await self.get("/edge/inventory")).json()
+
+
+@pytest.fixture
+def origin():
+    return FakeOrigin()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def edge(tmp_path, origin, clock):
+    @asynccontextmanager
+    async def start(*, capacity_bytes=1000, boot_id="boot-1", **settings):
+        app = create_edge_app(
+            EdgeSettings(
+                edge_id="eu-1",
+                folder=tmp_path / "disk",
+                capacity_bytes=capacity_bytes,
+                upstream_url="http://origin",
+                secret=SECRET,
+                **settings,
+            ),
+            transport=httpx.MockTransport(origin.handle),
+            clock=clock,
+            wall_clock=lambda: NOW,
+            sleep=clock.sleep,
+            boot_id=boot_id,
+        )
+        transport = httpx.ASGITransport(app=app)
+        async with app.lifespan(), EdgeClient(transport=transport, base_url="http://edge") as client:
+            yield client
+
+    return start
+
+
+def group(title_id, rung, segment_group, objects, *, value=1.0, package_id="pk1"):
+    return {
+        "title_id": title_id,
+        "package_id": package_id,
+        "rung": rung,
+        "segment_group": segment_group,
+        "value": value,
+        "objects": objects,
+    }
+
+
+def files_of(tmp_path, area):
+    root = tmp_path / "disk" / area
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+class TestServing:
+    async def test_first_from_upstream_then_from_the_disk(self, edge, origin):
+        origin.put("t-1/r/a/seg-1.m4s", b"x" * 100)
+        async with edge(upstream_latency_s=0.045, upstream_rate_bps=8000) as client:
+            miss = await client.get("/media/t-1/r/a/seg-1.m4s")
+            hit = await client.get("/media/t-1/r/a/seg-1.m4s")
+        assert miss.content == hit.content == b"x" * 100
+        assert miss.headers["cache-status"] == "eu-1; fwd=uri-miss; stored; fwd-status=200"
+        assert miss.headers["server-timing"] == "upstream;dur=145.000"
+        assert miss.headers["x-matinee-upstream-bytes"] == "100"
+        assert hit.headers["cache-status"] == "eu-1; hit; detail=cached"
+        assert hit.headers["x-matinee-upstream-bytes"] == "0"
+        assert "server-timing" not in hit.headers
+        assert hit.headers["etag"] == miss.headers["etag"]
+        assert origin.requests == ["t-1/r/a/seg-1.m4s"]
+
+    async def test_range_of_a_miss_fetches_the_whole_once(self, edge, origin):
+        origin.put("t-1/r/a/seg-1.m4s", b"0123456789")
+        async with edge() as client:
+            part = await client.get("/media/t-1/r/a/seg-1.m4s", headers={"Range": "bytes=2-4"})
+            rest = await client.get("/media/t-1/r/a/seg-1.m4s", headers={"Range": "bytes=5-"})
+        assert (part.status_code, part.content) == (206, b"234")
+        assert (rest.status_code, rest.content) == (206, b"56789")
+        assert rest.headers["cache-status"] == "eu-1; hit; detail=cached"
+        assert len(origin.requests) == 1
+
+    async def test_pointer_is_never_kept(self, edge, origin, tmp_path):
+        origin.put("t-1/CURRENT", b"pk1")
+        async with edge() as client:
+            first = await client.get("/media/t-1/CURRENT")
+            origin.put("t-1/CURRENT", b"pk2")
+            second = await client.get("/media/t-1/CURRENT")
+            head = await client.head("/media/t-1/CURRENT")
+        assert (first.text, second.text) == ("pk1", "pk2")
+        assert second.headers["cache-status"] == "eu-1; fwd=bypass; fwd-status=200"
+        assert second.headers["cache-control"] == "no-cache"
+        assert head.headers["etag"] == second.headers["etag"]
+        assert files_of(tmp_path, "cached") == set()
+
+    async def test_object_larger_than_the_room_passes_through(self, edge, origin):
+        origin.put("t-1/r/a/small.m4s", b"s" * 60)
+        origin.put("t-1/r/a/large.m4s", b"l" * 101)
+        async with edge(capacity_bytes=100) as client:
+            await client.get("/media/t-1/r/a/small.m4s")
+            large = await client.get("/media/t-1/r/a/large.m4s")
+            small = await client.get("/media/t-1/r/a/small.m4s")
+            stats = await client.stats()
+        assert large.content == b"l" * 101
+        assert large.headers["cache-status"] == "eu-1; fwd=uri-miss; fwd-status=200"
+        assert small.headers["cache-status"] == "eu-1; hit; detail=cached"
+        assert stats["passed_through"] == 1
+        assert stats["evictions"] == 0
+
+    async def test_head_of_a_miss_stores_nothing(self, edge, origin, tmp_path):
+        origin.put("t-1/r/a/seg-1.m4s", b"x" * 10)
+        async with edge() as client:
+            head = await client.head("/media/t-1/r/a/seg-1.m4s")
+        assert head.status_code == 200
+        assert head.headers["cache-status"] == "eu-1; fwd=uri-miss; fwd-status=200"
+        assert files_of(tmp_path, "cached") == set()
+
+    @pytest.mark.parametrize("path", ["/media/%2e%2e/journal.json", "/media/t-1/.hidden", "/media/"])
+    async def test_paths_that_are_no_keys_are_not_asked_for(self, edge, origin, path):
+        async with edge() as client:
+            answer = await client.get(path)
+        assert answer.status_code == 404
+        assert origin.requests == []
+
+    async def test_file_that_vanished_is_fetched_again(self, edge, origin, tmp_path):
+        origin.put("t-1/r/a/seg-1.m4s", b"whole")
+        async with edge() as client:
+            await client.get("/media/t-1/r/a/seg-1.m4s")
+            (tmp_path / "disk" / "cached" / "t-1" / "r" / "a" / "seg-1.m4s").write_bytes(b"cut")
+            answer = await client.get("/media/t-1/r/a/seg-1.m4s")
+            stats = await client.stats()
+        assert answer.content == b"whole"
+        assert stats["damaged_objects"] == 1
+        assert len(origin.requests) == 2
+
+
+class TestTrouble:
+    async def test_hundred_requests_for_one_object_are_one_upstream_request(self, edge, origin):
+        origin.put("t-1/r/a/seg-1.m4s", b"x" * 50)
+        origin.gate = asyncio.Event()
+        async with edge() as client:
+            asking = [asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s")) for _ in range(100)]
+            while (await client.stats())["coalesced"] < 99:
+                await asyncio.sleep(0)
+            origin.gate.set()
+            answers = await asyncio.gather(*asking)
+            stats = await client.stats()
+        assert {answer.content for answer in answers} == {b"x" * 50}
+        assert origin.requests == ["t-1/r/a/seg-1.m4s"]
+        assert sum("collapsed" in answer.headers["cache-status"] for answer in answers) == 99
+        assert sum(int(answer.headers["x-matinee-upstream-bytes"]) for answer in answers) == 50
+        assert stats["upstream_bytes"] == 50
+        assert stats["bytes_missed"] == 5000
+
+    async def test_failure_reaches_all_who_wait_and_nobody_after(self, edge, origin):
+        origin.put("t-1/r/a/seg-1.m4s", b"x")
+        origin.gate = asyncio.Event()
+        origin.status = 500
+        async with edge() as client:
+            asking = [asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s")) for _ in range(10)]
+            while (await client.stats())["coalesced"] < 9:
+                await asyncio.sleep(0)
+            origin.gate.set()
+            answers = await asyncio.gather(*asking)
+            origin.status = 200
+            later = await client.get("/media/t-1/r/a/seg-1.m4s")
+        assert {answer.status_code for answer in answers} == {502}
+        assert answers[0].headers["cache-status"] == "eu-1; fwd=uri-miss; fwd-status=500"
+        assert len(origin.requests) == 3  # the first, its one retry, the later
+        assert later.status_code == 200
+
+    async def test_waiter_that_leaves_does_not_stop_the_others(self, edge, origin):
+        origin.put("t-1/r/a/seg-1.m4s", b"x")
+        origin.gate = asyncio.Event()
+        async with edge() as client:
+            first = asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s"))
+            while not origin.requests:
+                await asyncio.sleep(0)
+            second = asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s"))
+            while not (await client.stats())["coalesced"]:
+                await asyncio.sleep(0)
+            first.cancel()
+            origin.gate.set()
+            assert (await second).content == b"x"
+        assert len(origin.requests) == 1
+
+    async def test_absence_is_remembered_for_seconds(self, edge, origin, clock):
+        async with edge() as client:
+            first = await client.get("/media/t-1/r/a/seg-1.m4s")
+            second = await client.get("/media/t-1/r/a/seg-1.m4s")
+            origin.put("t-1/r/a/seg-1.m4s", b"now")
+            clock.now += 3
+            third = await client.get("/media/t-1/r/a/seg-1.m4s")
+        assert [first.status_code, second.status_code, third.status_code] == [404, 404, 200]
+        assert first.headers["cache-status"] == "eu-1; fwd=uri-miss; fwd-status=404"
+        assert second.headers["cache-status"] == "eu-1; hit; detail=negative"
+        assert len(origin.requests) == 2
+
+    async def test_upstream_that_keeps_failing_is_left_alone_then_probed(self, edge, origin, clock):
+        origin.put("t-1/r/a/seg-1.m4s", b"x")
+        origin.error = httpx.ConnectError("refused")
+        async with edge() as client:
+            for _ in range(5):
+                await client.get("/media/t-1/r/a/seg-1.m4s")
+            asked = len(origin.requests)
+            refused = await client.get("/media/t-1/r/a/seg-1.m4s")
+            assert len(origin.requests) == asked
+            assert refused.status_code == 502
+            assert refused.headers["retry-after"] == "10"
+            assert "keeps failing" in refused.json()["detail"]
+            assert (await client.stats())["upstream_circuit"] == "open"
+            origin.error = None
+            clock.now += 10
+            assert (await client.get("/media/t-1/r/a/seg-1.m4s")).status_code == 200
+            assert (await client.stats())["upstream_circuit"] == "closed"
+
+    async def test_slow_upstream_is_504(self, edge, origin):
+        origin.error = httpx.ReadTimeout("slow")
+        async with edge() as client:
+            answer = await client.get("/media/t-1/r/a/seg-1.m4s")
+        assert answer.status_code == 504
+        assert "in time" in answer.json()["detail"]
+
+    async def test_placed_objects_are_served_while_upstream_is_gone(self, edge, origin):
+        objects = [origin.put("t-1/r/a/seg-1.m4s", b"x" * 10)]
+        async with edge() as client:
+            await client.fill("plan-1", [group("t-1", "240p", 0, objects)])
+            await client.filled()
+            origin.error = httpx.ConnectError("refused")
+            answer = await client.get("/media/t-1/r/a/seg-1.m4s")
+        assert answer.headers["cache-status"] == "eu-1; hit; detail=placed"
+
+
+class TestFill:
+    async def test_places_a_plan_and_lists_what_is_complete(self, edge, origin, tmp_path):
+        groups = [
+            group("t-1", "manifest", 0, [origin.put("t-1/p/pk1/master.m3u8", b"#EXTM3U")]),
+            group("t-1", "240p", 0, [origin.put("t-1/r/a/init.mp4", b"i" * 5), origin.put("t-1/r/a/1.m4s", b"1" * 50)]),
+            group("t-1", "240p", 1, [origin.put("t-1/r/a/2.m4s", b"2" * 50)]),
+            group("t-2", "240p", 0, [origin.put("t-2/r/b/1.m4s", b"3" * 50)]),
+        ]
+        async with edge() as client:
+            before = await client.inventory()
+            accepted = await client.fill("plan-1", groups)
+            progress = await client.filled()
+            inventory = await client.inventory()
+            hit = await client.get("/media/t-1/r/a/2.m4s")
+        assert accepted.status_code == 202
+        assert before["complete"] == {}
+        assert progress["state"] == "complete"
+        assert (progress["groups_complete"], progress["objects_done"], progress["bytes_moved"]) == (4, 5, 162)
+        assert progress["eta_s"] == 0
+        assert inventory["complete"] == {"t-1": {"manifest": [0], "240p": [0, 1]}, "t-2": {"240p": [0]}}
+        assert inventory["plan_id"] == "plan-1"
+        assert inventory["placed_bytes"] == 162
+        assert inventory["generation"] > before["generation"]
+        assert hit.headers["cache-status"] == "eu-1; hit; detail=placed"
+        assert files_of(tmp_path, "incoming") == set()
+
+    async def test_inventory_since_the_same_generation_is_304(self, edge, origin):
+        async with edge() as client:
+            generation = (await client.inventory())["generation"]
+            assert (await client.get(f"/edge/inventory?since={generation}")).status_code == 304
+            await client.fill("plan-1", [group("t-1", "240p", 0, [origin.put("t-1/r/a/1.m4s", b"1")])])
+            await client.filled()
+            assert (await client.get(f"/edge/inventory?since={generation}")).status_code == 200
+
+    async def test_fetches_in_order_of_the_plan_at_its_rate(self, edge, origin, clock):
+        groups = [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", b"x" * 100)]) for n in range(8)]
+        started_at = clock.now
+        async with edge() as client:
+            await client.fill("plan-1", groups, rate_bps=800)
+            progress = await client.filled()
+        assert origin.requests == [f"t-1/r/a/{n}.m4s" for n in range(8)]
+        assert clock.now - started_at >= 8
+        assert progress["state"] == "complete"
+
+    async def test_plan_larger_than_the_disk_leaves_is_refused_with_numbers(self, edge, origin):
+        kept = [group("t-0", "240p", 0, [origin.put("t-0/r/a/1.m4s", b"k" * 100)])]
+        groups = [group("t-1", "240p", 0, [origin.put("t-1/r/a/1.m4s", b"x" * 901)])]
+        async with edge(capacity_bytes=1000, pull_reserve_share=0.1) as client:
+            await client.fill("plan-0", kept)
+            await client.filled()
+            refused = await client.fill("plan-1", groups)
+            inventory = await client.inventory()
+        assert refused.status_code == 413
+        assert refused.json()["extra"] == {
+            "plan_bytes": 901,
+            "allowed_bytes": 900,
+            "capacity_bytes": 1000,
+            "pull_reserve_bytes": 100,
+        }
+        assert inventory["plan_id"] == "plan-0"
+        assert inventory["complete"] == {"t-0": {"240p": [0]}}
+
+    async def test_another_plan_waits_or_replaces(self, edge, origin):
+        first = [group("t-1", "240p", 0, [origin.put("t-1/r/a/1.m4s", b"1")])]
+        second = [group("t-2", "240p", 0, [origin.put("t-2/r/a/1.m4s", b"2")])]
+        origin.gate = asyncio.Event()
+        async with edge() as client:
+            await client.fill("plan-1", first)
+            assert (await client.fill("plan-1", first)).status_code == 202
+            refused = await client.fill("plan-2", second)
+            assert refused.status_code == 409
+            assert refused.json()["extra"] == {"running_plan_id": "plan-1"}
+            assert (await client.fill("plan-2", second, replace=True)).status_code == 202
+            origin.gate.set()
+            progress = await client.filled()
+            inventory = await client.inventory()
+        assert (progress["plan_id"], progress["state"]) == ("plan-2", "complete")
+        assert inventory["complete"] == {"t-2": {"240p": [0]}}
+
+    async def test_pulled_objects_are_promoted_without_moving_bytes(self, edge, origin, tmp_path):
+        facts = origin.put("t-1/r/a/1.m4s", b"x" * 100)
+        async with edge() as client:
+            await client.get("/media/t-1/r/a/1.m4s")
+            await client.fill("plan-1", [group("t-1", "240p", 0, [facts])])
+            progress = await client.filled()
+            stats = await client.stats()
+        assert (progress["state"], progress["objects_promoted"], progress["bytes_moved"]) == ("complete", 1, 0)
+        assert (stats["placed_bytes"], stats["cached_bytes"]) == (100, 0)
+        assert files_of(tmp_path, "placed") == {"t-1/r/a/1.m4s"}
+        assert len(origin.requests) == 1
+
+    async def test_pulled_copy_that_is_not_what_the_plan_says_is_fetched_anew(self, edge, origin):
+        origin.put("t-1/r/a/1.m4s", b"old!")
+        async with edge() as client:
+            await client.get("/media/t-1/r/a/1.m4s")
+            facts = origin.put("t-1/r/a/1.m4s", b"new!")
+            await client.fill("plan-1", [group("t-1", "240p", 0, [facts])])
+            progress = await client.filled()
+            content = (await client.get("/media/t-1/r/a/1.m4s")).content
+        assert (progress["state"], progress["objects_promoted"]) == ("complete", 0)
+        assert content == b"new!"
+
+    async def test_wrong_bytes_from_the_origin_are_retried_reported_and_never_listed(self, edge, origin):
+        good = origin.put("t-1/r/a/1.m4s", b"good")
+        bad = origin.put("t-1/r/a/2.m4s", b"right")
+        origin.objects["t-1/r/a/2.m4s"] = b"wrong"
+        other = origin.put("t-2/r/a/1.m4s", b"other")
+        async with edge() as client:
+            await client.fill("plan-1", [group("t-1", "240p", 0, [good, bad]), group("t-2", "240p", 0, [other])])
+            progress = await client.filled()
+            inventory = await client.inventory()
+            assert progress["state"] == "failed"
+            assert progress["failed_count"] == 1
+            assert progress["failed"][0]["key"] == "t-1/r/a/2.m4s"
+            assert "sha256" in progress["failed"][0]["reason"]
+            assert origin.requests.count("t-1/r/a/2.m4s") == 3
+            assert inventory["complete"] == {"t-2": {"240p": [0]}}
+            origin.objects["t-1/r/a/2.m4s"] = b"right"
+            await client.fill("plan-1", [group("t-1", "240p", 0, [good, bad]), group("t-2", "240p", 0, [other])])
+            assert (await client.filled())["state"] == "complete"
+        assert origin.requests.count("t-1/r/a/1.m4s") == 1
+
+    async def test_object_that_the_origin_lacks_is_not_retried(self, edge, origin):
+        facts = origin.put("t-1/r/a/1.m4s", b"gone")
+        del origin.objects["t-1/r/a/1.m4s"]
+        async with edge() as client:
+            await client.fill("plan-1", [group("t-1", "240p", 0, [facts])])
+            progress = await client.filled()
+        assert progress["failed"] == [{"key": "t-1/r/a/1.m4s", "reason": "http://origin has no such object"}]
+        assert len(origin.requests) == 1
+
+    async def test_origin_that_is_gone_stops_the_fill_instead_of_failing_every_object(self, edge, origin):
+        groups = [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", b"x")]) for n in range(200)]
+        origin.error = httpx.ConnectError("refused")
+        async with edge() as client:
+            await client.fill("plan-1", groups)
+            progress = await client.filled()
+        assert progress["state"] == "failed"
+        assert "keeps failing" in progress["error"]
+        assert len(origin.requests) < 20
+
+    async def test_window_that_closes_interrupts_and_the_same_plan_resumes(self, edge, origin):
+        groups = [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", b"x")]) for n in range(3)]
+        async with edge() as client:
+            await client.fill("plan-1", groups, stop_at=NOW - 1)
+            progress = await client.filled()
+            assert (progress["state"], progress["objects_done"]) == ("interrupted", 0)
+            await client.fill("plan-1", groups)
+            assert (await client.filled())["state"] == "complete"
+
+    async def test_old_groups_stay_until_room_is_needed_then_the_least_valuable_goes(self, edge, origin):
+        old = [
+            group("t-1", "240p", 0, [origin.put("t-1/r/a/1.m4s", b"1" * 300)], value=5),
+            group("t-2", "240p", 0, [origin.put("t-2/r/a/1.m4s", b"2" * 300)], value=1),
+            group("t-3", "240p", 0, [origin.put("t-3/r/a/1.m4s", b"3" * 200)], value=9),
+        ]
+        new = [group("t-4", "240p", 0, [origin.put("t-4/r/a/1.m4s", b"4" * 300)]), old[2]]
+        async with edge() as client:
+            await client.fill("plan-1", old)
+            await client.filled()
+            await client.fill("plan-2", new)
+            progress = await client.filled()
+            inventory = await client.inventory()
+            assert progress["objects_already_there"] == 1
+            assert set(inventory["complete"]) == {"t-1", "t-3", "t-4"}
+            purged = (await client.signed("/edge/purge", {"keep_plan": True})).json()
+            assert (purged["placed_objects"], purged["placed_bytes"]) == (1, 300)
+            assert set((await client.inventory())["complete"]) == {"t-3", "t-4"}
+
+    async def test_pulled_objects_make_room_for_placed_ones(self, edge, origin):
+        for number in range(9):
+            origin.put(f"t-1/r/a/{number}.m4s", b"p" * 100)
+        facts = origin.put("t-2/r/a/1.m4s", b"x" * 800)
+        async with edge() as client:
+            for number in range(9):
+                await client.get(f"/media/t-1/r/a/{number}.m4s")
+            await client.fill("plan-1", [group("t-2", "240p", 0, [facts])])
+            assert (await client.filled())["state"] == "complete"
+            stats = await client.stats()
+        assert stats["placed_bytes"] == 800
+        assert stats["cached_bytes"] == 200
+
+    async def test_new_package_delists_the_old_one_but_keeps_serving_it(self, edge, origin):
+        shared = origin.put("t-1/r/a/1.m4s", b"shared")
+        old = [
+            group("t-1", "manifest", 0, [origin.put("t-1/p/pk1/master.m3u8", b"old")]),
+            group("t-1", "240p", 0, [shared]),
+        ]
+        missing = origin.put("t-1/p/pk2/master.m3u8", b"new")
+        del origin.objects["t-1/p/pk2/master.m3u8"]
+        new = [
+            group("t-1", "manifest", 0, [missing], package_id="pk2"),
+            group("t-1", "240p", 0, [shared], package_id="pk2"),
+        ]
+        async with edge() as client:
+            await client.fill("plan-1", old)
+            await client.filled()
+            generation = (await client.inventory())["generation"]
+            await client.fill("plan-2", new)
+            await client.filled()
+            inventory = await client.inventory()
+            still = await client.get("/media/t-1/p/pk1/master.m3u8")
+            await client.signed("/edge/purge", {"keep_plan": True})
+            kept = await client.get("/media/t-1/r/a/1.m4s")
+        assert inventory["complete"] == {"t-1": {"240p": [0]}}
+        assert inventory["generation"] > generation
+        assert still.headers["cache-status"] == "eu-1; hit; detail=placed"
+        assert kept.headers["cache-status"] == "eu-1; hit; detail=placed"
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda groups: groups[0]["objects"][0].update(key="../journal.json"),
+            lambda groups: groups[0]["objects"][0].update(key="t-1/CURRENT"),
+            lambda groups: groups[0]["objects"][0].update(size_bytes=-1),
+            lambda groups: groups[0]["objects"][0].update(sha256="beef"),
+            lambda groups: groups.append(groups[0]),
+            lambda groups: groups[0].update(objects=[]),
+            lambda groups: groups[0].update(title_id="T 1"),
+        ],
+    )
+    async def test_plan_that_makes_no_sense_is_refused(self, edge, origin, spoil):
+        groups = [group("t-1", "240p", 0, [origin.put("t-1/r/a/1.m4s", b"1")])]
+        spoil(groups)
+        async with edge() as client:
+            assert (await client.fill("plan-1", groups)).status_code == 400
+            assert (await client.inventory())["plan_id"] is None
+
+
+class TestPurge:
+    async def test_by_title_takes_placed_and_pulled(self, edge, origin, tmp_path):
+        placed = [group(f"t-{n}", "240p", 0, [origin.put(f"t-{n}/r/a/1.m4s", b"1" * n)]) for n in (1, 2)]
+        origin.put("t-1/r/a/9.m4s", b"9" * 5)
+        async with edge() as client:
+            await client.fill("plan-1", placed)
+            await client.filled()
+            await client.get("/media/t-1/r/a/9.m4s")
+            purged = (await client.signed("/edge/purge", {"title_ids": ["t-1"]})).json()
+            inventory = await client.inventory()
+        assert (purged["placed_bytes"], purged["cached_bytes"]) == (1, 5)
+        assert inventory["complete"] == {"t-2": {"240p": [0]}}
+        assert files_of(tmp_path, "placed") | files_of(tmp_path, "cached") == {"t-2/r/a/1.m4s"}
+
+    async def test_of_the_pulled_part_leaves_the_placed(self, edge, origin):
+        origin.put("t-9/r/a/1.m4s", b"9")
+        async with edge() as client:
+            await client.fill("plan-1", [group("t-1", "240p", 0, [origin.put("t-1/r/a/1.m4s", b"1")])])
+            await client.filled()
+            await client.get("/media/t-9/r/a/1.m4s")
+            generation = (await client.inventory())["generation"]
+            assert (await client.signed("/edge/purge", {"cached": True})).json()["cached_objects"] == 1
+            inventory = await client.inventory()
+        assert (inventory["placed_bytes"], inventory["cached_bytes"], inventory["generation"]) == (1, 0, generation)
+
+    async def test_during_a_fill_takes_the_title_out_of_it(self, edge, origin):
+        groups = [group(f"t-{n}", "240p", 0, [origin.put(f"t-{n}/r/a/1.m4s", b"x" * 10)]) for n in range(8)]
+        origin.gate = asyncio.Event()
+        async with edge() as client:
+            await client.fill("plan-1", groups)
+            while len(origin.requests) < 4:
+                await asyncio.sleep(0)
+            await client.signed("/edge/purge", {"title_ids": ["t-0", "t-7"]})
+            origin.gate.set()
+            progress = await client.filled()
+            inventory = await client.inventory()
+        assert (progress["state"], progress["objects_wanted"], progress["bytes_wanted"]) == ("complete", 6, 60)
+        assert set(inventory["complete"]) == {f"t-{n}" for n in range(1, 7)}
+        assert inventory["placed_bytes"] == 60
+
+    async def test_must_say_what(self, edge):
+        async with edge() as client:
+            assert (await client.signed("/edge/purge", {})).status_code == 400
+
+
+class TestSignature:
+    async def test_wrong_old_and_missing_signatures_are_refused(self, edge):
+        async with edge() as client:
+            wrong = await client.signed("/edge/purge", {"cached": True}, secret="other")
+            old = await client.signed("/edge/purge", {"cached": True}, now=NOW - 301)
+            missing = await client.post("/edge/purge", content=b'{"cached":true}')
+            garbled = await client.post("/edge/purge", content=b"{}", headers={SIGNATURE_HEADER: "v1=1"})
+            good = await client.signed("/edge/purge", {"cached": True})
+            stats = await client.stats()
+        assert [answer.status_code for answer in (wrong, old, missing, garbled, good)] == [401, 401, 401, 401, 200]
+        assert "share one secret" in wrong.json()["detail"]
+        assert "301 s ago" in old.json()["detail"]
+        assert "must be signed" in missing.json()["detail"]
+        assert stats["refused_calls"] == 4
+
+
+class TestRestart:
+    async def filled(self, edge, origin):
+        groups = [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", bytes([n]) * 100)]) for n in range(3)]
+        origin.put("t-9/r/a/1.m4s", b"pulled")
+        async with edge() as client:
+            await client.fill("plan-1", groups)
+            await client.filled()
+            await client.get("/media/t-9/r/a/1.m4s")
+            return groups, await client.inventory()
+
+    async def test_comes_back_with_what_it_had(self, edge, origin, tmp_path):
+        _, before = await self.filled(edge, origin)
+        (tmp_path / "disk" / "incoming" / "77").write_bytes(b"half an object")
+        origin.error = httpx.ConnectError("refused")
+        async with edge() as client:
+            after = await client.inventory()
+            progress = (await client.get("/edge/fill")).json()
+            pulled = await client.get("/media/t-9/r/a/1.m4s")
+        assert after["complete"] == before["complete"]
+        assert (after["placed_bytes"], after["cached_bytes"]) == (before["placed_bytes"], before["cached_bytes"])
+        assert after["generation"] > before["generation"]
+        assert (progress["plan_id"], progress["state"]) == ("plan-1", "complete")
+        assert pulled.headers["cache-status"] == "eu-1; hit; detail=cached"
+        assert files_of(tmp_path, "incoming") == set()
+
+    async def test_lists_no_group_whose_file_is_gone_or_cut(self, edge, origin, tmp_path):
+        groups, _ = await self.filled(edge, origin)
+        (tmp_path / "disk" / "placed" / "t-1" / "r" / "a" / "1.m4s").unlink()
+        (tmp_path / "disk" / "placed" / "t-1" / "r" / "a" / "2.m4s").write_bytes(b"cut")
+        (tmp_path / "disk" / "placed" / "t-1" / "r" / "a" / "unknown.m4s").write_bytes(b"?")
+        async with edge() as client:
+            assert (await client.inventory())["complete"] == {"t-1": {"240p": [0]}}
+            assert (await client.get("/edge/fill")).json()["state"] == "interrupted"
+            origin.requests.clear()
+            await client.fill("plan-1", groups)
+            assert (await client.filled())["state"] == "complete"
+        assert sorted(origin.requests) == ["t-1/r/a/1.m4s", "t-1/r/a/2.m4s"]
+        assert files_of(tmp_path, "placed") == {f"t-1/r/a/{n}.m4s" for n in range(3)}
+
+    async def test_after_a_crash_of_the_machine_contents_are_checked(self, edge, origin, tmp_path):
+        await self.filled(edge, origin)
+        (tmp_path / "disk" / "placed" / "t-1" / "r" / "a" / "1.m4s").write_bytes(b"\0" * 100)
+        async with edge(boot_id="boot-2") as client:
+            inventory = await client.inventory()
+        assert inventory["complete"] == {"t-1": {"240p": [0, 2]}}
+        assert inventory["cached_bytes"] == 0
+
+    async def test_smaller_disk_sheds_until_it_fits(self, edge, origin, tmp_path):
+        await self.filled(edge, origin)
+        async with edge(capacity_bytes=250) as client:
+            inventory = await client.inventory()
+        assert inventory["complete"] == {"t-1": {"240p": [0, 1]}}
+        assert files_of(tmp_path, "placed") == {"t-1/r/a/0.m4s", "t-1/r/a/1.m4s"}
+
+    async def test_unreadable_journal_starts_empty(self, edge, origin, tmp_path):
+        await self.filled(edge, origin)
+        (tmp_path / "disk" / "journal.json").write_bytes(b"{")
+        async with edge() as client:
+            inventory = await client.inventory()
+        assert (inventory["complete"], inventory["placed_bytes"]) == ({}, 0)
+        assert files_of(tmp_path, "placed") == set()
+
+
+async def test_metrics_and_health(edge, origin):
+    origin.put("t-1/r/a/1.m4s", b"1234")
+    async with edge() as client:
+        await client.get("/media/t-1/r/a/1.m4s")
+        await client.get("/media/t-1/r/a/1.m4s")
+        metrics = (await client.get("/metrics")).text
+        assert (await client.get("/system/health")).json() == {"status": "ok", "edge_id": "eu-1"}
+    assert 'matinee_edge_hits_cached_total{edge_id="eu-1"} 1' in metrics
+    assert 'matinee_edge_cached_bytes{edge_id="eu-1"} 4' in metrics
+    assert "# TYPE matinee_edge_cached_bytes gauge" in metrics
