@@ -37,7 +37,8 @@ class MediaObject(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable file of a title.
 
     Attributes:
-        key: Path below ``media/<title_id>/``, such as ``r/<rendition_id>/seg-00001.m4s`` or ``p/<package_id>/master.m3u8``.
+        key: Path below ``media/<title_id>/``, such as ``r/<rendition_id>/seg-00001.m4s`` or
+            ``p/<package_id>/master.m3u8``.
         rung: Name of the rung, or ``manifest`` or ``artwork``.
         segment_group: 0 for the prefix (init, first segments, manifests, artwork), then 1, 2, ... in order of time.
     """

@@ -1,0 +1,105 @@
+"""What one media step leaves for the next: the probe's report, the ladder and the artwork of each title's master.
+
+    ingest/<title_id>/CURRENT                     sha256 of the master that counts
+    ingest/<title_id>/<sha256, 16 digits>/        probe.json, ladder.json, artwork/poster.jpg, artwork/thumb-01.jpg ...
+
+It stands in the store under the master's own content, so any step can be run again alone, on any host, and a new
+version of a master disturbs nothing of the old one. Nothing here is served.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from orchestration.media.errors import MasterMissing
+from orchestration.media.ladder import Ladder
+from orchestration.media.report import ProbeReport
+from orchestration.store import ObjectStore
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class ProbedMaster(msgspec.Struct, frozen=True, kw_only=True):
+    """One master as it was when it was probed."""
+
+    title_id: str
+    file: str
+    sha256: str
+    size_bytes: int
+    modified_ns: int
+    report: ProbeReport
+
+
+def write_probed(store: ObjectStore, probed: ProbedMaster) -> None:
+    """Keep a probe's report and make its master the one that counts."""
+    key = f"{_folder(probed.title_id, probed.sha256)}/probe.json"
+    store.put_bytes(key, msgspec.json.encode(probed), replace=True)
+    store.put_bytes(_pointer_key(probed.title_id), probed.sha256.encode(), replace=True)
+
+
+def read_probed(store: ObjectStore, title_id: str) -> ProbedMaster:
+    """The master of a title that was probed last and found playable.
+
+    Raises:
+        MasterMissing: None was.
+    """
+    return _read(store, title_id, "probe.json", ProbedMaster, "media/probe")
+
+
+def write_ladder(store: ObjectStore, title_id: str, ladder: Ladder) -> None:
+    """Keep the ladder of a title's current master."""
+    key = f"{_folder(title_id, ladder.source_sha256)}/ladder.json"
+    store.put_bytes(key, msgspec.json.encode(ladder), replace=True)
+
+
+def read_ladder(store: ObjectStore, title_id: str) -> Ladder:
+    """The ladder of a title's current master.
+
+    Raises:
+        MasterMissing: It was not planned yet.
+    """
+    return _read(store, title_id, "ladder.json", Ladder, "media/ladder")
+
+
+def write_artwork(store: ObjectStore, title_id: str, source_sha256: str, files: list[Path]) -> list[str]:
+    """Keep the artwork of a title's current master; returns the keys."""
+    keys = [f"{_folder(title_id, source_sha256)}/artwork/{file.name}" for file in files]
+    for key, file in zip(keys, files, strict=True):
+        store.put_file(key, file, replace=True)
+    return keys
+
+
+def artwork_keys(store: ObjectStore, title_id: str, source_sha256: str) -> list[str]:
+    """The keys of a title's artwork, sorted; empty when there is none yet."""
+    return list(store.keys(f"{_folder(title_id, source_sha256)}/artwork/"))
+
+
+def master_file_of(store: ObjectStore, title_id: str) -> str | None:
+    """Name of the file that a title was made of; None when there is no such title."""
+    try:
+        return read_probed(store, title_id).file
+    except MasterMissing:
+        return None
+
+
+def _read(store: ObjectStore, title_id: str, name: str, kind: type[Record], made_by: str) -> Record:
+    if not store.exists(_pointer_key(title_id)):
+        raise MasterMissing(f"title {title_id!r} has no probed master; materialise media/probe")
+    key = f"{_folder(title_id, store.read_bytes(_pointer_key(title_id)).decode())}/{name}"
+    if not store.exists(key):
+        raise MasterMissing(f"title {title_id!r} has no {name}; materialise {made_by}")
+    try:
+        return msgspec.json.decode(store.read_bytes(key), type=kind)
+    except msgspec.DecodeError as error:
+        raise MasterMissing(f"{key} cannot be read ({error}); materialise {made_by} again") from error
+
+
+def _pointer_key(title_id: str) -> str:
+    return f"ingest/{title_id}/CURRENT"
+
+
+def _folder(title_id: str, source_sha256: str) -> str:
+    return f"ingest/{title_id}/{source_sha256[:16]}"

@@ -1,0 +1,205 @@
+"""Decide which renditions a title gets: sizes, rates and caps that fit its master.
+
+The ladder is a fixed one, fitted: every rung is a 16:9 box (9:16 for upright films), named by the box's short side; the
+picture is fitted into it with its aspect kept, never enlarged, with even sides. A master that lies well between two
+boxes is kept at its own size too, under the larger box's name: a scope film of 800x332 is its own ``480p``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+
+import msgspec
+
+from orchestration.media.report import AudioTrack, ProbeReport, VideoTrack
+from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+
+BOX_HEIGHTS = (240, 360, 480, 720, 1080, 1440, 2160)
+MAX_FRAME_RATE = 60
+NATIVE_GAIN = 1.2
+"""The master's own size becomes a rung when it has this many times the pixels of the largest box that fits ..."""
+CROWDING = 1.5
+"""... and takes that box's place when it has fewer than this many times its pixels: two rungs so close serve nobody."""
+
+REFERENCE_CAP_BPS = 4_500_000
+REFERENCE_PIXELS = 1920 * 1080
+REFERENCE_FRAME_RATE = 30
+PIXEL_EXPONENT = 0.75
+"""Bits grow slower than pixels; the power of three quarters is a long-known rule of thumb for H.264."""
+RATE_EXPONENT = 0.5
+MIN_CAP_BPS = 150_000
+UNEVEN_TRACKS_S = 0.5
+
+_TWO_LETTER_CODES = {
+    "ara": "ar", "ces": "cs", "cze": "cs", "chi": "zh", "dan": "da", "deu": "de", "dut": "nl", "ell": "el", "eng": "en",
+    "fin": "fi", "fra": "fr", "fre": "fr", "ger": "de", "gre": "el", "heb": "he", "hin": "hi", "hun": "hu", "ind": "id",
+    "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl", "nor": "no", "pol": "pl", "por": "pt", "ron": "ro", "rum": "ro",
+    "rus": "ru", "spa": "es", "swe": "sv", "tha": "th", "tur": "tr", "ukr": "uk", "vie": "vi", "zho": "zh",
+}  # fmt: skip
+
+
+class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_field="kind"):
+    """One picture size of the ladder; ``cap_bps`` bounds what the constant rate factor may cost."""
+
+    rendition_id: str
+    rung: str
+    width: int
+    height: int
+    cap_bps: int
+    crf: int
+
+
+class AudioRung(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_field="kind"):
+    """One sound track of the ladder; ``track_index`` is its stream in the master."""
+
+    rendition_id: str
+    rung: str
+    track_index: int
+    language: str
+    bitrate_bps: int
+
+
+class Ladder(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be encoded from one master.
+
+    Attributes:
+        frame_rate: Constant, such as ``30000/1001``.
+        duration_s: What every rendition must last.
+        video: Rungs, largest first.
+        audio: One per language; empty for a silent film.
+    """
+
+    source_sha256: str
+    frame_rate: str
+    duration_s: float
+    video: list[VideoRung]
+    audio: list[AudioRung]
+
+    @property
+    def rate(self) -> Fraction:
+        """Pictures per second."""
+        return Fraction(self.frame_rate)
+
+
+def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
+    """The ladder for a playable master."""
+    video = report.video
+    rate = _output_rate(video)
+    rungs = [
+        _video_rung(name, width, height, rate, source_sha256, settings)
+        for name, width, height in reversed(_thin_out(fit_sizes(video.width, video.height), settings.max_rungs))
+    ]
+    return Ladder(
+        source_sha256=source_sha256,
+        frame_rate=str(rate),
+        duration_s=_presented_duration_s(report),
+        video=rungs,
+        audio=_audio_rungs(report.audio, source_sha256, settings),
+    )
+
+
+def fit_sizes(width: int, height: int) -> list[tuple[str, int, int]]:
+    """Every rung that a picture of this size fills without being enlarged: (name, width, height), smallest first."""
+    sizes = [(f"{box}p", *_fit(width, height, box)) for box in BOX_HEIGHTS if _scale(width, height, box) <= 1]
+    largest_pixels = sizes[-1][1] * sizes[-1][2] if sizes else 0
+    next_box = next((box for box in BOX_HEIGHTS if _scale(width, height, box) > 1), None)
+    if next_box is not None and width * height > NATIVE_GAIN * largest_pixels:
+        if width * height < CROWDING * largest_pixels:
+            sizes.pop()
+        sizes.append((f"{next_box}p", _even(width), _even(height)))
+    return sizes
+
+
+def cap_bps(width: int, height: int, rate: Fraction) -> int:
+    """The highest bit rate that a rung may cost, from its pixels and its frame rate."""
+    pixels = (width * height / REFERENCE_PIXELS) ** PIXEL_EXPONENT
+    frames = (float(rate) / REFERENCE_FRAME_RATE) ** RATE_EXPONENT
+    return max(int(round(REFERENCE_CAP_BPS * pixels * frames, -3)), MIN_CAP_BPS)
+
+
+def language_tag(language: str) -> str:
+    """A container's three-letter language as an RFC 5646 tag, which prefers two letters; ``und`` when unknown."""
+    tag = "".join(letter for letter in language.lower() if letter.isascii() and (letter.isalnum() or letter == "-"))
+    return _TWO_LETTER_CODES.get(tag, tag) or "und"
+
+
+def _output_rate(video: VideoTrack) -> Fraction:
+    rate = video.rate * 2 if video.interlaced else video.rate
+    while rate > MAX_FRAME_RATE:
+        rate /= 2
+    return rate
+
+
+def _presented_duration_s(report: ProbeReport) -> float:
+    """The picture's length; the whole file's when sound goes on well after the picture, which is then padded."""
+    picture_end_s = report.video.start_s + report.video.duration_s
+    if report.decoded_duration_s - picture_end_s > UNEVEN_TRACKS_S:
+        return report.decoded_duration_s
+    return round(picture_end_s, 6)
+
+
+def _scale(width: int, height: int, box: int) -> float:
+    long_side, short_side = max(width, height), min(width, height)
+    return min(box * 16 / 9 / long_side, box / short_side)
+
+
+def _fit(width: int, height: int, box: int) -> tuple[int, int]:
+    scale = _scale(width, height, box)
+    return _even(width * scale), _even(height * scale)
+
+
+def _even(length: float) -> int:
+    """The nearest even length that does not enlarge an odd one."""
+    return max(int(length / 2 + 0.49) * 2, 2)
+
+
+def _thin_out(sizes: list[tuple[str, int, int]], count: int) -> list[tuple[str, int, int]]:
+    """Keep the largest, the smallest and an even choice between them."""
+    if len(sizes) <= count:
+        return sizes
+    if count == 1:
+        return sizes[-1:]
+    return [sizes[round(position * (len(sizes) - 1) / (count - 1))] for position in range(count)]
+
+
+def _video_rung(
+    name: str, width: int, height: int, rate: Fraction, source_sha256: str, settings: MediaSettings
+) -> VideoRung:
+    cap = cap_bps(width, height, rate)
+    recipe = [
+        "x264", settings.preset, settings.crf, settings.threads, settings.keyframe_interval_s,
+        settings.segment_duration_s, name, width, height, cap, str(rate),
+    ]  # fmt: skip
+    return VideoRung(
+        rendition_id=_rendition_id(source_sha256, recipe),
+        rung=name,
+        width=width,
+        height=height,
+        cap_bps=cap,
+        crf=settings.crf,
+    )
+
+
+def _audio_rungs(tracks: list[AudioTrack], source_sha256: str, settings: MediaSettings) -> list[AudioRung]:
+    """One rung per language, from its first track."""
+    rungs: dict[str, AudioRung] = {}
+    for track in tracks:
+        language = language_tag(track.language)
+        recipe = [
+            "aac-stereo", settings.audio_bitrate_bps, settings.loudness_lufs, settings.segment_duration_s, track.index,
+        ]  # fmt: skip
+        rung = AudioRung(
+            rendition_id=_rendition_id(source_sha256, recipe),
+            rung=f"audio-{language}",
+            track_index=track.index,
+            language=language,
+            bitrate_bps=settings.audio_bitrate_bps,
+        )
+        rungs.setdefault(language, rung)
+    return list(rungs.values())
+
+
+def _rendition_id(source_sha256: str, recipe: list[str | int | float | None]) -> str:
+    content = msgspec.json.encode([RECIPE_VERSION, source_sha256, *recipe])
+    return hashlib.sha256(content).hexdigest()[:16]

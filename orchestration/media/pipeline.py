@@ -1,0 +1,241 @@
+"""The five steps from a master to a package that is served, each of which can be run again alone.
+
+A step finds what the one before it left in the store (`handover.py`), does its work unless it is done already, and
+returns what there is to tell. Dagster's assets are thin shells around these functions; `ingest_master` runs them in a row for
+command lines and tests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from orchestration.media.artwork import Artwork, draw_artwork
+from orchestration.media.check import Finding, blocking, check_package
+from orchestration.media.cmaf import EncodedFile, cut_segments
+from orchestration.media.encode import EncodeResult, encode_rungs
+from orchestration.media.errors import MasterMissing, MasterRejected, PackagingError
+from orchestration.media.handover import (
+    ProbedMaster,
+    artwork_keys,
+    read_ladder,
+    read_probed,
+    write_artwork,
+    write_ladder,
+    write_probed,
+)
+from orchestration.media.ladder import Ladder, VideoRung, plan_ladder
+from orchestration.media.objects import PackageRecord
+from orchestration.media.package import build_package
+from orchestration.media.probe import probe_file
+from orchestration.media.process import Progress
+from orchestration.media.publish import publish_package
+from orchestration.media.quarantine import quarantine_master, release_master
+from orchestration.media.renditions import RenditionRecord, is_complete, read_rendition, store_rendition
+from orchestration.media.settings import MediaSettings
+from orchestration.store import ObjectStore, file_sha256
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedTitle:
+    """What the encode step did: ``encoded`` and ``reused`` name rungs; ``result`` is None when nothing was encoded."""
+
+    records: list[RenditionRecord]
+    encoded: list[str]
+    reused: list[str]
+    result: EncodeResult | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedTitle:
+    """What the package step did; a package with blocking findings is kept for inspection and not served."""
+
+    record: PackageRecord
+    findings: list[Finding]
+    published: bool
+
+
+def probe_title(
+    store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path, now: Callable[[], dt.datetime]
+) -> ProbedMaster:
+    """Probe a title's master and remember it; a refused one gets a report in ``quarantine_folder``.
+
+    Raises:
+        MasterRejected: No title can be made of it. What was served before still is.
+    """
+    status = master.stat()
+    report, sha256 = probe_file(master), file_sha256(master)
+    if not report.playable:
+        quarantine_master(quarantine_folder, title_id, sha256, report, now())
+        raise MasterRejected(master.name, report.reasons)
+    probed = ProbedMaster(
+        title_id=title_id,
+        file=master.name,
+        sha256=sha256,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        report=report,
+    )
+    write_probed(store, probed)
+    release_master(quarantine_folder, title_id)
+    return probed
+
+
+def plan_title(store: ObjectStore, title_id: str, settings: MediaSettings) -> Ladder:
+    """Plan the ladder of a title's probed master."""
+    probed = read_probed(store, title_id)
+    ladder = plan_ladder(probed.report, probed.sha256, settings)
+    write_ladder(store, title_id, ladder)
+    return ladder
+
+
+def encode_title(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> EncodedTitle:
+    """Encode and cut the rungs of a title that the store does not hold yet.
+
+    ``master`` finds the master file; it is called only when something must be encoded.
+
+    Raises:
+        MasterMissing: The master is gone or another one than was probed.
+        EncodeTruncated, ProgramError, PackagingError: The encode failed; nothing of it is in the store.
+    """
+    ladder = read_ladder(store, title_id)
+    rungs = [*ladder.video, *ladder.audio]
+    missing = {rung.rendition_id for rung in rungs if not is_complete(store, title_id, rung.rendition_id)}
+    result = None
+    if missing:
+        probed = read_probed(store, title_id)
+        with _scratch(work_folder, title_id) as folder:
+            wanted = _only(ladder, missing)
+            result = encode_rungs(
+                _unchanged(master(), probed), probed.report, wanted, settings, folder, on_progress=on_progress
+            )
+            _store_segments(store, title_id, wanted, result, settings, folder)
+    return EncodedTitle(
+        records=[read_rendition(store, title_id, rung.rendition_id) for rung in rungs],
+        encoded=[rung.rung for rung in rungs if rung.rendition_id in missing],
+        reused=[rung.rung for rung in rungs if rung.rendition_id not in missing],
+        result=result,
+    )
+
+
+def draw_title(
+    store: ObjectStore, title_id: str, master: Callable[[], Path], work_folder: Path
+) -> tuple[list[str], Artwork | None]:
+    """Draw a title's artwork unless the store holds it; returns its keys, and what was drawn.
+
+    Raises:
+        MasterMissing: The master is gone or another one than was probed.
+        ProgramError, PackagingError: No picture could be taken.
+    """
+    probed = read_probed(store, title_id)
+    if keys := artwork_keys(store, title_id, probed.sha256):
+        return keys, None
+    with _scratch(work_folder, title_id) as folder:
+        artwork = draw_artwork(_unchanged(master(), probed), probed.report, folder)
+        write_artwork(store, title_id, probed.sha256, artwork.files)
+    return artwork_keys(store, title_id, probed.sha256), artwork
+
+
+def package_title(
+    store: ObjectStore, title_id: str, settings: MediaSettings, now: Callable[[], dt.datetime]
+) -> PackagedTitle:
+    """Package a title's renditions and artwork, check the package, and serve it if nothing forbids it.
+
+    Raises:
+        PackagingError: Renditions or artwork are missing.
+    """
+    ladder = read_ladder(store, title_id)
+    records = [read_rendition(store, title_id, rung.rendition_id) for rung in [*ladder.video, *ladder.audio]]
+    artwork = artwork_keys(store, title_id, ladder.source_sha256)
+    if not artwork:
+        raise PackagingError(f"{title_id} has no artwork yet; materialise media/artwork")
+    record = build_package(
+        store, title_id, ladder.source_sha256, records, artwork, settings.segment_duration_s, created_at=now()
+    )
+    findings = check_package(store, record)
+    published = not blocking(findings)
+    if published:
+        publish_package(store, record)
+    return PackagedTitle(record=record, findings=findings, published=published)
+
+
+def ingest_master(
+    store: ObjectStore,
+    title_id: str,
+    master: Path,
+    settings: MediaSettings,
+    *,
+    work_folder: Path,
+    quarantine_folder: Path,
+    now: Callable[[], dt.datetime],
+    on_progress: Callable[[Progress], None] | None = None,
+) -> PackagedTitle:
+    """All five steps.
+
+    Raises:
+        MediaError: As the steps do.
+    """
+    probe_title(store, title_id, master, quarantine_folder, now)
+    plan_title(store, title_id, settings)
+    encode_title(store, title_id, lambda: master, settings, work_folder, on_progress)
+    draw_title(store, title_id, lambda: master, work_folder)
+    return package_title(store, title_id, settings, now)
+
+
+def _only(ladder: Ladder, rendition_ids: set[str]) -> Ladder:
+    return msgspec.structs.replace(
+        ladder,
+        video=[rung for rung in ladder.video if rung.rendition_id in rendition_ids],
+        audio=[rung for rung in ladder.audio if rung.rendition_id in rendition_ids],
+    )
+
+
+def _store_segments(
+    store: ObjectStore, title_id: str, ladder: Ladder, result: EncodeResult, settings: MediaSettings, folder: Path
+) -> None:
+    """Cut what was encoded and put it into the store."""
+    encoded = [
+        EncodedFile(
+            path=result.files[rung.rendition_id],
+            rendition_id=rung.rendition_id,
+            rung=rung.rung,
+            kind="video" if isinstance(rung, VideoRung) else "audio",
+            language="und" if isinstance(rung, VideoRung) else rung.language,
+        )
+        for rung in [*ladder.video, *ladder.audio]
+    ]
+    for record in cut_segments(encoded, settings, folder):
+        store_rendition(store, title_id, record, folder / record.rendition.rendition_id)
+
+
+def _unchanged(master: Path, probed: ProbedMaster) -> Path:
+    """The master, if it is still the file that was probed."""
+    try:
+        status = master.stat()
+    except FileNotFoundError:
+        raise MasterMissing(f"{master} is gone; deliver it again") from None
+    if (status.st_size, status.st_mtime_ns) == (probed.size_bytes, probed.modified_ns):
+        return master
+    if status.st_size != probed.size_bytes or file_sha256(master) != probed.sha256:
+        raise MasterMissing(f"{master.name} changed after it was probed; materialise media/probe of {probed.title_id}")
+    return master
+
+
+@contextmanager
+def _scratch(work_folder: Path, title_id: str) -> Iterator[Path]:
+    work_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
+        yield Path(folder)

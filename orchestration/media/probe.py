@@ -1,0 +1,466 @@
+"""Look at one master and say whether a title can be made of it.
+
+The verdict rests on what is there, never on what a header or an exit code claims: the bytes are sniffed, the boxes
+walked, every packet's timestamp read, and pictures decoded at the beginning, in the middle and at the end. Made to take
+about a second for a short file; the packet scan reads the file once.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import av.error
+from av.stream import Disposition
+
+from orchestration.media.container import BoxStructure, looks_like_text, read_boxes, sniff_container
+from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, Track, VideoTrack
+
+MIN_DURATION_S = 0.4
+MAX_MISSING_SHARE = 0.05
+MAX_MISSING_S = 0.5
+SAMPLED_FRAMES_PER_WINDOW = 16
+MAX_PACKETS_PER_WINDOW = 600
+MAX_UNDECODABLE_SHARE = 0.5
+UNEVEN_TRACKS_S = 0.5
+USUAL_RATES = tuple(
+    Fraction(numerator, denominator)
+    for numerator, denominator in (
+        (10, 1), (12, 1), (25, 2), (15000, 1001), (15, 1), (20, 1), (24000, 1001), (24, 1), (25, 1), (30000, 1001),
+        (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1), (100, 1), (120000, 1001), (120, 1),
+    )
+)  # fmt: skip
+RATE_TOLERANCE = 0.01
+MAX_PIXEL_ASPECT = 4
+_PQ, _HLG = 16, 18  # transfer characteristics, ITU-T H.273 table 3
+_BITMAP_SUBTITLES = {"pgssub", "dvdsub", "dvbsub", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"}
+
+_UPLOAD_AGAIN = "Upload the file again and wait until the transfer has finished; compare its size with the original."
+_EXPORT_AGAIN = "Export it again from the editing system as MP4, MOV, MKV or WebM with a common codec such as H.264."
+
+
+def probe_file(path: Path) -> ProbeReport:
+    """Probe one file.
+
+    Never raises for a bad file: a verdict of ``rejected`` says why, in ``reasons``, and what to do, in ``hints``.
+
+    Raises:
+        OSError: The file cannot be read at all (missing, no permission).
+    """
+    notes = _Notes()
+    size_bytes = path.stat().st_size
+    if size_bytes == 0:
+        notes.reject("the file is empty (0 bytes)", _UPLOAD_AGAIN)
+        return _rejected(path, size_bytes, None, notes)
+    container_format = sniff_container(path)
+    if container_format is None:
+        what = "it holds plain text" if looks_like_text(path) else "its first bytes match no known format"
+        notes.reject(f"not a media container: {what}", f"Check that this is the right file. {_EXPORT_AGAIN}")
+        return _rejected(path, size_bytes, None, notes)
+    boxes = read_boxes(path) if container_format == "mp4" else None
+    if boxes is not None and not boxes.has_index:
+        notes.reject(
+            "the index (moov box) is missing: the upload is incomplete or the recording was not closed", _UPLOAD_AGAIN
+        )
+        return _rejected(path, size_bytes, container_format, notes)
+    try:
+        with av.open(str(path)) as container:
+            return _probe_open(container, path, size_bytes, container_format, boxes, notes)
+    except av.error.FFmpegError as error:
+        notes.reject(f"the {container_format} container cannot be opened: {error.strerror}", _EXPORT_AGAIN)
+        return _rejected(path, size_bytes, container_format, notes)
+
+
+@dataclass
+class _Notes:
+    """Reasons, warnings and hints, as they are found."""
+
+    reasons: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+    def reject(self, reason: str, hint: str) -> None:
+        self.reasons.append(reason)
+        if hint not in self.hints:
+            self.hints.append(hint)
+
+    def warn(self, warning: str) -> None:
+        self.warnings.append(warning)
+
+
+@dataclass
+class _Scan:
+    """The timestamps of one track's packets, in seconds."""
+
+    times: list[float] = field(default_factory=list)
+    end_s: float = -math.inf
+    packets: int = 0
+
+    def add(self, packet: Any) -> None:
+        self.packets += 1
+        time_base = float(packet.time_base)
+        moment = packet.pts if packet.pts is not None else packet.dts
+        if moment is None or packet.is_discard:
+            return
+        self.times.append(moment * time_base)
+        self.end_s = max(self.end_s, (moment + (packet.duration or 0)) * time_base)
+
+    @property
+    def start_s(self) -> float:
+        return min(self.times, default=0.0)
+
+    @property
+    def intervals_s(self) -> list[float]:
+        times = sorted(self.times)
+        return [later - earlier for earlier, later in pairwise(times) if later > earlier]
+
+    @property
+    def presented_end_s(self) -> float:
+        """End of the last packet; one interval after its start where the container gives no durations."""
+        if not self.times:
+            return 0.0
+        interval_s = statistics.median(self.intervals_s) if self.intervals_s else 0.0
+        return max(self.end_s, max(self.times) + interval_s)
+
+    @property
+    def duration_s(self) -> float:
+        return max(self.presented_end_s - self.start_s, 0.0)
+
+
+@dataclass
+class _Decoded:
+    """What decoding some pictures showed."""
+
+    frames: int = 0
+    corrupt: int = 0
+    errors: int = 0
+    interlaced: int = 0
+    first: Any = None
+    last_error: str = ""
+
+    def take(self, frame: Any) -> None:
+        self.first = self.first if self.first is not None else frame
+        self.frames += 1
+        self.corrupt += bool(frame.is_corrupt)
+        self.interlaced += bool(frame.interlaced_frame)
+
+
+def _probe_open(
+    container: Any, path: Path, size_bytes: int, container_format: str, boxes: BoxStructure | None, notes: _Notes
+) -> ProbeReport:
+    declared_s = container.duration / av.time_base if container.duration else None
+    scans, scan_error = _scan_packets(container)
+    pictures = _picture_streams(container)
+    sounds = list(container.streams.audio)
+    start_s, end_s = _presented_span([scans[stream.index] for stream in [*pictures[:1], *sounds]])
+    duration_s = max(end_s - start_s, 0.0)
+
+    tracks: list[Track] = []
+    decoded = _Decoded()
+    if not pictures:
+        notes.reject("no video track", "This catalogue holds films: deliver the picture and the sound in one file.")
+    else:
+        decoded = _decode_samples(container, pictures[0], start_s, duration_s)
+        tracks.append(_video_track(pictures[0], scans[pictures[0].index], decoded, start_s, notes))
+        if len(pictures) > 1:
+            notes.warn(f"{len(pictures)} video tracks; the first is used")
+    tracks += [_audio_track(path, stream, scans[stream.index], start_s, notes) for stream in sounds]
+    tracks += _other_tracks(container, pictures, notes)
+    _judge_completeness(container, scans, boxes, declared_s, duration_s, scan_error, notes)
+    _judge_pictures(decoded, tracks, notes)
+    _judge_sound(tracks, notes)
+    if pictures and not notes.reasons and duration_s < MIN_DURATION_S:
+        notes.reject(
+            f"too short: {duration_s:.2f} s, the minimum is {MIN_DURATION_S} s", "Check that this is the whole film."
+        )
+    return ProbeReport(
+        file=path.name,
+        size_bytes=size_bytes,
+        verdict="rejected" if notes.reasons else "playable",
+        reasons=notes.reasons,
+        warnings=notes.warnings,
+        hints=notes.hints,
+        container=container_format,
+        declared_duration_s=declared_s,
+        decoded_duration_s=round(duration_s, 6),
+        sampled_frames=decoded.frames + decoded.errors,
+        corrupt_frames=decoded.corrupt + decoded.errors,
+        tracks=tracks,
+    )
+
+
+def _rejected(path: Path, size_bytes: int, container_format: str | None, notes: _Notes) -> ProbeReport:
+    return ProbeReport(
+        file=path.name,
+        size_bytes=size_bytes,
+        verdict="rejected",
+        reasons=notes.reasons,
+        warnings=notes.warnings,
+        hints=notes.hints,
+        container=container_format,
+    )
+
+
+def _picture_streams(container: Any) -> list[Any]:
+    """Video streams that move: a cover picture is a video stream too."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
+def _scan_packets(container: Any) -> tuple[dict[int, _Scan], str | None]:
+    """Every packet's timestamps by stream index, and the error that ended the scan early."""
+    scans = {stream.index: _Scan() for stream in container.streams}
+    try:
+        for packet in container.demux():
+            if packet.size and packet.stream.index in scans:
+                scans[packet.stream.index].add(packet)
+    except av.error.FFmpegError as error:
+        return scans, str(error.strerror)
+    return scans, None
+
+
+def _presented_span(scans: Iterable[_Scan]) -> tuple[float, float]:
+    with_packets = [scan for scan in scans if scan.times]
+    if not with_packets:
+        return 0.0, 0.0
+    return min(scan.start_s for scan in with_packets), max(scan.presented_end_s for scan in with_packets)
+
+
+def _decode_samples(container: Any, stream: Any, start_s: float, duration_s: float) -> _Decoded:
+    """Decode pictures at the beginning, in the middle and near the end."""
+    decoded = _Decoded()
+    if stream.codec_context is None:
+        decoded.last_error = "no decoder for this codec"
+        return decoded
+    stream.thread_type = "AUTO"
+    windows = [0.0] if duration_s < 3 else [0.0, duration_s / 2, max(duration_s - 1.5, 0.0)]
+    for offset_s in windows:
+        try:
+            container.seek(int((start_s + offset_s) * av.time_base), backward=True)
+        except av.error.FFmpegError as error:
+            decoded.last_error = f"cannot seek to {offset_s:.1f} s: {error.strerror}"
+            continue
+        _decode_window(container, stream, decoded)
+    return decoded
+
+
+def _decode_window(container: Any, stream: Any, decoded: _Decoded) -> None:
+    wanted = decoded.frames + SAMPLED_FRAMES_PER_WINDOW
+    packets = 0
+    try:
+        for packet in container.demux(stream):
+            packets += 1
+            try:
+                for frame in packet.decode():
+                    decoded.take(frame)
+            except av.error.FFmpegError as error:
+                decoded.errors += 1
+                decoded.last_error = str(error.strerror)
+            if decoded.frames >= wanted or packets >= MAX_PACKETS_PER_WINDOW:
+                return
+    except av.error.FFmpegError as error:
+        decoded.last_error = str(error.strerror)
+
+
+def _video_track(stream: Any, scan: _Scan, decoded: _Decoded, start_s: float, notes: _Notes) -> VideoTrack:
+    context = stream.codec_context
+    rate, variable = _frame_rate(scan, fallback=stream.average_rate)
+    if variable:
+        notes.warn(f"variable frame rate; encoded at a constant {float(rate):.3g} frames per second")
+    frame = decoded.first
+    rotation = int(frame.rotation) if frame is not None else 0
+    coded_width, coded_height = (context.width, context.height) if context is not None else (0, 0)
+    if frame is not None:
+        coded_width, coded_height = frame.width, frame.height
+    width = max(round(coded_width * _pixel_aspect(stream, notes)), 1)
+    height = max(coded_height, 1)
+    if abs(rotation) % 180 == 90:
+        width, height = height, width
+    pixel_format = frame.format.name if frame is not None else (context.pix_fmt if context is not None else None)
+    return VideoTrack(
+        index=stream.index,
+        codec=_codec_name(stream),
+        width=width,
+        height=height,
+        coded_width=coded_width,
+        coded_height=coded_height,
+        pixel_format=pixel_format or "unknown",
+        bit_depth=frame.format.components[0].bits if frame is not None else 0,
+        frame_rate=str(rate),
+        variable_frame_rate=variable,
+        rotation_degrees=rotation,
+        interlaced=decoded.interlaced * 2 > decoded.frames,
+        transfer=_transfer(frame),
+        start_s=round(scan.start_s - start_s, 6),
+        duration_s=round(scan.duration_s, 6),
+    )
+
+
+def _frame_rate(scan: _Scan, fallback: Fraction | None) -> tuple[Fraction, bool]:
+    """Pictures per second from timestamps, and whether the rate varies.
+
+    Headers lie about rates (1000/1, 23040000/767849), so they count only when there are no two timestamps.
+    """
+    intervals = scan.intervals_s
+    if not intervals:
+        rate = Fraction(fallback) if fallback else Fraction(25)
+        return _snap_rate(float(rate)), False
+    median_s = statistics.median(intervals)
+    tolerance_s = max(0.1 * median_s, 0.0021)  # containers with a millisecond clock jitter by two ticks
+    variable = sum(abs(interval - median_s) > tolerance_s for interval in intervals) > 0.05 * len(intervals)
+    interval_s = median_s if variable else statistics.fmean(intervals)
+    return _snap_rate(1 / interval_s), variable
+
+
+def _snap_rate(rate: float) -> Fraction:
+    """The usual rate that is meant, or else the next higher one: no player should meet 779/74 frames per second."""
+    nearest = min(USUAL_RATES, key=lambda usual: abs(float(usual) - rate))
+    if abs(float(nearest) - rate) <= RATE_TOLERANCE * rate:
+        return nearest
+    return min((usual for usual in USUAL_RATES if usual >= rate), default=max(USUAL_RATES))
+
+
+def _pixel_aspect(stream: Any, notes: _Notes) -> float:
+    aspect = stream.sample_aspect_ratio
+    if not aspect:
+        return 1.0
+    if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
+        notes.warn(f"the pixel aspect ratio {aspect} makes no sense; pixels are taken as square")
+        return 1.0
+    return float(aspect)
+
+
+def _transfer(frame: Any) -> Literal["sdr", "pq", "hlg"]:
+    if frame is None:
+        return "sdr"
+    if frame.color_trc == _PQ:
+        return "pq"
+    return "hlg" if frame.color_trc == _HLG else "sdr"
+
+
+def _audio_track(path: Path, stream: Any, scan: _Scan, start_s: float, notes: _Notes) -> AudioTrack:
+    context = stream.codec_context
+    fault = "it has no sample description" if context is None else _audio_fault(path, stream.index)
+    if fault:
+        notes.warn(f"audio track {stream.index} is left out: {fault}")
+    return AudioTrack(
+        index=stream.index,
+        codec=_codec_name(stream),
+        channels=context.channels if context is not None else 0,
+        sample_rate_hz=(context.sample_rate or 0) if context is not None else 0,
+        language=stream.metadata.get("language") or "und",
+        usable=not fault,
+        start_s=round(scan.start_s - start_s, 6),
+        duration_s=round(scan.duration_s, 6),
+    )
+
+
+def _audio_fault(path: Path, index: int) -> str | None:
+    """Why a sound track cannot be decoded; None when its beginning can."""
+    error_text = "it holds no sound"
+    with av.open(str(path)) as container:
+        stream = container.streams[index]
+        try:
+            for number, packet in enumerate(container.demux(stream)):
+                try:
+                    if packet.decode():
+                        return None
+                except av.error.FFmpegError as error:
+                    error_text = f"it cannot be decoded ({error.strerror})"
+                if number >= 50:
+                    break
+        except av.error.FFmpegError as error:
+            error_text = f"it cannot be read ({error.strerror})"
+    return error_text
+
+
+def _other_tracks(container: Any, pictures: list[Any], notes: _Notes) -> list[Track]:
+    carried = {stream.index for stream in [*pictures, *container.streams.audio]}
+    tracks: list[Track] = []
+    for stream in container.streams:
+        if stream.index in carried:
+            continue
+        codec = _codec_name(stream)
+        if stream.type == "subtitle":
+            convertible = "bitmap, which cannot be converted to text" if codec in _BITMAP_SUBTITLES else "text"
+            notes.warn(f"subtitle track {stream.index} ({codec}: {convertible}) is not carried")
+        language = stream.metadata.get("language") or "und"
+        tracks.append(OtherTrack(index=stream.index, content=stream.type or "unknown", codec=codec, language=language))
+    return tracks
+
+
+def _codec_name(stream: Any) -> str:
+    context = stream.codec_context
+    return str(context.codec.canonical_name) if context is not None else "unknown"
+
+
+def _judge_completeness(
+    container: Any,
+    scans: dict[int, _Scan],
+    boxes: BoxStructure | None,
+    declared_s: float | None,
+    duration_s: float,
+    scan_error: str | None,
+    notes: _Notes,
+) -> None:
+    """Compare what is declared with what is there."""
+    if boxes is not None and boxes.missing_bytes > 0:
+        lost = f"the file ends {boxes.missing_bytes:,} bytes early"
+        found = "" if declared_s is None else f"; {duration_s:.1f} s of {declared_s:.1f} s are there"
+        notes.reject(f"truncated: {lost}{found}", _UPLOAD_AGAIN)
+        return
+    missing_s = (declared_s or 0.0) - duration_s
+    if missing_s > max(MAX_MISSING_S, MAX_MISSING_SHARE * (declared_s or 0.0)):
+        samples_lost = any(stream.frames > scans[stream.index].packets for stream in container.streams)
+        if boxes is not None and not samples_lost:
+            notes.warn(f"the header declares {declared_s:.1f} s, the file holds {duration_s:.2f} s, which counts")
+        else:
+            notes.reject(f"truncated: {duration_s:.1f} s of {declared_s:.1f} s are there", _UPLOAD_AGAIN)
+    elif scan_error is not None:
+        notes.warn(f"reading stopped with an error after {duration_s:.1f} s: {scan_error}")
+    if declared_s is None and duration_s > 0:
+        notes.warn(f"no duration in the header; {duration_s:.2f} s found by reading all packets")
+
+
+def _judge_pictures(decoded: _Decoded, tracks: list[Track], notes: _Notes) -> None:
+    video = next((track for track in tracks if isinstance(track, VideoTrack)), None)
+    if video is None:
+        return
+    tried = decoded.frames + decoded.errors
+    damaged = decoded.corrupt + decoded.errors
+    if decoded.frames == 0:
+        detail = decoded.last_error or "no picture came out"
+        notes.reject(f"the video ({video.codec}) cannot be decoded: {detail}", _EXPORT_AGAIN)
+    elif decoded.errors > MAX_UNDECODABLE_SHARE * tried:
+        notes.reject(f"{decoded.errors} of {tried} sampled pictures cannot be decoded", _UPLOAD_AGAIN)
+    elif damaged:
+        notes.warn(f"{damaged} of {tried} sampled pictures are damaged, which will be seen")
+    if video.transfer != "sdr":
+        notes.warn(f"HDR ({video.transfer.upper()}) picture; it is tone-mapped to SDR")
+    if video.interlaced:
+        notes.warn("interlaced picture; it is deinterlaced to one picture per field")
+
+
+def _judge_sound(tracks: list[Track], notes: _Notes) -> None:
+    video = next((track for track in tracks if isinstance(track, VideoTrack)), None)
+    sounds = [track for track in tracks if isinstance(track, AudioTrack) and track.usable]
+    if video is None:
+        return
+    if not sounds:
+        notes.warn("no sound")
+        return
+    for track in sounds:
+        if abs(track.duration_s - video.duration_s) > UNEVEN_TRACKS_S:
+            notes.warn(
+                f"audio track {track.index} lasts {track.duration_s:.2f} s, the picture {video.duration_s:.2f} s; "
+                "the shorter one is padded"
+            )
+    languages = [track.language for track in sounds]
+    if len(set(languages)) < len(languages):
+        notes.warn(f"{len(sounds)} audio tracks in {len(set(languages))} language(s); the first of each is carried")
