@@ -1,0 +1,39 @@
+{#-
+  Which days a run builds.
+
+  A session belongs to the day of its first beat, and its beats may go on past midnight. A run for the days a to b
+  therefore
+    - rebuilds the sessions that began on the days a - 1 to b (`in_session_days`): a beat of day a may belong to a
+      session of the day before;
+    - reads the beats of the days a - 2 to b + 1 (`in_beat_days`): one day earlier to know that a session began before,
+      one day later to finish those that began on day b.
+  Beats that arrive more than a day after their session's first day are counted by a run without days, which builds all.
+  Without the variables first_event_day and last_event_day both macros are true.
+-#}
+
+{% macro in_session_days(column) -%}
+    {{ between_event_days(column, 1, 0) }}
+{%- endmacro %}
+
+{% macro in_beat_days(column) -%}
+    {{ between_event_days(column, 2, 1) }}
+{%- endmacro %}
+
+{% macro between_event_days(column, days_before, days_after) -%}
+    {%- set first_day = var('first_event_day', none) -%}
+    {%- set last_day = var('last_event_day', none) or first_day -%}
+    {%- if first_day -%}
+        {{ column }} between date '{{ first_day }}' - {{ days_before }} and date '{{ last_day }}' + {{ days_after }}
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Incremental strategy `replace_days`: the days of this run leave the table and come back as they are now, whether or
+    not any row is left for them. DuckLake drops whole files of a day partition, so nothing is scanned for it. -#}
+{% macro get_incremental_replace_days_sql(arg_dict) -%}
+    {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
+    delete from {{ arg_dict['target_relation'] }} where {{ in_session_days('event_day') }};
+    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
+    (select {{ columns }} from {{ arg_dict['temp_relation'] }})
+{%- endmacro %}

@@ -1,0 +1,109 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_days',
+    on_schema_change='fail',
+    partitioned_by='event_day',
+    tags=['event_day'],
+) }}
+
+with
+
+beats as (
+
+    select
+        *,
+        struct_pack(boot := boot, seq := seq) as beat_order
+    from {{ ref('stg_events__heartbeats') }}
+    where {{ in_beat_days('event_day') }}
+
+),
+
+measured as (
+
+    select
+        *,
+        {{ sum_of('runs', 'item.played_s') }} as played_s,
+        {{ sum_of('runs', 'item.played_s * item.bitrate_bps') }} as played_bits,
+        len(stalls) as stall_count,
+        {{ sum_of('stalls', 'item.duration_s') }} as stall_s,
+        len(errors) as error_count,
+        len(list_filter(errors, lambda item: item.fatal)) as fatal_error_count,
+        {{ sum_of('deliveries', 'item.requests') }}::bigint as requests,
+        {{ sum_of('deliveries', 'item.requests_placed') }}::bigint as requests_placed,
+        {{ sum_of('deliveries', 'item.requests_cached') }}::bigint as requests_cached,
+        {{ sum_of('deliveries', 'item.size_bytes') }}::bigint as delivered_bytes,
+        {{ sum_of('deliveries', 'item.size_bytes_placed') }}::bigint as delivered_bytes_placed,
+        {{ sum_of('deliveries', 'item.size_bytes_cached') }}::bigint as delivered_bytes_cached
+    from beats
+
+),
+
+rung_totals as (
+
+    select
+        session_id,
+        run.rung as rung,
+        sum(run.played_s) as played_s
+    from (select session_id, unnest(runs) as run from beats)
+    group by all
+
+),
+
+rungs as (
+
+    select
+        session_id,
+        list(struct_pack(rung := rung, played_s := played_s) order by played_s desc, rung) as rung_seconds
+    from rung_totals
+    group by session_id
+
+),
+
+sessions as (
+
+    select
+        session_id,
+        arg_min(viewer_id, beat_order) as viewer_id,
+        arg_min(title_id, beat_order) as title_id,
+        arg_min(package_id, beat_order) as package_id,
+        arg_min(region_id, beat_order) as region_id,
+        arg_min(impression_id, beat_order) filter (impression_id is not null) as impression_id,
+        arg_min(device, beat_order) as device,
+        arg_min(network_class, beat_order) as network_class,
+        arg_max(end_reason, beat_order) filter (end_reason is not null) as end_reason,
+        count(*) as beats,
+        count(distinct boot) as boots,
+        max(duration_s) as duration_s,
+        arg_max(position_s, beat_order) as last_position_s,
+        -- A client that restarts measures its start again; the viewer waited for the first.
+        arg_min(startup_s, beat_order) filter (startup_s is not null) as startup_s,
+        sum(played_s) as seconds_watched,
+        sum(played_bits) as played_bits,
+        sum(stall_count)::bigint as stall_count,
+        sum(stall_s) as stall_s,
+        sum(error_count)::bigint as error_count,
+        sum(fatal_error_count)::bigint as fatal_error_count,
+        sum(switches)::bigint as switches,
+        sum(requests)::bigint as requests,
+        sum(requests_placed)::bigint as requests_placed,
+        sum(requests_cached)::bigint as requests_cached,
+        sum(delivered_bytes)::bigint as delivered_bytes,
+        sum(delivered_bytes_placed)::bigint as delivered_bytes_placed,
+        sum(delivered_bytes_cached)::bigint as delivered_bytes_cached,
+        min(event_day) as event_day,
+        min(sent_at) as started_at,
+        max(sent_at) as ended_at
+    from measured
+    group by session_id
+
+)
+
+select
+    sessions.* exclude (event_day, started_at, ended_at),
+    coalesce(rungs.rung_seconds, []) as rung_seconds,
+    sessions.event_day,
+    sessions.started_at,
+    sessions.ended_at
+from sessions
+left join rungs on sessions.session_id = rungs.session_id
+where {{ in_session_days('sessions.event_day') }}
