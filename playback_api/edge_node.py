@@ -22,6 +22,7 @@ import msgspec
 from litestar import Litestar, MediaType, Request, Response, Router, asgi, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException
+from litestar.params import FromQuery
 
 from playback_api.delivery import prometheus_text
 from playback_api.edge import (
@@ -121,7 +122,7 @@ def create_edge_app(
             raise HTTPException(f"the body is no {kind.__name__}: {error}", status_code=400) from error
 
     @get("/inventory", operation_id="edgeInventory", sync_to_thread=False)
-    def inventory(since: int | None = None) -> Response[EdgeInventory | None]:
+    def inventory(since: FromQuery[int | None] = None) -> Response[EdgeInventory | None]:
         if since is not None and since == store.generation:
             return Response(None, status_code=304)
         return Response(store.inventory())

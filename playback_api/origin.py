@@ -95,7 +95,7 @@ class OriginMedia:
         reply = reply_for_object(request, ObjectFacts.of_immutable(request.key, size_bytes))
         self._counters.sent_bytes += reply.body.length
         try:
-            await send_file(send, reply, file)
+            await send_file(send, reply, file.fileno())
         except OSError as error:
             self._counters.broken_replies += 1
             logger.error("reply for %s broke off: %s", request.key, error)

@@ -11,8 +11,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from io import FileIO
-from typing import BinaryIO, cast
+from typing import cast
 from zlib import crc32
 
 import msgspec
@@ -135,24 +134,24 @@ async def send_bytes(send: Send, reply: Reply, content: bytes) -> None:
     await _send(send, reply.status, reply.headers, content if whole else content[body.first : body.first + body.length])
 
 
-async def send_file(send: Send, reply: Reply, file: BinaryIO | FileIO) -> None:
-    """Send a reply whose object is an open file of the right size.
+async def send_file(send: Send, reply: Reply, descriptor: int) -> None:
+    """Send a reply whose object is an open file of the right size, by its descriptor; the caller closes it.
 
     Raises:
         OSError: The file became shorter meanwhile; the reply breaks off, as it must after its headers.
     """
     offset, left = reply.body.first, reply.body.length
     if left <= INLINE_READ_BYTES:
-        content = os.pread(file.fileno(), left, offset) if left else b""
+        content = os.pread(descriptor, left, offset) if left else b""
         if len(content) != left:
-            raise OSError(f"{file.name} ended {left - len(content)} bytes early")
+            raise OSError(f"the file ended {left - len(content)} bytes early")
         await _send(send, reply.status, reply.headers, content)
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
     while left:
-        content = await asyncio.to_thread(os.pread, file.fileno(), min(left, READ_CHUNK_BYTES), offset)
+        content = await asyncio.to_thread(os.pread, descriptor, min(left, READ_CHUNK_BYTES), offset)
         if not content:
-            raise OSError(f"{file.name} ended {left} bytes early")
+            raise OSError(f"the file ended {left} bytes early")
         offset += len(content)
         left -= len(content)
         await send({"type": "http.response.body", "body": content, "more_body": left > 0})

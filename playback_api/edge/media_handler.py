@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from io import FileIO
-from pathlib import Path
 
 from litestar.types import Receive, Scope, Send
 
@@ -67,10 +65,12 @@ class EdgeMedia:
             return
         holding = self._store.find(request.key)
         if holding is not None:
-            file = self._open(request.key, holding)
-            if file is not None:
-                with file:
-                    await self._serve_hit(send, request, holding, file)
+            descriptor = self._open(request.key, holding)
+            if descriptor is not None:
+                try:
+                    await self._serve_hit(send, request, holding, descriptor)
+                finally:
+                    os.close(descriptor)
                 return
         try:
             if request.method == "HEAD" and is_immutable(request.key):
@@ -80,20 +80,20 @@ class EdgeMedia:
         except UpstreamError as error:
             await self._send_upstream_error(send, request, error)
 
-    def _open(self, key: str, holding: Holding) -> FileIO | None:
+    def _open(self, key: str, holding: Holding) -> int | None:
         """Open what the store says is there; if it is not, have it forgotten so that it is fetched again."""
         try:
-            file = Path(holding.path).open("rb", buffering=0)  # noqa: SIM115 - the caller closes it
+            descriptor = os.open(holding.path, os.O_RDONLY)
         except OSError:
             self._store.discard_damaged(key, holding)
             return None
-        if os.fstat(file.fileno()).st_size != holding.size_bytes:
-            file.close()
+        if os.fstat(descriptor).st_size != holding.size_bytes:
+            os.close(descriptor)
             self._store.discard_damaged(key, holding)
             return None
-        return file
+        return descriptor
 
-    async def _serve_hit(self, send: Send, request: MediaRequest, holding: Holding, file: FileIO) -> None:
+    async def _serve_hit(self, send: Send, request: MediaRequest, holding: Holding, descriptor: int) -> None:
         facts = ObjectFacts.of_immutable(request.key, holding.size_bytes)
         reply = reply_for_object(request, facts, self._hit_headers[holding.area])
         if holding.area == "placed":
@@ -102,7 +102,7 @@ class EdgeMedia:
         else:
             self._counters.hits_cached += 1
             self._counters.bytes_cached += reply.body.length
-        await send_file(send, reply, file)
+        await send_file(send, reply, descriptor)
 
     async def _serve_miss(self, send: Send, request: MediaRequest) -> None:
         self._counters.misses += 1

@@ -1,0 +1,1 @@
+"""The pages for people: the viewer's and the operator's."""
