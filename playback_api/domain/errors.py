@@ -1,0 +1,88 @@
+"""What the control API refuses, and how a refusal looks on the wire.
+
+Services raise these; none of them knows HTTP beyond its status code. ``control`` turns each into
+``{"status_code": n, "detail": "...", "extra": {...}}``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar.openapi.datastructures import ResponseSpec
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Every answer that is not a success. ``detail`` says what was wrong and what to do."""
+
+    status_code: int
+    detail: str
+    extra: dict[str, Any] | list[Any] | None = {}
+
+
+class ApiError(Exception):
+    """A request that cannot be answered.
+
+    Attributes:
+        status_code: The HTTP status.
+        headers: Sent with the answer, such as ``Retry-After``.
+        extra: Facts for programs, beside the sentence for people.
+    """
+
+    status_code = 500
+    headers: dict[str, str] = {}
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.extra = extra
+
+
+class CursorInvalid(ApiError):
+    """A paging cursor that this API did not give out."""
+
+    status_code = 400
+
+
+class TokenInvalid(ApiError):
+    """A session token that was not signed here, or belongs to another session."""
+
+    status_code = 401
+
+
+class TitleTooMature(ApiError):
+    """The title is rated above the age that the request allows."""
+
+    status_code = 403
+
+
+class TitleUnknown(ApiError):
+    """No such title in the snapshot."""
+
+    status_code = 404
+
+
+class SessionExpired(ApiError):
+    """The session is over; HLS and DASH clients stop asking for steering after a 410."""
+
+    status_code = 410
+
+
+class TitleNotLicensed(ApiError):
+    """Today lies outside the title's licence window."""
+
+    status_code = 451
+
+
+class SnapshotNotReady(ApiError):
+    """Nothing has been published yet, or nothing that is fit to serve."""
+
+    status_code = 503
+    headers = {"Retry-After": "2"}
+
+
+def describe_errors(**meanings: str) -> dict[int, ResponseSpec]:
+    """OpenAPI responses of an operation: ``describe_errors(e404="No such title.")``."""
+    return {
+        int(name.removeprefix("e")): ResponseSpec(ErrorBody, description=meaning, generate_examples=False)
+        for name, meaning in meanings.items()
+    }

@@ -1,0 +1,76 @@
+"""Session tokens: what a session is, signed, so that any control process can steer it without asking another.
+
+``<payload>.<signature>``, both base64url: a msgpack struct and its HMAC-SHA256.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import hmac
+
+import msgspec
+
+from playback_api.domain.errors import SessionExpired, TokenInvalid
+
+
+class SessionClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """What steering has to know of a session.
+
+    Attributes:
+        bandwidth_bps: The viewer's network as it was estimated at the start.
+        max_height: Of the viewer's screen.
+    """
+
+    session_id: str
+    title_id: str
+    region_id: str
+    bandwidth_bps: float
+    max_height: int
+    expires_at: dt.datetime
+
+
+class TokenSigner:
+    """Signs and reads tokens with one secret."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.sha256(b"matinee session token\n" + secret.encode()).digest()
+
+    def sign(self, claims: SessionClaims) -> str:
+        """The token of a session."""
+        payload = msgspec.msgpack.encode(claims)
+        return f"{_encode(payload)}.{_encode(self._mac(payload))}"
+
+    def read(self, token: str, *, session_id: str, now: dt.datetime) -> SessionClaims:
+        """The claims of a token.
+
+        Raises:
+            TokenInvalid: It was not signed here, or it belongs to another session.
+            SessionExpired: It is over.
+        """
+        payload_text, _, signature_text = token.partition(".")
+        try:
+            payload, signature = _decode(payload_text), _decode(signature_text)
+        except (binascii.Error, ValueError):
+            raise TokenInvalid("this is no session token; start a playback session to get one") from None
+        if not hmac.compare_digest(signature, self._mac(payload)):
+            raise TokenInvalid("the token's signature does not match; start a new playback session")
+        claims = msgspec.msgpack.decode(payload, type=SessionClaims)
+        if claims.session_id != session_id:
+            raise TokenInvalid("the token belongs to another session")
+        if now >= claims.expires_at:
+            raise SessionExpired("the session is over; start a new one to be steered again")
+        return claims
+
+    def _mac(self, payload: bytes) -> bytes:
+        return hmac.digest(self._key, payload, "sha256")
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -1,0 +1,1 @@
+"""What a viewer watched and chose."""

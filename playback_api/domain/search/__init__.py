@@ -1,0 +1,1 @@
+"""Finding something to watch."""

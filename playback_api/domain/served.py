@@ -1,0 +1,180 @@
+"""What the API answers from: the current snapshot and what is derived from it once, when it is taken over."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from playback_api.domain.counters import Counters
+from playback_api.domain.errors import SnapshotNotReady
+from playback_api.domain.search.index import SearchIndex
+from playback_api.snapshot import ALL_REGIONS, PopularTitle, Snapshot, SnapshotReader, TitleRecord
+
+logger = logging.getLogger(__name__)
+
+
+class RecommenderUnavailable(Exception):
+    """The model in the snapshot cannot be used; pages fall back to popularity."""
+
+
+class Recommendation(Protocol):
+    """A recommended title, as ``ml.recommender.online.Scored`` is one."""
+
+    @property
+    def title_id(self) -> str:
+        """The title."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why, as a code."""
+        ...
+
+    @property
+    def because_title_id(self) -> str | None:
+        """The watched title behind it, if there is one."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A title that a viewer watched lately, as the live profile knows it. ``completion`` is 0-1."""
+
+    title_id: str
+    completion: float
+    watched_at: dt.datetime
+
+
+class Recommender(Protocol):
+    """What a page asks of the model."""
+
+    @property
+    def model_version(self) -> str:
+        """The registered version, for impressions."""
+        ...
+
+    def recommend(
+        self, *, viewer_id: str, recent: Sequence[Watched], exclude: Collection[str], region_id: str, k: int
+    ) -> Sequence[Recommendation]:
+        """The best titles for a viewer now; empty for a viewer of whom nothing is known."""
+        ...
+
+    def affinity(self, viewer_id: str, title_ids: Collection[str]) -> dict[str, float]:
+        """How much the viewer is predicted to like each title, 1 to 5."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """One snapshot, ready to answer from.
+
+    Attributes:
+        recommender: None while nothing is trained, or when the model could not be opened.
+        recommender_problem: Why it could not be opened; empty otherwise.
+        by_name: All titles in the order of the catalogue.
+        popularity_by_region: Score by title, 1 for the region's top title.
+    """
+
+    snapshot: Snapshot
+    search: SearchIndex
+    by_name: tuple[TitleRecord, ...]
+    popularity_by_region: dict[str, dict[str, float]]
+    recommender: Recommender | None = None
+    recommender_problem: str = ""
+
+    def popularity_of(self, region_id: str, title_id: str) -> float:
+        """The title's score as a share of the region's top score; of all regions where the region has none."""
+        scores = self.popularity_by_region.get(region_id) or self.popularity_by_region.get(ALL_REGIONS, {})
+        return scores.get(title_id, 0.0)
+
+
+class ServedSnapshots:
+    """Follows the published snapshot and prepares each new one off the event loop.
+
+    Args:
+        reader: Verifies and keeps the last good snapshot.
+        open_recommender: Opens a model folder; raises RecommenderUnavailable.
+        counters: Where take-overs and failures are counted.
+    """
+
+    def __init__(
+        self, reader: SnapshotReader, open_recommender: Callable[[Path], Recommender], counters: Counters
+    ) -> None:
+        self.reader = reader
+        self._open_recommender = open_recommender
+        self._counters = counters
+        self._served: Served | None = None
+        self._refreshing = asyncio.Lock()
+
+    @property
+    def served(self) -> Served | None:
+        """What is served now; None before the first snapshot."""
+        return self._served
+
+    def current(self) -> Served:
+        """What is served now.
+
+        Raises:
+            SnapshotNotReady: There is nothing yet.
+        """
+        if self._served is None:
+            failure = self.reader.last_failure
+            why = f": {failure.reason}" if failure else "; materialise serving/snapshot"
+            raise SnapshotNotReady(f"no snapshot to serve from{why}")
+        return self._served
+
+    async def refresh(self) -> bool:
+        """Look at the pointer; returns whether another snapshot is served than before."""
+        async with self._refreshing:
+            failures_before = self.reader.failures
+            served = await asyncio.to_thread(self._prepare_next)
+            self._counters.add("snapshot_refusals", self.reader.failures - failures_before)
+            if served is None:
+                return False
+            self._served = served
+            self._counters.add("snapshot_loads")
+            if served.recommender_problem:
+                self._counters.add("recommender_load_failures")
+            return True
+
+    def _prepare_next(self) -> Served | None:
+        self.reader.refresh()
+        snapshot = self.reader.current
+        if snapshot is None or (self._served is not None and snapshot is self._served.snapshot):
+            return None
+        recommender, problem = self._open(snapshot)
+        return prepare_served(snapshot, recommender=recommender, recommender_problem=problem)
+
+    def _open(self, snapshot: Snapshot) -> tuple[Recommender | None, str]:
+        if snapshot.recommender_folder is None:
+            return None, ""
+        try:
+            return self._open_recommender(snapshot.recommender_folder), ""
+        except RecommenderUnavailable as error:
+            logger.error("snapshot %s is served by popularity alone: %s", snapshot.snapshot_id, error)
+            return None, str(error)
+
+
+def prepare_served(
+    snapshot: Snapshot, *, recommender: Recommender | None = None, recommender_problem: str = ""
+) -> Served:
+    """Derive what requests need: the search index, the catalogue's order, popularity by title."""
+    popularity = {region_id: _relative(entries) for region_id, entries in snapshot.popularity.items()}
+    return Served(
+        snapshot=snapshot,
+        search=SearchIndex(snapshot.titles, popularity.get(ALL_REGIONS, {})),
+        by_name=tuple(sorted(snapshot.titles, key=lambda title: (title.name.casefold(), title.title_id))),
+        popularity_by_region=popularity,
+        recommender=recommender,
+        recommender_problem=recommender_problem,
+    )
+
+
+def _relative(entries: Sequence[PopularTitle]) -> dict[str, float]:
+    top = max((entry.score for entry in entries), default=0.0)
+    return {entry.title_id: entry.score / top if top > 0 else 0.0 for entry in entries}

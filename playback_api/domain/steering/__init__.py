@@ -1,0 +1,1 @@
+"""Which pathway a session should use."""

@@ -1,0 +1,80 @@
+"""What operators read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+import msgspec
+
+from playback_api.snapshot import ModelRecord, RegionRecord
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: Annotated[str, msgspec.Meta(examples=["ok"])]
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether viewers should be sent here."""
+
+    ready: bool
+    snapshot_id: str | None
+    problems: Annotated[list[str], msgspec.Meta(description="Why not, or what an operator should look at.")]
+
+
+class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The snapshot that is served, and what became of the newest one."""
+
+    snapshot_id: str
+    schema_version: tuple[int, int]
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    expired: Annotated[bool, msgspec.Meta(description="A newer one should have come by now. It is served on.")]
+    size_bytes: int
+    counts: dict[str, int]
+    models: list[ModelRecord]
+    placement_plan_ids: dict[str, str]
+    regions: list[RegionRecord]
+    recommender_loaded: bool
+    recommender_problem: str
+    loads: int
+    refusals: Annotated[int, msgspec.Meta(description="Published snapshots that were not fit to serve.")]
+    last_refusal: str | None
+
+
+class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One edge as this process sees it."""
+
+    pathway_id: str
+    region_id: str
+    base_url: str
+    healthy: bool
+    breaker: str
+    problem: str
+    generation: int | None
+    plan_id: str | None
+    confirmed_age_s: float | None
+    capacity_bytes: int
+    placed_bytes: int
+    cached_bytes: int
+    planned_groups: Annotated[int, msgspec.Meta(description="Segment groups that the snapshot's plans put here.")]
+    complete_groups: Annotated[int, msgspec.Meta(description="Those of them that the edge reports as complete.")]
+    stats: dict[str, Any]
+
+
+class FleetReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All edges of the topology, and the origin's address."""
+
+    edges: list[EdgeReport]
+    origin_url: str
+
+
+class ReloadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is served after looking at everything anew."""
+
+    snapshot_id: str | None
+    changed: bool
+    healthy_edges: list[str]
+    refusal: Annotated[str | None, msgspec.Meta(description="Why the published snapshot is not served, if it is not.")]

@@ -1,0 +1,125 @@
+// The operator's page: what is served, how the edges are, what was counted. Refreshes itself.
+const REFRESH_MS = 3000;
+const byId = (id) => document.getElementById(id);
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+const state = (text, good) => element("span", { className: `state ${good === null ? "" : good ? "good" : "bad"}`, textContent: text });
+const number = (value) => Number(value).toLocaleString("en");
+const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : "–");
+
+function bytes(value) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = value > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(value) / 3)) : 0;
+  return `${(value / 1000 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
+}
+
+function ago(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  return `${(seconds / 3600).toFixed(1)} h ago`;
+}
+
+function facts(list, pairs) {
+  list.replaceChildren(...pairs.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", {}, value)]));
+}
+
+function table(columns, rows) {
+  const head = element("tr", {}, ...columns.map(([name, numeric]) => element("th", { textContent: name, className: numeric ? "number" : "" })));
+  const body = rows.map((cells) => element("tr", {}, ...cells.map((cell, index) => element("td", { className: columns[index][1] ? "number" : "" }, cell))));
+  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
+}
+
+function meter(...shares) {
+  const made = element("div", { className: "meter" });
+  for (const share of shares) {
+    const part = element("i");
+    part.style.width = `${100 * Math.max(0, Math.min(1, share || 0))}%`;
+    made.append(part);
+  }
+  return made;
+}
+
+async function ask(path) {
+  const answer = await fetch(path);
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.detail);
+  return body;
+}
+
+function showSnapshot(snapshot, ready) {
+  facts(byId("snapshot"), [
+    ["State", ready.problems.length ? state(ready.problems.join("; "), false) : state("serving", true)],
+    ["Id", element("code", { textContent: snapshot.snapshot_id })],
+    ["Created", ago((Date.now() - Date.parse(snapshot.created_at)) / 1000)],
+    ["Expires", new Date(snapshot.expires_at).toLocaleString("en-GB")],
+    ["Size", bytes(snapshot.size_bytes)],
+    ["Take-overs · refusals", `${snapshot.loads} · ${snapshot.refusals}`],
+  ]);
+  facts(byId("counts"), Object.entries(snapshot.counts).map(([name, count]) => [name.replaceAll("_", " "), number(count)]));
+  const problem = snapshot.recommender_loaded ? "" : snapshot.recommender_problem || "No recommender in this snapshot: popularity chooses.";
+  byId("models").replaceChildren(
+    table([["Name"], ["Version"], ["Metric"], ["Value", true]], snapshot.models.map((model) => [
+      model.name, model.version, model.metric_name, model.metric_value === null ? "–" : model.metric_value.toFixed(3),
+    ])),
+    element("p", { className: "dim", textContent: problem }),
+  );
+}
+
+function edgeRow(edge) {
+  const { stats } = edge;
+  const requests = stats.requests ?? 0;
+  const used = edge.capacity_bytes ? [edge.placed_bytes / edge.capacity_bytes, edge.cached_bytes / edge.capacity_bytes] : [0];
+  const health = state(edge.healthy ? "healthy" : `${edge.breaker === "closed" ? "unknown" : edge.breaker}`, edge.healthy);
+  return [
+    element("div", {}, element("b", { textContent: edge.pathway_id }), element("div", { className: "dim", textContent: edge.region_id })),
+    element("div", {}, health, element("div", { className: "dim", textContent: edge.problem.slice(0, 90) })),
+    edge.generation === null ? "–" : String(edge.generation),
+    element("code", { textContent: edge.plan_id ?? "–" }),
+    element("div", {}, `${edge.complete_groups} of ${edge.planned_groups} groups`, meter(edge.complete_groups / edge.planned_groups)),
+    element("div", {}, `${bytes(edge.placed_bytes + edge.cached_bytes)} of ${bytes(edge.capacity_bytes)}`, meter(...used)),
+    number(requests),
+    percent((stats.hits_placed ?? 0) / requests),
+    percent((stats.hits_cached ?? 0) / requests),
+    bytes(stats.upstream_bytes ?? 0),
+  ];
+}
+
+function showEdges(fleet) {
+  byId("edges").replaceChildren(table(
+    [["Edge"], ["Health"], ["Generation", true], ["Plan"], ["Plan held"], ["Disk (placed, pulled)"], ["Requests", true], ["Placed", true], ["Pulled", true], ["From upstream", true]],
+    fleet.edges.map(edgeRow),
+  ));
+}
+
+function showCounters(text) {
+  const rows = text.split("\n").filter((line) => line && !line.startsWith("#")).map((line) => {
+    const [, name, labels, value] = line.match(/^matinee_control_([a-z_]+?)(?:_total)?(?:\{(.*)\})? (\S+)$/) ?? [];
+    return name && [name.replaceAll("_", " "), element("code", { textContent: labels ?? "" }), number(value)];
+  }).filter(Boolean);
+  byId("counters").replaceChildren(table([["Counter"], ["Labels"], ["Value", true]], rows));
+}
+
+async function refresh() {
+  try {
+    const ready = await (await fetch("/system/ready")).json();
+    showCounters(await (await fetch("/metrics")).text());
+    showSnapshot(await ask("/system/snapshot"), ready);
+    showEdges(await ask("/system/edges"));
+    byId("age").textContent = `as of ${new Date().toLocaleTimeString("en-GB")}`;
+  } catch (error) {
+    byId("age").textContent = error.message;
+  }
+}
+
+byId("reload").addEventListener("click", async () => {
+  await fetch("/system/reload", { method: "POST" });
+  await refresh();
+});
+
+await refresh();
+setInterval(refresh, REFRESH_MS);
