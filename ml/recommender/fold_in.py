@@ -26,7 +26,7 @@ REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE)
 
 HISTORY_LIMIT = 150
 RULE_HISTORY_LIMIT = 20
-"""Older titles weigh less than 1 % at the default half-lives; leaving them out bounds the work of a request."""
+"""The newest titles that steer; a limit bounds the work of a request. The blend is chosen under the same limits."""
 
 NEW_TITLE_POSITION = 4
 """The fifth place of a list is lent to a new title, which otherwise nobody would ever see."""

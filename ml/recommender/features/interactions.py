@@ -136,10 +136,14 @@ def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -
     _check_schema(viewing)
     if viewing.is_empty():
         raise ViewingInsufficient("no viewing yet; ingest heartbeats and build the warehouse before training")
-    usable = viewing.select(*VIEWING_COLUMNS).filter(
-        pl.all_horizontal(pl.col(*VIEWING_COLUMNS).is_not_null())
-        & pl.col("completion").cast(pl.Float64).is_finite()
-        & (pl.col("completion") >= 0)
+    usable = (
+        viewing.select(*VIEWING_COLUMNS)
+        .with_columns(pl.col("completion").cast(pl.Float64))
+        .filter(
+            pl.all_horizontal(pl.col(*VIEWING_COLUMNS).is_not_null())
+            & pl.col("completion").is_finite()
+            & (pl.col("completion") >= 0)
+        )
     )
     unusable = viewing.height - usable.height
     if unusable > MAX_UNUSABLE_SHARE * viewing.height:

@@ -1,0 +1,18 @@
+"""The recommender's stage: two models, the gate before the champion, and the published recommendations."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.defs.recommender import affinity_model, recommendations, top_n_model
+from orchestration.settings import Settings
+
+__all__ = ["build_defs"]
+
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """Assets and checks of the recommender; places come from the resources, so that no setting is needed yet."""
+    return dg.Definitions(
+        assets=[affinity_model.affinity_model, top_n_model.top_n_model, recommendations.recommendations],
+        asset_checks=[affinity_model.affinity_gate, top_n_model.champion_gate],
+    )

@@ -1,0 +1,18 @@
+"""What both models are trained from, and the answer when that is not enough."""
+
+import dagster as dg
+
+from ml.recommender import ViewingInsufficient
+
+SEED = 0
+
+VIEWING_TABLE = "serving.srv_viewing"
+TITLES_TABLE = "serving.srv_titles"
+VIEWING_KEY = dg.AssetKey(["warehouse", "srv_viewing"])
+TITLES_KEY = dg.AssetKey(["warehouse", "srv_titles"])
+
+
+def not_trained(context: dg.AssetExecutionContext, reason: ViewingInsufficient) -> dg.MaterializeResult:
+    """The answer of a new installation: failing here would stop the snapshot, and without it nobody could watch."""
+    context.log.warning("no model was trained: %s", reason)
+    return dg.MaterializeResult(metadata={"trained": False, "reason": str(reason)})

@@ -1,0 +1,72 @@
+"""Published recommendations in the object store: an immutable folder named by its content, and the pointer to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from ml.recommender import OnlineRecommender
+from ml.tracking import RegisteredVersion
+from orchestration.defs.recommender.registry import PRIMARY_METRIC, RMSE, TOP_N
+from orchestration.store import ObjectStore, file_sha256
+from playback_api.snapshot.schema import ModelRecord
+
+AREA = "models/recommender"
+POINTER_KEY = f"{AREA}/CURRENT"
+MODELS_FILE = "models.json"
+
+PREVIEWED_VIEWERS = 5
+PREVIEWED_TITLES = 5
+
+
+def store_publication(store: ObjectStore, folder: Path, versions: Sequence[RegisteredVersion]) -> str:
+    """Copy a published folder into the store and point to it.
+
+    ``models.json`` beside the files is a list of ``ModelRecord``: which registered versions made them.
+
+    Args:
+        store: Where to.
+        folder: Written by ``ml.recommender.publish``.
+        versions: The champions behind it, the ranking model first.
+
+    Returns:
+        The key of the new folder: the same content gets the same key.
+    """
+    (folder / MODELS_FILE).write_bytes(msgspec.json.encode([_record(version) for version in versions]))
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    content = hashlib.sha256("\n".join(f"{path.name} {file_sha256(path)}" for path in files).encode()).hexdigest()
+    key = f"{AREA}/{versions[0].version:04d}-{content[:12]}"
+    for path in files:
+        store.put_file(f"{key}/{path.name}", path)
+    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
+    return key
+
+
+def preview(recommender: OnlineRecommender, viewer_ids: Sequence[str], titles: pl.DataFrame) -> str:
+    """A Markdown table of the first titles of some viewers, with the reason behind each."""
+    name_of = dict(zip(titles["title_id"], titles["name"], strict=True))
+    lines = ["| viewer | titles |", "|---|---|"]
+    for viewer_id in viewer_ids[:: max(1, len(viewer_ids) // PREVIEWED_VIEWERS)][:PREVIEWED_VIEWERS]:
+        scored = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=PREVIEWED_TITLES)
+        described = [
+            f"{name_of.get(title.title_id, title.title_id)} ({title.reason}"
+            + (f": {name_of.get(title.because_title_id, title.because_title_id)})" if title.because_title_id else ")")
+            for title in scored
+        ]
+        lines.append(f"| {viewer_id} | {'; '.join(described) or 'left to popularity'} |")
+    return "\n".join(lines)
+
+
+def _record(version: RegisteredVersion) -> ModelRecord:
+    metric = PRIMARY_METRIC if version.name == TOP_N else RMSE
+    return ModelRecord(
+        name=version.name,
+        version=str(version.version),
+        metric_name=metric,
+        metric_value=version.metrics.get(metric),
+        run_id=version.run_id,
+    )

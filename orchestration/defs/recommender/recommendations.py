@@ -1,0 +1,83 @@
+"""Published recommendations: the champion's lists for every viewer, in the folder that the serving plane opens."""
+
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from ml.recommender import (
+    OnlineRecommender,
+    RecommenderError,
+    publication_summary,
+    publish,
+    read_interactions,
+    read_title_facts,
+)
+from orchestration import taxonomy
+from orchestration.defs.recommender.inputs import TITLES_KEY, TITLES_TABLE, VIEWING_KEY, VIEWING_TABLE
+from orchestration.defs.recommender.publication_store import POINTER_KEY, preview, store_publication
+from orchestration.defs.recommender.registry import champion_affinity, champion_top_n
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.tracking import ModelTracking
+from orchestration.resources.warehouse import Warehouse
+
+
+@dg.asset(
+    key=["recommender", "recommendations"],
+    group_name=taxonomy.RECOMMENDER,
+    owners=taxonomy.OWNERS[taxonomy.RECOMMENDER],
+    kinds={"python", "numpy"},
+    deps=[
+        dg.AssetKey(["recommender", "affinity_model"]),
+        dg.AssetKey(["recommender", "top_n_model"]),
+        VIEWING_KEY,
+        TITLES_KEY,
+    ],
+)
+def recommendations(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, tracking: ModelTracking, storage: MediaStorage
+) -> dg.MaterializeResult:
+    """The champion's list of titles for every viewer, with everything that serving needs to update it while they watch.
+
+    Grain: one immutable folder per materialisation, fifty titles per viewer in it; models/recommender/CURRENT names the
+    newest. Used by the serving snapshot, which carries it to the playback API. While there is no champion nothing is
+    published and the API answers with popularity.
+    """
+    tracker = tracking.tracker()
+    champion = champion_top_n(tracker)
+    if champion is None:
+        context.log.warning("nothing was published: no ranking model has passed the gate yet; popularity answers")
+        return dg.MaterializeResult(metadata={"published": False, "reason": "no ranking model has passed the gate yet"})
+    affinity = champion_affinity(tracker)
+    titles = warehouse.read(TITLES_TABLE)
+    try:
+        facts = read_title_facts(titles)
+        interactions = read_interactions(warehouse.read(VIEWING_TABLE), title_ids=facts.title_ids)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, "recommender")
+            publication = publish(
+                folder,
+                champion[1],
+                affinity[1] if affinity else None,
+                interactions,
+                facts,
+                model_version=f"top-n-{champion[0].version}",
+            )
+            sample = preview(OnlineRecommender.load(folder), interactions.viewer_ids, titles)
+            key = store_publication(storage.store(), folder, [champion[0], *([affinity[0]] if affinity else [])])
+    except RecommenderError as error:
+        raise dg.Failure(description=str(error)) from error
+    return dg.MaterializeResult(
+        metadata={
+            "published": True,
+            "folder": key,
+            "pointer": POINTER_KEY,
+            "model_version": publication.model_version,
+            "affinity_version": affinity[0].version if affinity else "none",
+            "viewers": publication.viewers,
+            "coverage_at_10": publication.coverage_at_10,
+            "size_bytes": publication.size_bytes,
+            "summary": dg.MetadataValue.md(publication_summary(publication)),
+            "sample": dg.MetadataValue.md(sample),
+        }
+    )

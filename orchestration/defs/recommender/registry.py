@@ -1,0 +1,91 @@
+"""How the recommender's models are kept in the registry: names, what is logged, and how the champion is read back."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from ml.recommender import (
+    AffinityModel,
+    TopNModel,
+    TrainedAffinity,
+    TrainedTopN,
+    load_affinity,
+    load_top_n,
+    metrics_table,
+    save_affinity,
+    save_top_n,
+    slices_plot,
+)
+from ml.tracking import ModelSignature, RegisteredVersion, TrackedRun, Tracker
+from orchestration.defs.recommender.inputs import VIEWING_TABLE
+
+EXPERIMENT = "recommender"
+TOP_N = "recommender-top-n"
+AFFINITY = "recommender-affinity"
+
+PRIMARY_METRIC = "ndcg_at_10"
+RMSE = "rmse"
+TITLE_MEAN_RMSE = "title_mean_rmse"
+
+_TOP_N_SIGNATURE = ModelSignature(
+    inputs={"viewer_id": "string", "region_id": "string", "k": "long"},
+    outputs={"title_id": "string", "score": "double", "reason": "string", "because_title_id": "string"},
+)
+_AFFINITY_SIGNATURE = ModelSignature(
+    inputs={"viewer_id": "string", "title_id": "string"}, outputs={"affinity": "float"}
+)
+
+
+def register_top_n(tracker: Tracker, trained: TrainedTopN, *, seed: int) -> RegisteredVersion:
+    """Log a trained ranking model with its evaluation, and register it with the evidence that the gate decides on."""
+    recipe = msgspec.to_builtins(trained.model.facts.recipe)
+    blend = recipe.pop("blend")
+    with tracker.run(EXPERIMENT, "top-n") as run, tempfile.TemporaryDirectory() as scratch:
+        _log_data(run, trained.interactions.data_id)
+        run.log_parameters({**recipe, **blend, "seed": seed})
+        run.log_metrics({"validation_ndcg_at_10": trained.validation_ndcg_at_10})
+        challenger, *baselines = trained.evaluation.scores
+        run.log_metrics(
+            {
+                PRIMARY_METRIC: challenger.ndcg.mean,
+                "hit_rate_at_10": challenger.hit_rate,
+                "coverage_at_10": challenger.coverage,
+                **{f"baselines/{score.model}/{PRIMARY_METRIC}": score.ndcg.mean for score in baselines},
+            }
+        )
+        run.log_text(metrics_table(trained.evaluation), "metrics.md")
+        run.log_plot("ndcg_by_slice", slices_plot(trained.evaluation))
+        folder = Path(scratch, "model")
+        save_top_n(trained.model, folder)
+        trained.save_evidence(folder)
+        return tracker.register(run, TOP_N, folder, signature=_TOP_N_SIGNATURE)
+
+
+def register_affinity(tracker: Tracker, trained: TrainedAffinity, *, seed: int) -> RegisteredVersion:
+    """Log a trained affinity model with its error, and register it."""
+    with tracker.run(EXPERIMENT, "affinity") as run, tempfile.TemporaryDirectory() as scratch:
+        _log_data(run, trained.interactions.data_id)
+        run.log_parameters({"algorithm": trained.model.facts.algorithm, "seed": seed})
+        run.log_metrics({RMSE: trained.rmse, TITLE_MEAN_RMSE: trained.title_mean_rmse, "tested": trained.tested})
+        folder = Path(scratch, "model")
+        save_affinity(trained.model, folder)
+        return tracker.register(run, AFFINITY, folder, signature=_AFFINITY_SIGNATURE)
+
+
+def champion_top_n(tracker: Tracker) -> tuple[RegisteredVersion, TopNModel] | None:
+    """The ranking champion, read from its files; None while there is none."""
+    version = tracker.champion(TOP_N)
+    return None if version is None else (version, load_top_n(tracker.model_folder(TOP_N, version.version)))
+
+
+def champion_affinity(tracker: Tracker) -> tuple[RegisteredVersion, AffinityModel] | None:
+    """The affinity champion, read from its files; None while there is none."""
+    version = tracker.champion(AFFINITY)
+    return None if version is None else (version, load_affinity(tracker.model_folder(AFFINITY, version.version)))
+
+
+def _log_data(run: TrackedRun, data_id: str) -> None:
+    run.log_data(VIEWING_TABLE, data_id, source="lake")

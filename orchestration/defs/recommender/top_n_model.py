@@ -1,0 +1,107 @@
+"""The ranking model: training beside the champion, registration, and the gate that alone moves the champion."""
+
+import base64
+
+import dagster as dg
+
+from ml.recommender import (
+    RecommenderError,
+    ViewingInsufficient,
+    decide_from_evidence,
+    metrics_table,
+    slices_plot,
+    train_top_n,
+)
+from orchestration import taxonomy
+from orchestration.defs.recommender.inputs import (
+    SEED,
+    TITLES_KEY,
+    TITLES_TABLE,
+    VIEWING_KEY,
+    VIEWING_TABLE,
+    not_trained,
+)
+from orchestration.defs.recommender.registry import TOP_N, champion_top_n, register_top_n
+from orchestration.resources.tracking import ModelTracking
+from orchestration.resources.warehouse import Warehouse
+
+
+@dg.asset(
+    key=["recommender", "top_n_model"],
+    group_name=taxonomy.RECOMMENDER,
+    owners=taxonomy.OWNERS[taxonomy.RECOMMENDER],
+    kinds={"python", "mlflow"},
+    deps=[VIEWING_KEY, TITLES_KEY],
+)
+def top_n_model(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, tracking: ModelTracking
+) -> dg.MaterializeResult:
+    """Which titles a viewer is likely to watch next, learnt from what is watched together and one after another.
+
+    Grain: one registered version per materialisation, the challenger. It is scored on each viewer's last title beside
+    recent popularity and the affinity model; the check champion_gate decides whether it becomes the champion. Used by
+    recommendations, and by analysts who follow the quality of the home page by region and length of history.
+    """
+    tracker = tracking.tracker()
+    champion = champion_top_n(tracker)
+    try:
+        trained = train_top_n(
+            warehouse.read(VIEWING_TABLE),
+            warehouse.read(TITLES_TABLE),
+            seed=SEED,
+            champion=champion[1] if champion else None,
+        )
+    except ViewingInsufficient as reason:
+        return not_trained(context, reason)
+    except RecommenderError as error:
+        raise dg.Failure(description=str(error)) from error
+    version = register_top_n(tracker, trained, seed=SEED)
+    score = trained.evaluation.scores[0]
+    plot = base64.b64encode(slices_plot(trained.evaluation)).decode()
+    return dg.MaterializeResult(
+        metadata={
+            "trained": True,
+            "model_version": version.version,
+            "mlflow_run": version.run_id,
+            "ndcg_at_10": score.ndcg.mean,
+            "hit_rate_at_10": score.hit_rate,
+            "scores": dg.MetadataValue.md(metrics_table(trained.evaluation)),
+            "ndcg_by_slice": dg.MetadataValue.md(f"![NDCG@10 by slice of viewers](data:image/png;base64,{plot})"),
+            "viewers": len(trained.interactions.viewer_ids),
+            "titles": len(trained.model.title_ids),
+            "events": len(trained.interactions),
+            "dropped_rows": trained.interactions.dropped,
+            "data_id": version.data_id,
+        }
+    )
+
+
+@dg.asset_check(asset=top_n_model, blocking=True)
+def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
+    """Promotes the newest ranking model to champion when it beats popularity and is not worse than the champion.
+
+    Both by the paired bootstrap over viewers. It blocks, so that recommendations are made after the decision, but a
+    refusal is only a warning: the champion stays, and what follows uses it.
+    """
+    tracker = tracking.tracker()
+    newest = tracker.latest(TOP_N)
+    if newest is None:
+        return dg.AssetCheckResult(passed=True, metadata={"decision": "there is no model to judge yet"})
+    decision = decide_from_evidence(tracker.model_folder(TOP_N, newest.version), seed=SEED)
+    if decision.promote:
+        tracker.promote(TOP_N, newest.version)
+    tracker.tag(TOP_N, newest.version, {"gate": decision.reason})
+    champion = tracker.champion(TOP_N)
+    return dg.AssetCheckResult(
+        passed=decision.promote,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"version {newest.version} {decision.reason}",
+        metadata={
+            "judged_version": newest.version,
+            "champion_version": champion.version if champion else "none",
+            "compared_with": decision.compared_with,
+            "difference_ndcg_at_10": decision.difference.mean,
+            "difference_low": decision.difference.low,
+            "difference_high": decision.difference.high,
+        },
+    )

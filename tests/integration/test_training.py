@@ -1,0 +1,177 @@
+"""From viewing in a real lake through MLflow on SQLite to the folder that the API opens."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.recommender import OnlineRecommender, RecentWatch
+from ml.tracking import Tracker
+from orchestration.defs.recommender import build_defs
+from orchestration.defs.recommender.registry import AFFINITY, TOP_N
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.tracking import ModelTracking
+from orchestration.resources.warehouse import Warehouse
+from orchestration.settings import read_settings
+
+TITLES = 30
+VIEWERS = 80
+START = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+
+
+def viewing(*, seed: int, sessions_per_viewer: int = 9) -> pl.DataFrame:
+    """Two camps of viewers, each watching its own half of the catalogue nearly always."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for viewer in range(VIEWERS):
+        camp = viewer % 2
+        own = rng.permutation(np.arange(camp, TITLES, 2))[: sessions_per_viewer - 1]
+        other = rng.integers(0, TITLES)
+        for place, title in enumerate([*own.tolist(), int(other)]):
+            completion = 0.95 if title % 2 == camp else 0.2
+            started_at = START + dt.timedelta(hours=24 * place + viewer / 10)
+            rows.append((f"{seed}-{viewer}-{place}", f"v-{viewer:06d}", f"s-{title:04d}", completion, started_at))
+    columns = ["session_id", "viewer_id", "title_id", "completion", "started_at"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row").sort("started_at")
+    return frame.with_columns(
+        region_id=pl.lit("eu-west"), age_band=pl.lit("25-34"), device=pl.lit("mobile"), seconds_watched=pl.lit(60.0)
+    )
+
+
+def titles() -> pl.DataFrame:
+    numbers = range(TITLES)
+    return pl.DataFrame(
+        {
+            "title_id": [f"s-{number:04d}" for number in numbers],
+            "name": [f"Title {number}" for number in numbers],
+            "package_id": [None if number == 0 else f"p-{number}" for number in numbers],
+            "genres": [["drama" if number % 2 else "comedy"] for number in numbers],
+            "release_date": [dt.date(2026, 1, 1)] * TITLES,
+        }
+    )
+
+
+def fill(warehouse: Warehouse, viewing_frame: pl.DataFrame) -> None:
+    tables = {"srv_viewing": viewing_frame, "srv_titles": titles()}
+    with warehouse.connection() as connection:
+        connection.execute("create schema if not exists lake.serving")
+        for table, frame in tables.items():
+            connection.register("frame", frame)
+            connection.execute(f"create or replace table lake.serving.{table} as select * from frame")
+            connection.unregister("frame")
+
+
+class Home:
+    def __init__(self, folder: Path) -> None:
+        self.warehouse = Warehouse(lake_folder=str(folder / "lake"))
+        self.tracking = ModelTracking(
+            tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifact_folder=str(folder / "artifacts")
+        )
+        self.storage = MediaStorage(root=str(folder / "store"))
+
+    def materialise(self) -> dg.ExecuteInProcessResult:
+        defs = build_defs(read_settings({}))
+        resources = {"warehouse": self.warehouse, "tracking": self.tracking, "storage": self.storage}
+        assets = [*(defs.assets or []), *(defs.asset_checks or [])]
+        return dg.materialize(assets, resources=resources, instance=dg.DagsterInstance.ephemeral())
+
+    def published(self) -> OnlineRecommender:
+        store = self.storage.store()
+        return OnlineRecommender.load(store.local_path(store.read_bytes("models/recommender/CURRENT").decode()))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Home:
+    home = Home(tmp_path_factory.mktemp("home"))
+    fill(home.warehouse, viewing(seed=1))
+    return home
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict:
+    (materialisation,) = result.asset_materializations_for_node(f"recommender__{asset}")
+    return {name: value.value for name, value in materialisation.metadata.items()}
+
+
+def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    return next(found for found in result.get_asset_check_evaluations() if found.check_name == name)
+
+
+def test_the_first_model_becomes_champion_and_is_published(home):
+    result = home.materialise()
+
+    assert result.success
+    assert check(result, "champion_gate").passed
+    tracker: Tracker = home.tracking.tracker()
+    assert tracker.champion(TOP_N).version == 1
+    assert tracker.champion(AFFINITY).version == 1
+    described = metadata(result, "top_n_model")
+    assert "popularity" in described["scores"]
+    assert "data:image/png;base64," in described["ndcg_by_slice"]
+    assert metadata(result, "recommendations")["viewers"] == VIEWERS
+
+    recommender = home.published()
+    assert recommender.model_version == "top-n-1"
+    listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=4)
+    assert [int(title.title_id[2:]) % 2 for title in listed] == [1, 1, 1, 1], "the viewer is of the odd camp"
+    assert set(recommender.affinity("v-000003", ["s-0003", "s-0005"])) == {"s-0003", "s-0005"}
+
+
+def test_training_again_on_the_same_data_gives_an_equal_model_that_may_take_over(home):
+    before = home.published()
+    result = home.materialise()
+    tracker = home.tracking.tracker()
+    assert tracker.champion(TOP_N).version == tracker.latest(TOP_N).version
+    assert check(result, "champion_gate").metadata["difference_ndcg_at_10"].value == 0.0
+    question = {"viewer_id": "v-000010", "recent": [], "exclude": [], "region_id": None, "k": 5}
+    assert home.published().recommend(**question) == before.recommend(**question)
+
+
+def test_a_model_from_spoilt_data_does_not_become_champion(home):
+    tracker = home.tracking.tracker()
+    champion = tracker.champion(TOP_N).version
+    frame = viewing(seed=2)
+    shuffled = frame.with_columns(title_id=frame["title_id"].shuffle(seed=3), completion=pl.lit(0.9))
+    fill(home.warehouse, shuffled)
+
+    result = home.materialise()
+
+    refused = check(result, "champion_gate")
+    assert result.success, "a refusal does not stop what follows"
+    assert not refused.passed
+    assert refused.severity == dg.AssetCheckSeverity.WARN
+    assert tracker.latest(TOP_N).version > champion
+    assert tracker.champion(TOP_N).version == champion
+    assert home.published().model_version == f"top-n-{champion}"
+
+
+def test_what_is_watched_since_is_folded_in(home):
+    recommender = home.published()
+    later = recommender.trained_through + dt.timedelta(days=1)
+    recent = [RecentWatch(title_id=f"s-{title:04d}", completion=1.0, watched_at=later) for title in (2, 4, 6, 8)]
+    listed = recommender.recommend(viewer_id="v-999999", recent=recent, exclude=["s-0010"], region_id="eu-west", k=3)
+    assert [int(title.title_id[2:]) % 2 for title in listed] == [0, 0, 0]
+    assert not {title.title_id for title in listed} & {"s-0000", "s-0002", "s-0010"}, "unplayable, seen or excluded"
+
+
+def test_without_viewing_the_stage_succeeds_and_publishes_nothing(tmp_path):
+    home = Home(tmp_path)
+    fill(home.warehouse, viewing(seed=1).clear())
+    result = home.materialise()
+    assert result.success
+    assert metadata(result, "top_n_model")["trained"] is False
+    assert metadata(result, "recommendations")["published"] is False
+    assert not home.storage.store().exists("models/recommender/CURRENT")
+
+
+def test_a_frame_that_is_mostly_broken_fails_with_a_reason(tmp_path):
+    home = Home(tmp_path)
+    frame = viewing(seed=1)
+    half_broken = pl.concat([frame.with_columns(completion=pl.lit(float("nan"))).head(frame.height // 2), frame])
+    fill(home.warehouse, half_broken)
+    with pytest.raises(dg.Failure, match="no id, time or finite completion"):
+        home.materialise()
