@@ -64,8 +64,8 @@ def choose_ports(settings: Settings) -> Settings:
 
     def free(url: str) -> str:
         port = urlsplit(url).port or 80
-        if port in taken or not _port_is_free(port):
-            port = _any_free_port()
+        if port in taken or not port_is_free(port):
+            port = any_free_port()
         taken.add(port)
         return f"http://127.0.0.1:{port}"
 
@@ -112,7 +112,7 @@ def serving_services(settings: Settings, network: Network, edge_capacity_bytes: 
                 "MATINEE_CAPACITY_BYTES": str(edge_capacity_bytes[edge.edge_id]),
                 "MATINEE_PULL_RESERVE_SHARE": str(edge.pull_reserve_share),
                 "MATINEE_UPSTREAM_URL": settings.origin_url,
-                "MATINEE_UPSTREAM_LATENCY_S": str(edge.origin_latency_s),
+                "MATINEE_UPSTREAM_LATENCY_S": str(2 * edge.origin_latency_s),
                 "MATINEE_UPSTREAM_RATE_BPS": str(edge.origin_rate_bps),
             },
             name=f"edge {edge.edge_id}",
@@ -261,7 +261,8 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
         os.killpg(process.pid, number)  # the process leads its own session, so its id is the group's
 
 
-def _port_is_free(port: int) -> bool:
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -271,7 +272,8 @@ def _port_is_free(port: int) -> bool:
         return True
 
 
-def _any_free_port() -> int:
+def any_free_port() -> int:
+    """A loopback port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -68,7 +68,7 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
         capacity_bytes: How much of it media may take, placed and pulled together.
         pull_reserve_share: Share of the capacity that placements leave to pull-through.
         upstream_url: The origin, or a nearer parent.
-        upstream_latency_s, upstream_rate_bps: Emulated distance to it; reported, not slept.
+        upstream_latency_s, upstream_rate_bps: Emulated distance to it, both ways together; reported, not slept.
         secret: Verifies signed fill and purge calls.
     """
 
