@@ -4,7 +4,7 @@ Open a ``Player``, ask it for a ``Session``, and watch. Test doubles are in ``pl
 without a network in ``player_sdk.simulation``.
 """
 
-from player_sdk.abr import Abr, BolaAbr, DefaultAbr, RobustMpcAbr, ThroughputAbr
+from player_sdk.abr import Abr, BolaAbr, DefaultAbr, RobustMpcAbr, ScenarioMpcAbr, ThroughputAbr
 from player_sdk.beat_sender import HeartbeatSettings
 from player_sdk.client import Player
 from player_sdk.clock import Clock, SystemClock, VirtualClock
@@ -71,6 +71,7 @@ __all__ = [
     "RequestFailed",
     "RetrySettings",
     "RobustMpcAbr",
+    "ScenarioMpcAbr",
     "SearchResults",
     "SegmentAbandoned",
     "SegmentDownloaded",

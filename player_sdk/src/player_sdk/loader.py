@@ -49,11 +49,13 @@ class Resource:
 
     Attributes:
         duration_s: From the request that succeeded to its last byte.
+        latency_s: From that request to the head of its answer.
     """
 
     content: bytes
     size_bytes: int
     duration_s: float
+    latency_s: float
     pathway_id: str
     cache: CacheOutcome | None
     complete: bool = True
@@ -189,6 +191,7 @@ class PathwayLoader:
         size_bytes, complete = 0, True
         try:
             response = await self._http.send(self._http.build_request("GET", url, headers=headers), stream=True)
+            latency_s = self._clock.now() - asked_at_s
             try:
                 if response.status_code not in (200, 206):
                     raise _Failed(
@@ -210,6 +213,7 @@ class PathwayLoader:
             content=b"".join(pieces),
             size_bytes=size_bytes,
             duration_s=self._clock.now() - asked_at_s,
+            latency_s=latency_s,
             pathway_id=pathway.pathway_id,
             cache=cache_outcome(response.headers),
             complete=complete,

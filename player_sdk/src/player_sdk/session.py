@@ -351,6 +351,7 @@ class Session:
             rung=rung,
             size_bytes=resource.size_bytes,
             duration_s=resource.duration_s,
+            latency_s=resource.latency_s,
             from_cache=resource.cache.hit if resource.cache is not None else None,
             abandoned=watcher.lower_rung is not None,
         )

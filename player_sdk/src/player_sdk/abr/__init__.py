@@ -1,9 +1,9 @@
 """Adaptive bit rate: one interface, three references from the literature, and the player's own policy."""
 
 from player_sdk.abr.bola import BolaAbr
-from player_sdk.abr.default import DefaultAbr
 from player_sdk.abr.interface import Abr, AbrState, Decision, DownloadSample, QualityWeights
 from player_sdk.abr.robust_mpc import RobustMpcAbr
+from player_sdk.abr.scenario_mpc import DefaultAbr, ScenarioMpcAbr
 from player_sdk.abr.throughput import ThroughputAbr
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "DownloadSample",
     "QualityWeights",
     "RobustMpcAbr",
+    "ScenarioMpcAbr",
     "ThroughputAbr",
 ]

@@ -19,6 +19,7 @@ class DownloadSample:
         rung: Index on the ladder, 0 the lowest.
         size_bytes: Bytes received.
         duration_s: From the request to the last byte, the round trip included.
+        latency_s: From the request to the first byte, None where nobody measured it.
         from_cache: An edge had it; None where the delivery did not say.
         abandoned: It was dropped before its end.
     """
@@ -26,6 +27,7 @@ class DownloadSample:
     rung: int
     size_bytes: float
     duration_s: float
+    latency_s: float | None = None
     from_cache: bool | None = None
     abandoned: bool = False
 
