@@ -51,9 +51,10 @@ rung_totals as (
 
 rungs as (
 
+    -- Sorted as lists afterwards: an ordered aggregate costs ten times as much over a million small groups.
     select
         session_id,
-        list(struct_pack(rung := rung, played_s := played_s) order by played_s desc, rung) as rung_seconds
+        list_reverse_sort(list(struct_pack(played_s := played_s, rung := rung))) as rung_seconds
     from rung_totals
     group by session_id
 
@@ -63,16 +64,13 @@ sessions as (
 
     select
         session_id,
-        arg_min(viewer_id, beat_order) as viewer_id,
-        arg_min(title_id, beat_order) as title_id,
-        arg_min(package_id, beat_order) as package_id,
-        arg_min(region_id, beat_order) as region_id,
+        arg_min(
+            struct_pack(viewer_id, title_id, package_id, region_id, device, network_class), beat_order
+        ) as first_beat,
         arg_min(impression_id, beat_order) filter (impression_id is not null) as impression_id,
-        arg_min(device, beat_order) as device,
-        arg_min(network_class, beat_order) as network_class,
         arg_max(end_reason, beat_order) filter (end_reason is not null) as end_reason,
         count(*) as beats,
-        count(distinct boot) as boots,
+        max(boot) + 1 as boots,
         max(duration_s) as duration_s,
         arg_max(position_s, beat_order) as last_position_s,
         -- A client that restarts measures its start again; the viewer waited for the first.
@@ -99,7 +97,14 @@ sessions as (
 )
 
 select
-    sessions.* exclude (event_day, started_at, ended_at),
+    sessions.session_id,
+    sessions.first_beat.viewer_id,
+    sessions.first_beat.title_id,
+    sessions.first_beat.package_id,
+    sessions.first_beat.region_id,
+    sessions.first_beat.device,
+    sessions.first_beat.network_class,
+    sessions.* exclude (session_id, first_beat, event_day, started_at, ended_at),
     coalesce(rungs.rung_seconds, []) as rung_seconds,
     sessions.event_day,
     sessions.started_at,
