@@ -15,6 +15,26 @@ from player_sdk.models import CataloguePage, HomeItem, HomePage, HomeRow, Playba
 AnswerType = TypeVar("AnswerType", bound=msgspec.Struct)
 
 
+class _PlacedTitle(msgspec.Struct, frozen=True, kw_only=True):
+    title: Title
+    reason: str = ""
+    match_percent: int | None = None
+    resume_position_s: float = 0.0
+
+
+class _RowAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    row_id: str = ""
+    name: str = ""
+    titles: list[_PlacedTitle] = []
+
+
+class _HomeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    impression_id: str | None = None
+    source: str = ""
+    model_version: str = ""
+    rows: list[_RowAnswer] = []
+
+
 class _ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
@@ -34,16 +54,7 @@ class ControlApi:
     async def home(self, viewer: Viewer) -> HomePage:
         """The viewer's home page; every item carries the page's impression."""
         query = {"viewer_id": viewer.viewer_id, "region_id": viewer.region_id}
-        page = await self._get("/v1/home", query, HomePage)
-        if page.impression_id is None:
-            return page
-        rows = [
-            HomeRow(
-                row=row.row, title=row.title, items=[_with_impression(item, page.impression_id) for item in row.items]
-            )
-            for row in page.rows
-        ]
-        return HomePage(impression_id=page.impression_id, source=page.source, rows=rows)
+        return _home_page(await self._get("/v1/home", query, _HomeAnswer))
 
     async def catalogue(self, *, genre: str | None, cursor: str | None, limit: int | None) -> CataloguePage:
         """A page of the catalogue."""
@@ -95,8 +106,28 @@ class ControlApi:
             ) from error
 
 
-def _with_impression(item: HomeItem, impression_id: str) -> HomeItem:
-    return item if item.impression_id is not None else msgspec.structs.replace(item, impression_id=impression_id)
+def _home_page(answer: _HomeAnswer) -> HomePage:
+    rows = []
+    for row in answer.rows:
+        items = tuple(
+            HomeItem(
+                title_id=placed.title.title_id,
+                name=placed.title.name,
+                reason=placed.reason,
+                impression_id=answer.impression_id,
+                genres=tuple(placed.title.genres),
+                match_percent=placed.match_percent,
+                resume_position_s=placed.resume_position_s,
+            )
+            for placed in row.titles
+        )
+        rows.append(HomeRow(row_id=row.row_id, name=row.name, items=items))
+    return HomePage(
+        impression_id=answer.impression_id,
+        source=answer.source,
+        model_version=answer.model_version,
+        rows=tuple(rows),
+    )
 
 
 def _api_error(call: str, response: httpx.Response) -> ApiError:

@@ -27,29 +27,48 @@ class Viewer:
     network_class: str = "unknown"
 
 
-class HomeItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A title in a row of the home page; ``impression_id`` ties a playback to the page it was picked on."""
+@dataclass(frozen=True, kw_only=True)
+class HomeItem:
+    """A title in its place on the home page.
+
+    Attributes:
+        reason: Why it is there, for people.
+        impression_id: Ties a playback to the page it was picked on; hand it to ``Player.play``.
+        match_percent: How well it should suit the viewer, None when unknown.
+        resume_position_s: Where the viewer left off.
+    """
 
     title_id: str
-    name: str = ""
-    reason: str = ""
-    impression_id: str | None = None
+    name: str
+    reason: str
+    impression_id: str | None
+    genres: tuple[str, ...] = ()
+    match_percent: int | None = None
+    resume_position_s: float = 0.0
 
 
-class HomeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the home page, in the order in which it is shown."""
+@dataclass(frozen=True, kw_only=True)
+class HomeRow:
+    """A row of the home page."""
 
-    row: str = ""
-    title: str = ""
-    items: list[HomeItem] = []
+    row_id: str
+    name: str
+    items: tuple[HomeItem, ...]
 
 
-class HomePage(msgspec.Struct, frozen=True, kw_only=True):
-    """The home page of one viewer; ``source`` says where its order comes from (``model``, ``popularity``)."""
+@dataclass(frozen=True, kw_only=True)
+class HomePage:
+    """The home page of one viewer, rows in the order in which they are shown.
 
-    impression_id: str | None = None
-    source: str = ""
-    rows: list[HomeRow] = []
+    Attributes:
+        source: What chose the main row: ``model`` or ``popularity``.
+        model_version: Which model that was.
+    """
+
+    impression_id: str | None
+    source: str
+    model_version: str
+    rows: tuple[HomeRow, ...]
 
     def items(self) -> list[HomeItem]:
         """All items, row by row."""

@@ -114,7 +114,8 @@ class FakeTitle:
         timescale = 1000
         template = (
             f'<SegmentTemplate timescale="{timescale}" duration="{round(self.segment_s * timescale)}" startNumber="1" '
-            'initialization="../../r/$RepresentationID$/init.mp4" media="../../r/$RepresentationID$/seg-$Number%05d$.m4s"/>'
+            'initialization="../../r/$RepresentationID$/init.mp4" '
+            'media="../../r/$RepresentationID$/seg-$Number%05d$.m4s"/>'
         )
         video = "".join(
             f'<Representation id="{rung}" bandwidth="{bitrate_bps}" codecs="avc1.640028" height="{int(rung[:-1])}"/>'
@@ -212,7 +213,8 @@ class FakeOrigin(httpx.AsyncBaseTransport):
         path = request.url.path
         cards = [{"title_id": title_id, "name": title_id.title()} for title_id in self._titles]
         if path == "/v1/home":
-            rows = [{"row": "top", "title": "For you", "items": [{**card, "reason": "popular"} for card in cards]}]
+            titles = [{"title": card, "reason": "Popular near you"} for card in cards]
+            rows = [{"row_id": "top", "name": "For you", "titles": titles}]
             return httpx.Response(200, json={"impression_id": "imp-1", "source": "popularity", "rows": rows})
         if path == "/v1/catalogue/titles":
             return httpx.Response(200, json={"titles": cards, "next_cursor": None})
