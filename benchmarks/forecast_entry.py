@@ -3,8 +3,8 @@
 Usage: ``python benchmarks/forecast_entry.py --data charts.parquet --from 2022-03-06 --to 2022-06-26 --calendar
 --step 4 --horizons 1,2 --out forecast.parquet``. Writes region, category, title, origin, horizon, score, q10, q50, q90.
 
-A listed title's demand is ``rank ** -0.8``, scaled up so that Poisson's variance suits it. Each origin sees the weeks up
-to it and, with ``--calendar``, the titles that come out in the target weeks.
+A listed title's demand is ``rank ** -0.8``, scaled up so that Poisson's variance suits it. Each origin sees the weeks
+up to it and, with ``--calendar``, the titles that come out in the target weeks.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.forecasting.panel import DemandPanel, FloatArray
+from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
 from ml.forecasting.season import Movement, ages, learn_movement, out
 
 HALF_LIFE_PERIODS = 5.0
@@ -57,12 +57,13 @@ def learn_level(panel: DemandPanel) -> Level:
     exposure = movement.age_factor(ages(panel)) * out(panel) * movement.season_factor[seasons]
     weighted_sessions = (panel.values * recency[:, None, :]).sum(axis=2)
     weighted_exposure = recency @ exposure.T
-    pooled = _pooled(weighted_sessions, weighted_exposure)
+    pooled, has_peers = _pooled(weighted_sessions, weighted_exposure)
     debut = _debut(panel, exposure)
     # a day of somebody else's history weighs what a day of own history would weigh at this age
     day_of_exposure = movement.age_factor(np.maximum(panel.periods - 1 - panel.release_period, 0))
     debut_weight = np.where(panel.release_period > 0, DEBUT_WEIGHT * day_of_exposure, 0.0)[None, :]
     pooled_weight = np.where(weighted_exposure.max(axis=0) > 0, POOLED_WEIGHT * day_of_exposure, 0.0)[None, :]
+    pooled_weight = pooled_weight * has_peers[:, None]
     sessions = (weighted_sessions + pooled_weight * pooled + debut_weight * debut) / np.maximum(
         weighted_exposure + pooled_weight + debut_weight, 1e-9
     )
@@ -105,8 +106,8 @@ def _open(panel: DemandPanel) -> FloatArray:
     return (np.logical_or.accumulate(seen, axis=1) & panel.observed[None, :]).astype(np.float64)
 
 
-def _pooled(weighted_sessions: FloatArray, weighted_exposure: FloatArray) -> FloatArray:
-    """Each title's level by the other regions' rates, at the size of the own region."""
+def _pooled(weighted_sessions: FloatArray, weighted_exposure: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Each title's level by the other regions' rates, at the size of the own region; and which regions have others."""
     rate = weighted_sessions / np.maximum(weighted_exposure, 1e-9)
     total = rate.sum(axis=1)
     share = rate / np.maximum(total[:, None], 1e-9)
@@ -116,7 +117,7 @@ def _pooled(weighted_sessions: FloatArray, weighted_exposure: FloatArray) -> Flo
         # a region without any history is taken for a mean one
         weight = np.where(silent[:, None], (~silent / (~silent).sum())[None, :], weight)
         total = np.where(silent, total[~silent].mean(), total)
-    return (weight @ share) * total[:, None]
+    return (weight @ share) * total[:, None], weight.sum(axis=1) > 0
 
 
 def _debut(panel: DemandPanel, exposure: FloatArray) -> FloatArray:

@@ -38,17 +38,17 @@ class OriginView:
 def view_origin(panel: DemandPanel) -> OriginView:
     """Look back from the end of a panel."""
     level = learn_level(panel)
-    values = panel.values[:, :, panel.observed]
-    regions, titles = values.shape[:2]
+    regions, titles = panel.values.shape[:2]
+    values = panel.values[:, :, panel.observed] if panel.observed.any() else np.zeros((regions, titles, 1))
     by_pair: dict[str, FloatArray] = {}
     for window in WINDOWS:
         recent = values[:, :, -window:]
-        by_pair[f"mean_{window}"] = recent.mean(axis=2) if recent.shape[2] else np.zeros((regions, titles))
+        by_pair[f"mean_{window}"] = recent.mean(axis=2)
     recent = values[:, :, -WINDOWS[-1] :]
     watched = recent > 0
     by_pair["watched_periods"] = watched.sum(axis=2, dtype=np.float64)
     by_pair["since_last"] = np.where(watched.any(axis=2), watched[:, :, ::-1].argmax(axis=2), LONG_AGO)
-    by_pair["peak"] = recent.max(axis=2) if recent.shape[2] else np.zeros((regions, titles))
+    by_pair["peak"] = recent.max(axis=2)
     by_pair["trend"] = np.log((by_pair["mean_3"] + 0.1) / (by_pair["mean_14"] + 0.1))
     weight = region_similarity(by_pair["mean_28"])
     for window in (1, 7):

@@ -1,7 +1,7 @@
 """Placement: which title x rung x segment group each edge of a region should hold, and whether a plan may be filled.
 
-The door: :func:`plan` makes a region's plan, :func:`explain` says why a title is (not) in it, :func:`replay` plays a past
-day against it beside LRU, the running plan and an oracle (:func:`plan_from_truth`), :func:`judge` is the gate.
+The door: :func:`plan` makes a region's plan, :func:`explain` says why a title is (not) in it, :func:`replay` plays a
+past day against it beside LRU, the running plan and an oracle (:func:`plan_from_truth`), :func:`judge` is the gate.
 """
 
 from ml.placement.catalogue import ARTWORK, BLOCK, MANIFEST

@@ -77,7 +77,7 @@ def _reason(blocks: pl.DataFrame, placed: pl.DataFrame, score: float, cutoff: fl
     if float(blocks["requests"].sum()) <= 0:
         return "not placed: no session is expected, or its licence does not cover the day"
     if copy == NO_COPY:
-        return f"not placed: another edge that fails together with {edge_id} is to hold it, or {edge_id} has no room at all"
+        return f"not placed: {edge_id} has no room at all, or an edge that fails together with it is to hold the title"
     first = blocks.sort("score", descending=True)["decision"][0]
     return f"not placed ({role}): {first}; best value per byte {score:.4g} against a cut-off of {cutoff:.4g}"
 

@@ -1,8 +1,8 @@
 """The plan: which blocks each edge of a region should hold, by expected bytes served locally per byte held.
 
 Greedy by value per byte is within a fraction of a percent of the optimum for knapsacks of many small items (Dantzig's
-bound is one item away), and its order is the order of the fill. A title's first item is its start pack (manifest, the
-first audio and the prefix of its most used rung), which weighs little and lets sessions start locally; every later group
+bound is one item away), and its order is the order of the fill. A title's first item is its start pack (manifest, first
+audio and the prefix of its most used rung), which weighs little and lets sessions start locally; every later group
 needs the group before it, so that what an edge holds can be played from the start.
 """
 
@@ -218,7 +218,9 @@ def _sessions_by_title(blocks: Blocks, demand: pl.DataFrame, region_id: str, not
         own = good.filter(pl.col("sessions") > 0)
     if not len(own):
         raise NoDemand(f"no session is expected in {region_id} nor anywhere else; make a forecast first")
-    by_title = dict(own.group_by("title_id").agg(pl.col("sessions").sum()).iter_rows())
+    # sums of floats depend on their order: sorted rows keep a plan the same for rows in any order
+    in_order = own.sort("title_id", "region_id", "sessions")
+    by_title = dict(in_order.group_by("title_id", maintain_order=True).agg(pl.col("sessions").sum()).iter_rows())
     return np.array([by_title.get(title, 0.0) for title in blocks.titles])
 
 
@@ -232,7 +234,8 @@ def _mix_of(rung_mix: pl.DataFrame, region_id: str, notes: list[str]) -> Mapping
             + ("the mean of the other regions" if len(good) else "an even mix over each title's ladder")
         )
         own = good
-    return dict(own.group_by("rung").agg(pl.col("share").sum()).iter_rows())
+    in_order = own.sort("rung", "region_id", "share")
+    return dict(in_order.group_by("rung", maintain_order=True).agg(pl.col("share").sum()).iter_rows())
 
 
 def _licensed(blocks: Blocks, titles: pl.DataFrame | None, day: dt.date | None, notes: list[str]) -> BoolArray:

@@ -1,0 +1,139 @@
+"""The forecast asset: sessions per region, title and day, for the days that come.
+
+A forecast that breaks a blocking rule is stored and described but never becomes the current one: the rules are held
+before the pointer moves, and the asset's checks report the same findings.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+import polars as pl
+
+from ml.forecasting import FALLBACK, MODEL, TooLittleHistory, fit, forecast
+from ml.forecasting.model import DemandModel
+from orchestration import taxonomy
+from orchestration.defs.demand import forecast_rules
+from orchestration.defs.demand.backtest import demand_backtest
+from orchestration.defs.demand.forecast_store import (
+    BacktestRecord,
+    forecast_id_of,
+    publish_forecast,
+    read_backtest,
+    store_forecast,
+)
+from orchestration.defs.demand.inputs import DEMAND_KEY, TITLES_KEY, DemandDay, DemandInputs, read_inputs
+from orchestration.defs.demand.tables import markdown_table
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.warehouse import Warehouse
+
+FORECAST_KEY = dg.AssetKey(["demand", "forecast"])
+HORIZON_DAYS = 7
+PREVIEW_TITLES = 5
+BLOCKING = {
+    forecast_rules.COMPLETE: "No forecast is NaN, infinite or null.",
+    forecast_rules.REGIONS: "Every region of the seeds has a forecast.",
+    forecast_rules.ORDERED: "0 <= q10 <= q50 <= q90 in every row.",
+}
+CHECKS = [
+    *(dg.AssetCheckSpec(name, asset=FORECAST_KEY, blocking=True, description=text) for name, text in BLOCKING.items()),
+    dg.AssetCheckSpec(
+        forecast_rules.PLAUSIBLE,
+        asset=FORECAST_KEY,
+        description="The forecast total of a day lies within a band of the last seven days' mean; a warning.",
+    ),
+]
+
+
+@dg.asset(
+    key=FORECAST_KEY,
+    group_name=taxonomy.DEMAND,
+    owners=taxonomy.OWNERS[taxonomy.DEMAND],
+    kinds={"python", "lightgbm"},
+    deps=[demand_backtest, DEMAND_KEY, TITLES_KEY],
+    check_specs=CHECKS,
+)
+def demand_forecast(
+    context: dg.AssetExecutionContext, config: DemandDay, warehouse: Warehouse, storage: MediaStorage
+) -> dg.MaterializeResult:
+    """Expected sessions of every title in every region for the next seven days, with 10, 50 and 90 % quantiles.
+
+    Grain: one row a region, title and day, in `forecasts/<forecast_id>.parquet` of the store; `forecasts/CURRENT` names
+    the newest one that passed its blocking checks. The column `model` says whether the trained model or the fallback
+    made it; the back-test decides. Used by the placement plans.
+    """
+    today = config.date()
+    inputs = read_inputs(warehouse)
+    store = storage.store()
+    model, reason = _model(context, inputs, read_backtest(store), today)
+    ahead = forecast(
+        model, inputs.demand, inputs.titles, today=today, horizon_days=HORIZON_DAYS, regions=inputs.regions
+    )
+    complete = inputs.demand.filter(pl.col("event_day") < today)
+    findings = forecast_rules.examine(ahead, complete, inputs.regions)
+    key = store_forecast(store, ahead, today)
+    published = all(finding.passed for finding in findings if finding.rule in BLOCKING)
+    if published:
+        publish_forecast(store, key)
+    last_day = complete["event_day"].max()
+    return dg.MaterializeResult(
+        metadata={
+            "forecast_id": forecast_id_of(key),
+            "store_key": key,
+            "published": published,
+            "method": MODEL if model else FALLBACK,
+            "reason": reason,
+            "rows": len(ahead),
+            "last_complete_day": str(last_day),
+            "stale_days": (today - last_day).days - 1 if isinstance(last_day, dt.date) else -1,
+            "totals": dg.MetadataValue.md(markdown_table(_totals(ahead))),
+            "top_titles": dg.MetadataValue.md(markdown_table(_top_titles(ahead, inputs.titles))),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                asset_key=FORECAST_KEY,
+                check_name=finding.rule,
+                passed=finding.passed,
+                severity=dg.AssetCheckSeverity.ERROR if finding.rule in BLOCKING else dg.AssetCheckSeverity.WARN,
+                description=finding.detail,
+            )
+            for finding in findings
+        ],
+    )
+
+
+def _model(
+    context: dg.AssetExecutionContext, inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date
+) -> tuple[DemandModel | None, str]:
+    """The model to forecast with (None for the fallback), and why."""
+    if decision is None:
+        return None, "no back-test was made yet: the fallback is published"
+    if decision.published != MODEL:
+        return None, decision.reason
+    try:
+        return fit(inputs.demand, inputs.titles, today=today, regions=inputs.regions), decision.reason
+    except TooLittleHistory as error:
+        context.log.warning("the back-test chose the model, but it cannot be trained: %s", error)
+        return None, str(error)
+
+
+def _totals(ahead: pl.DataFrame) -> pl.DataFrame:
+    return (
+        ahead.group_by("region_id", "day")
+        .agg(pl.col("sessions").sum().round(1))
+        .sort("region_id", "day")
+        .pivot(on="day", index="region_id", values="sessions")
+    )
+
+
+def _top_titles(ahead: pl.DataFrame, titles: pl.DataFrame) -> pl.DataFrame:
+    return (
+        ahead.group_by("region_id", "title_id")
+        .agg(pl.col("sessions", "q10", "q90").sum())
+        .sort(["region_id", "sessions", "title_id"], descending=[False, True, False])
+        .group_by("region_id", maintain_order=True)
+        .head(PREVIEW_TITLES)
+        .join(titles.select("title_id", "name"), on="title_id", how="left", maintain_order="left")
+        .select("region_id", "title_id", "name", pl.col("sessions").alias("sessions in 7 days"))
+    )

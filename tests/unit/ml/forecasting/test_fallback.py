@@ -1,0 +1,102 @@
+import datetime as dt
+
+import numpy as np
+import polars as pl
+
+from ml.forecasting import FALLBACK, build_panel, forecast
+from ml.forecasting.fallback import learn_level, persistence
+from ml.forecasting.season import learn_movement
+
+START = dt.date(2026, 11, 2)  # a Monday
+
+
+def frame(rows):
+    return pl.DataFrame(rows, schema=["region_id", "title_id", "event_day", "sessions"], orient="row")
+
+
+def days(count):
+    return [START + dt.timedelta(days=index) for index in range(count)]
+
+
+NO_TITLES = pl.DataFrame({"title_id": []}, schema={"title_id": pl.String})
+
+
+def test_a_steady_title_is_forecast_as_it_was():
+    ahead = forecast(None, frame([("r", "a", day, 50) for day in days(21)]), NO_TITLES, today=days(22)[-1])
+    assert ahead["model"].unique().to_list() == [FALLBACK]
+    assert np.allclose(ahead["sessions"], 50, rtol=0.02)
+    assert ahead["day"].to_list() == [START + dt.timedelta(days=21 + index) for index in range(7)]
+
+
+def test_the_weekday_is_learned():
+    rows = [("r", "a", day, 200 if day.weekday() == 5 else 100) for day in days(28)]
+    ahead = forecast(None, frame(rows), NO_TITLES, today=days(29)[-1])
+    saturday = ahead.filter(pl.col("day").dt.weekday() == 6)["sessions"].item()
+    monday = ahead.filter(pl.col("day").dt.weekday() == 1)["sessions"].item()
+    assert 1.6 < saturday / monday < 2.1
+
+
+def test_demand_decays_with_age_as_past_titles_did():
+    rows, titles = [("r", "old", day, 300) for day in days(28)], [{"title_id": "old", "release_date": None}]
+    for index, out in enumerate([0, 4, 8, 12, 16, 20, 26]):
+        titles.append({"title_id": f"n{index}", "release_date": START + dt.timedelta(days=out)})
+        rows += [("r", f"n{index}", day, int(400 * 0.8**age)) for age, day in enumerate(days(28)[out:])]
+    panel = build_panel(
+        frame(rows), pl.DataFrame(titles, schema_overrides={"release_date": pl.Date}), today=days(29)[-1]
+    )
+    decay = learn_movement(panel).log_decay
+    assert decay[3] < decay[2] < decay[1] < 0
+    assert 0.45 < np.exp(decay[3]) < 0.75
+    ahead = forecast(
+        None, frame(rows), pl.DataFrame(titles, schema_overrides={"release_date": pl.Date}), today=days(29)[-1]
+    )
+    newest = ahead.filter(pl.col("title_id") == "n6").sort("day")["sessions"].to_list()
+    assert newest[6] < 0.5 * newest[0]
+
+
+def test_a_coming_release_is_forecast_from_past_debuts_and_nothing_before_its_day():
+    titles = pl.DataFrame(
+        {
+            "title_id": ["old", "debut", "coming"],
+            "release_date": [None, START + dt.timedelta(days=10), START + dt.timedelta(days=23)],
+        }
+    )
+    rows = [("r", "old", day, 100) for day in days(21)] + [("r", "debut", day, 80) for day in days(21)[10:]]
+    ahead = forecast(None, frame(rows), titles, today=days(22)[-1]).filter(pl.col("title_id") == "coming").sort("day")
+    assert ahead["sessions"][:2].to_list() == [0.0, 0.0]
+    assert ahead["sessions"][2] > 40
+
+
+def test_a_region_without_history_takes_the_others_mean():
+    rows = [(region, "a", day, 60) for day in days(14) for region in ("x", "y")]
+    ahead = forecast(None, frame(rows), NO_TITLES, today=days(15)[-1], regions=["x", "y", "quiet"])
+    quiet = ahead.filter(pl.col("region_id") == "quiet")["sessions"]
+    assert len(quiet) == 7
+    assert (quiet > 30).all()
+
+
+def test_an_outage_is_not_taken_for_a_day_without_viewers():
+    rows = [("r", "a", day, 50) for index, day in enumerate(days(21)) if index not in (15, 16, 17)]
+    ahead = forecast(None, frame(rows), NO_TITLES, today=days(22)[-1])
+    assert np.allclose(ahead["sessions"], 50, rtol=0.05)
+
+
+def test_empty_history_gives_zeros_for_every_region_and_title():
+    titles = pl.DataFrame({"title_id": ["a", "b"]})
+    empty = frame([]).cast({"region_id": pl.String, "title_id": pl.String, "event_day": pl.Date, "sessions": pl.Int64})
+    ahead = forecast(None, empty, titles, today=START, regions=["r"])
+    assert len(ahead) == 14
+    assert ahead["sessions"].sum() == 0.0
+
+
+def test_three_days_of_history_are_enough():
+    ahead = forecast(None, frame([("r", "a", day, 10) for day in days(3)]), NO_TITLES, today=days(4)[-1])
+    assert np.allclose(ahead["sessions"], 10, rtol=0.1)
+
+
+def test_persistence_is_the_mean_of_the_last_observed_week():
+    panel = build_panel(
+        frame([("r", "a", day, index) for index, day in enumerate(days(10), start=1)]), NO_TITLES, today=days(11)[-1]
+    )
+    assert persistence(panel)[0, 0] == np.mean(range(4, 11))
+    assert learn_level(panel).sessions.shape == (1, 1)

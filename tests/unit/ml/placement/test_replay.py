@@ -1,0 +1,146 @@
+import datetime as dt
+
+import polars as pl
+import pytest
+
+from ml.placement import (
+    BLOCK,
+    CANDIDATE,
+    LRU,
+    ORACLE,
+    RUNNING,
+    PlacementInputError,
+    judge,
+    learn_watch_through,
+    plan,
+    plan_from_truth,
+    replay,
+)
+from ml.placement.lru import LeastRecentlyUsed
+
+
+def session(title, rung, seconds, at):
+    return ("eu", title, rung, seconds, at)
+
+
+def requests_of(*rows):
+    return pl.DataFrame(
+        rows,
+        schema={
+            "region_id": pl.String,
+            "title_id": pl.String,
+            "rung": pl.String,
+            "seconds_watched": pl.Float64,
+            "started_at": pl.Datetime,
+        },
+        orient="row",
+    )
+
+
+NOTHING = pl.DataFrame(
+    schema={
+        "edge_id": pl.String,
+        "title_id": pl.String,
+        "package_id": pl.String,
+        "rung": pl.String,
+        "segment_group": pl.Int64,
+    }
+)
+
+
+def test_lru_keeps_what_was_asked_for_last():
+    cache = LeastRecentlyUsed(100)
+    assert [cache.ask(1, 60), cache.ask(2, 40), cache.ask(1, 60), cache.ask(3, 40), cache.ask(1, 60)] == [
+        False, False, True, False, True,
+    ]  # fmt: skip
+    assert 2 not in cache
+    assert not cache.ask(9, 101)
+    assert 1 in cache
+
+
+def test_one_session_by_hand(objects, edges_of, day):
+    noon = dt.datetime.combine(day, dt.time(12))
+    asked = requests_of(session("t-00", "480p", 20.0, noon), session("t-00", "480p", 5.0, noon + dt.timedelta(hours=1)))
+    placed = NOTHING.vstack(
+        pl.DataFrame(
+            {"edge_id": ["e1"], "title_id": ["t-00"], "package_id": ["p1"], "rung": ["480p"], "segment_group": [0]}
+        )
+    )
+    result = replay({CANDIDATE: placed}, asked, objects, edges_of(10_000.0, reserve=0.05), region_id="eu", day=day)
+    # manifest 5, prefix 300, second group 600, audio 20 and 20; then manifest, prefix and audio again from the reserve
+    assert result.metric(LRU, "upstream_bytes") == 5 + 300 + 600 + 40
+    assert result.metric(LRU, "local_start_ratio") == 0.5
+    assert result.metric(CANDIDATE, "upstream_bytes") == 5 + 600 + 40
+    assert result.metric(CANDIDATE, "local_start_ratio") == 1.0
+    assert result.metric(CANDIDATE, "fill_bytes") == 300
+
+
+def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, edges_of, requests, day):
+    edges = edges_of(10_000.0, 10_000.0)
+    good = plan(objects, demand, rung_mix, edges, region_id="eu").rows
+    bad = plan(objects, demand.with_columns(pl.col("sessions").reverse()), rung_mix, edges, region_id="eu").rows
+    result = replay({CANDIDATE: good, RUNNING: bad}, requests, objects, edges, region_id="eu", day=day)
+    assert result.sessions == 400
+    assert result.metric(CANDIDATE, "byte_hit_ratio") > result.metric(RUNNING, "byte_hit_ratio")
+    assert judge(result).accepted
+    verdict = judge(replay({CANDIDATE: bad, RUNNING: good}, requests, objects, edges, region_id="eu", day=day))
+    assert not verdict.accepted
+    assert verdict.beside == RUNNING
+    assert "worse than what runs" in verdict.reason
+
+
+def test_without_a_running_plan_lru_is_what_runs(objects, edges_of, requests, day):
+    edges = edges_of(10_000.0, 10_000.0)
+    verdict = judge(replay({CANDIDATE: NOTHING}, requests, objects, edges, region_id="eu", day=day))
+    assert verdict.beside == LRU
+    assert not verdict.accepted
+
+
+def test_the_oracle_is_at_least_as_good(objects, demand, rung_mix, edges_of, requests, day):
+    edges = edges_of(10_000.0)
+    groups = objects.group_by("title_id").agg((pl.col("segment_group").max() + 1).alias("groups"))
+    curve = learn_watch_through(requests, groups)
+    truth = plan_from_truth(objects, requests, rung_mix, edges, region_id="eu", day=day, watch_through=curve)
+    stale = plan(objects, demand.with_columns(pl.col("sessions").reverse()), rung_mix, edges, region_id="eu")
+    result = replay({CANDIDATE: stale.rows, ORACLE: truth.rows}, requests, objects, edges, region_id="eu", day=day)
+    assert result.metric(ORACLE, "score") > result.metric(CANDIDATE, "score")
+    assert result.metric(ORACLE, "score") > result.metric(LRU, "score")
+
+
+def test_large_days_are_sampled_and_it_is_said(objects, demand, rung_mix, edges, requests, day):
+    rows = plan(objects, demand, rung_mix, edges, region_id="eu").rows
+    result = replay({CANDIDATE: rows}, requests, objects, edges, region_id="eu", day=day, max_sessions=100)
+    assert result.sampled_share == 0.25
+    assert result.metric(CANDIDATE, "sessions") == 100
+    assert "seed" in result.notes[0]
+    again = replay({CANDIDATE: rows}, requests, objects, edges, region_id="eu", day=day, max_sessions=100)
+    assert again.table.equals(result.table)
+
+
+def test_a_plan_larger_than_the_edge_is_an_error(objects, demand, rung_mix, edges_of, requests, day):
+    rows = plan(objects, demand, rung_mix, edges_of(20_000.0), region_id="eu").rows
+    with pytest.raises(PlacementInputError, match="make it again"):
+        replay({CANDIDATE: rows}, requests, objects, edges_of(5_000.0), region_id="eu", day=day)
+
+
+def test_without_sessions_a_first_plan_passes_and_a_running_one_stays(objects, demand, rung_mix, edges, requests, day):
+    rows = plan(objects, demand, rung_mix, edges, region_id="eu").rows
+    first = judge(replay({CANDIDATE: rows}, requests.head(0), objects, edges, region_id="eu", day=day))
+    assert first.accepted
+    second = judge(replay({CANDIDATE: rows, RUNNING: rows}, requests.head(0), objects, edges, region_id="eu", day=day))
+    assert not second.accepted
+
+
+def test_sessions_of_unknown_titles_are_counted(objects, edges, day):
+    noon = dt.datetime.combine(day, dt.time(12))
+    asked = requests_of(session("gone", "480p", 20.0, noon), session("t-01", None, 20.0, noon))
+    result = replay({CANDIDATE: NOTHING}, asked, objects, edges, region_id="eu", day=day)
+    assert result.sessions == 1
+    assert "1 of 2 sessions" in result.notes[0]
+
+
+def test_resident_blocks_cost_no_fill(objects, demand, rung_mix, edges, requests, day):
+    rows = plan(objects, demand, rung_mix, edges, region_id="eu").rows
+    resident = rows.select("edge_id", *BLOCK)
+    result = replay({CANDIDATE: rows}, requests, objects, edges, region_id="eu", day=day, resident=resident)
+    assert result.metric(CANDIDATE, "fill_bytes") == 0
