@@ -65,7 +65,8 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of ``GET /edge/fill``.
 
     Attributes:
-        state: ``interrupted`` when a restart or the window's end came first: the same plan sent again resumes.
+        state: ``interrupted`` when a restart or the window's end came first (a restart leaves no ``error``): the same
+            plan sent again resumes.
         objects_done, bytes_done: On the disk, wherever they came from.
         objects_already_there, objects_promoted: Of these, found placed and moved over from pull-through.
         bytes_moved: Fetched from upstream by this fill, bad copies included.
