@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ml.recommender.affinity import AffinityModel, load_affinity, save_affinity
     from ml.recommender.errors import ModelFolderError, RecommenderError, ViewingError, ViewingInsufficient
     from ml.recommender.evaluation import Evaluation, evaluate
-    from ml.recommender.features import read_interactions, read_title_facts
+    from ml.recommender.features import TITLE_COLUMNS, VIEWING_COLUMNS, read_interactions, read_title_facts
     from ml.recommender.gate import GateDecision
     from ml.recommender.online import OnlineRecommender, RecentWatch, Scored
     from ml.recommender.publication import Publication, publish
@@ -31,7 +31,7 @@ _NAMES_BY_MODULE = {
     "affinity": ("AffinityModel", "load_affinity", "save_affinity"),
     "errors": ("ModelFolderError", "RecommenderError", "ViewingError", "ViewingInsufficient"),
     "evaluation": ("Evaluation", "evaluate"),
-    "features": ("read_interactions", "read_title_facts"),
+    "features": ("TITLE_COLUMNS", "VIEWING_COLUMNS", "read_interactions", "read_title_facts"),
     "gate": ("GateDecision",),
     "online": ("OnlineRecommender", "RecentWatch", "Scored"),
     "publication": ("Publication", "publish"),
@@ -42,6 +42,8 @@ _NAMES_BY_MODULE = {
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = [
+    "TITLE_COLUMNS",
+    "VIEWING_COLUMNS",
     "AffinityModel",
     "Evaluation",
     "GateDecision",

@@ -182,18 +182,18 @@ def _lend_place_to_new_title(
     if len(ranked.titles) <= NEW_TITLE_POSITION or not len(arrays.new_titles):
         return ranked
     new = arrays.new_titles[allowed[arrays.new_titles]].astype(np.intp)
-    new = new[~np.isin(new, ranked.titles)]
-    if not len(new):
+    if not len(new) or np.isin(new, ranked.titles[: NEW_TITLE_POSITION + 1]).any():
         return ranked
     taste = steering.weights @ arrays.genres[steering.titles].astype(np.float32)
     chosen = new[int(np.argmax(arrays.genres[new].astype(np.float32) @ taste))]
+    others = np.flatnonzero(ranked.titles != chosen)
+
+    def with_new_title(column: np.ndarray, value: object) -> np.ndarray:
+        return np.insert(column[others], NEW_TITLE_POSITION, value)[: len(column)]
+
     return RankedTitles(
-        titles=_inserted(ranked.titles, chosen),
-        scores=_inserted(ranked.scores, ranked.scores[NEW_TITLE_POSITION]),
-        reasons=_inserted(ranked.reasons, REASONS.index(NEW_TITLE)),
-        because=_inserted(ranked.because, arrays.no_title),
+        titles=with_new_title(ranked.titles, chosen),
+        scores=with_new_title(ranked.scores, ranked.scores[NEW_TITLE_POSITION]),
+        reasons=with_new_title(ranked.reasons, REASONS.index(NEW_TITLE)),
+        because=with_new_title(ranked.because, arrays.no_title),
     )
-
-
-def _inserted(column: np.ndarray, value: object) -> np.ndarray:
-    return np.insert(column, NEW_TITLE_POSITION, value)[: len(column)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -66,8 +67,17 @@ def fill(warehouse: Warehouse, viewing_frame: pl.DataFrame) -> None:
             connection.unregister("frame")
 
 
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory) -> Path:
+    """MLflow's tables, made once: its migrations take seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    Tracker(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts").latest("nothing")
+    return folder / "mlflow.db"
+
+
 class Home:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, empty_database: Path) -> None:
+        shutil.copy(empty_database, folder / "mlflow.db")
         self.warehouse = Warehouse(lake_folder=str(folder / "lake"))
         self.tracking = ModelTracking(
             tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifact_folder=str(folder / "artifacts")
@@ -86,8 +96,8 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Home:
-    home = Home(tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory, empty_database) -> Home:
+    home = Home(tmp_path_factory.mktemp("home"), empty_database)
     fill(home.warehouse, viewing(seed=1))
     return home
 
@@ -158,8 +168,8 @@ def test_what_is_watched_since_is_folded_in(home):
     assert not {title.title_id for title in listed} & {"s-0000", "s-0002", "s-0010"}, "unplayable, seen or excluded"
 
 
-def test_without_viewing_the_stage_succeeds_and_publishes_nothing(tmp_path):
-    home = Home(tmp_path)
+def test_without_viewing_the_stage_succeeds_and_publishes_nothing(tmp_path, empty_database):
+    home = Home(tmp_path, empty_database)
     fill(home.warehouse, viewing(seed=1).clear())
     result = home.materialise()
     assert result.success
@@ -168,8 +178,8 @@ def test_without_viewing_the_stage_succeeds_and_publishes_nothing(tmp_path):
     assert not home.storage.store().exists("models/recommender/CURRENT")
 
 
-def test_a_frame_that_is_mostly_broken_fails_with_a_reason(tmp_path):
-    home = Home(tmp_path)
+def test_a_frame_that_is_mostly_broken_fails_with_a_reason(tmp_path, empty_database):
+    home = Home(tmp_path, empty_database)
     frame = viewing(seed=1)
     half_broken = pl.concat([frame.with_columns(completion=pl.lit(float("nan"))).head(frame.height // 2), frame])
     fill(home.warehouse, half_broken)

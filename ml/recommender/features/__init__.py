@@ -1,6 +1,21 @@
 """What the models learn from: who watched what, and what is known about the titles."""
 
-from ml.recommender.features.catalogue import TitleFacts, read_title_facts
-from ml.recommender.features.interactions import HeldOut, Interactions, leave_last_out, read_interactions
+from ml.recommender.features.catalogue import TITLE_COLUMNS, TitleFacts, read_title_facts
+from ml.recommender.features.interactions import (
+    VIEWING_COLUMNS,
+    HeldOut,
+    Interactions,
+    leave_last_out,
+    read_interactions,
+)
 
-__all__ = ["HeldOut", "Interactions", "TitleFacts", "leave_last_out", "read_interactions", "read_title_facts"]
+__all__ = [
+    "TITLE_COLUMNS",
+    "VIEWING_COLUMNS",
+    "HeldOut",
+    "Interactions",
+    "TitleFacts",
+    "leave_last_out",
+    "read_interactions",
+    "read_title_facts",
+]

@@ -6,6 +6,8 @@ from pathlib import Path
 import dagster as dg
 
 from ml.recommender import (
+    TITLE_COLUMNS,
+    VIEWING_COLUMNS,
     OnlineRecommender,
     RecommenderError,
     publication_summary,
@@ -49,10 +51,11 @@ def recommendations(
         context.log.warning("nothing was published: no ranking model has passed the gate yet; popularity answers")
         return dg.MaterializeResult(metadata={"published": False, "reason": "no ranking model has passed the gate yet"})
     affinity = champion_affinity(tracker)
-    titles = warehouse.read(TITLES_TABLE)
+    titles = warehouse.read(TITLES_TABLE, [*TITLE_COLUMNS, "name"])
     try:
         facts = read_title_facts(titles)
-        interactions = read_interactions(warehouse.read(VIEWING_TABLE), title_ids=facts.title_ids)
+        viewing = warehouse.read(VIEWING_TABLE, list(VIEWING_COLUMNS))
+        interactions = read_interactions(viewing, title_ids=facts.title_ids)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, "recommender")
             publication = publish(

@@ -17,7 +17,6 @@ from ml.recommender import (
     metrics_table,
     save_affinity,
     save_top_n,
-    slices_plot,
 )
 from ml.tracking import ModelSignature, RegisteredVersion, TrackedRun, Tracker
 from orchestration.defs.recommender.inputs import VIEWING_TABLE
@@ -39,7 +38,7 @@ _AFFINITY_SIGNATURE = ModelSignature(
 )
 
 
-def register_top_n(tracker: Tracker, trained: TrainedTopN, *, seed: int) -> RegisteredVersion:
+def register_top_n(tracker: Tracker, trained: TrainedTopN, *, plot: bytes, seed: int) -> RegisteredVersion:
     """Log a trained ranking model with its evaluation, and register it with the evidence that the gate decides on."""
     recipe = msgspec.to_builtins(trained.model.facts.recipe)
     blend = recipe.pop("blend")
@@ -57,7 +56,7 @@ def register_top_n(tracker: Tracker, trained: TrainedTopN, *, seed: int) -> Regi
             }
         )
         run.log_text(metrics_table(trained.evaluation), "metrics.md")
-        run.log_plot("ndcg_by_slice", slices_plot(trained.evaluation))
+        run.log_plot("ndcg_by_slice", plot)
         folder = Path(scratch, "model")
         save_top_n(trained.model, folder)
         trained.save_evidence(folder)

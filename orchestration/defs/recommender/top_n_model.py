@@ -5,6 +5,8 @@ import base64
 import dagster as dg
 
 from ml.recommender import (
+    TITLE_COLUMNS,
+    VIEWING_COLUMNS,
     RecommenderError,
     ViewingInsufficient,
     decide_from_evidence,
@@ -46,8 +48,8 @@ def top_n_model(
     champion = champion_top_n(tracker)
     try:
         trained = train_top_n(
-            warehouse.read(VIEWING_TABLE),
-            warehouse.read(TITLES_TABLE),
+            warehouse.read(VIEWING_TABLE, list(VIEWING_COLUMNS)),
+            warehouse.read(TITLES_TABLE, list(TITLE_COLUMNS)),
             seed=SEED,
             champion=champion[1] if champion else None,
         )
@@ -55,9 +57,10 @@ def top_n_model(
         return not_trained(context, reason)
     except RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
-    version = register_top_n(tracker, trained, seed=SEED)
+    plot = slices_plot(trained.evaluation)
+    version = register_top_n(tracker, trained, plot=plot, seed=SEED)
     score = trained.evaluation.scores[0]
-    plot = base64.b64encode(slices_plot(trained.evaluation)).decode()
+    embedded = base64.b64encode(plot).decode()
     return dg.MaterializeResult(
         metadata={
             "trained": True,
@@ -66,7 +69,7 @@ def top_n_model(
             "ndcg_at_10": score.ndcg.mean,
             "hit_rate_at_10": score.hit_rate,
             "scores": dg.MetadataValue.md(metrics_table(trained.evaluation)),
-            "ndcg_by_slice": dg.MetadataValue.md(f"![NDCG@10 by slice of viewers](data:image/png;base64,{plot})"),
+            "ndcg_by_slice": dg.MetadataValue.md(f"![NDCG@10 by slice of viewers](data:image/png;base64,{embedded})"),
             "viewers": len(trained.interactions.viewer_ids),
             "titles": len(trained.model.title_ids),
             "events": len(trained.interactions),

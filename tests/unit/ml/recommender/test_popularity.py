@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.recommender.features import read_interactions
+from ml.recommender.popularity import measure_popularity
+
+
+def test_recent_viewing_outweighs_old_viewing(build_viewing):
+    viewing = build_viewing()
+    start = viewing["started_at"].min()
+    old = viewing.filter(pl.col("started_at") == start).with_columns(title_id=pl.lit("s-9999"))
+    many_old = pl.concat([old.with_columns(session_id=pl.lit(f"o{n}"), viewer_id=pl.lit(f"w-{n}")) for n in range(5)])
+    interactions = read_interactions(pl.concat([viewing, many_old]))
+    old_title = interactions.title_ids.index("s-9999")
+    recent = measure_popularity(interactions, half_life_days=0.5).shares[0]
+    lasting = measure_popularity(interactions, half_life_days=1e6).shares[0]
+    assert recent[old_title] < np.median(recent)
+    assert lasting[old_title] == pytest.approx(5 / len(interactions), rel=1e-3)
+
+
+def test_rows_are_shares_and_regions_differ(viewing):
+    popularity = measure_popularity(read_interactions(viewing))
+    assert popularity.region_ids == ["*", "north", "south"]
+    np.testing.assert_allclose(popularity.shares.sum(axis=1), 1.0)
+    assert not np.allclose(popularity.shares[1], popularity.shares[2])
+
+
+def test_the_trend_is_standardised_and_keeps_the_order(viewing):
+    popularity = measure_popularity(read_interactions(viewing))
+    trend = popularity.trend().astype(float)
+    np.testing.assert_allclose(trend.mean(axis=1), 0.0, atol=1e-2)
+    np.testing.assert_allclose(trend.std(axis=1), 1.0, atol=1e-2)
+    assert np.argmax(trend[1]) == np.argmax(popularity.shares[1])

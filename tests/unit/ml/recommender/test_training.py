@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.recommender import RecommenderError, ViewingInsufficient, decide_from_evidence, train_affinity, train_top_n
+from ml.recommender.errors import ModelFolderError
+from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY
+from ml.recommender.report import metrics_table, slices_plot
+from ml.recommender.training import CHALLENGER
+
+
+@pytest.fixture(scope="module")
+def trained(viewing, titles):
+    return train_top_n(viewing, titles, seed=0)
+
+
+def test_the_model_finds_the_camps_and_beats_the_baselines(trained):
+    scores = {score.model: score.ndcg.mean for score in trained.evaluation.scores}
+    assert set(scores) == {CHALLENGER, POPULARITY, SVD_BY_AFFINITY}
+    assert scores[CHALLENGER] > 1.3 * scores[POPULARITY]
+    assert trained.evaluation.viewers == 80
+
+
+def test_slices_average_to_the_whole(trained):
+    evaluation = trained.evaluation
+    regions = ("north", "south")
+    weighed = sum(evaluation.slices[CHALLENGER][name] * evaluation.slice_viewers[name] for name in regions)
+    assert weighed / evaluation.viewers == pytest.approx(evaluation.of(CHALLENGER).ndcg.mean)
+
+
+def test_training_twice_gives_the_same(trained, viewing, titles):
+    again = train_top_n(viewing.sample(fraction=1.0, shuffle=True, seed=5), titles, seed=0)
+    assert again.model.facts == trained.model.facts
+    np.testing.assert_array_equal(again.model.ease_weights, trained.model.ease_weights)
+    np.testing.assert_array_equal(again.evaluation.of(CHALLENGER).gains, trained.evaluation.of(CHALLENGER).gains)
+
+
+def test_on_the_same_data_the_champion_is_compared_by_recipe(trained, viewing, titles, tmp_path):
+    again = train_top_n(viewing, titles, seed=0, champion=trained.model)
+    np.testing.assert_array_equal(again.champion_gains, again.evaluation.of(CHALLENGER).gains)
+    again.save_evidence(tmp_path)
+    assert decide_from_evidence(tmp_path, seed=0).promote
+
+
+def test_on_newer_data_the_champion_is_tested_on_what_it_has_not_seen(build_viewing, titles):
+    week = build_viewing(per_viewer=10)
+    cut = week["started_at"].sort()[int(0.85 * week.height)]
+    champion = train_top_n(week.filter(pl.col("started_at") <= cut), titles, seed=0).model
+    challenger = train_top_n(week, titles, seed=0, champion=champion)
+    last = week.group_by("viewer_id").agg(pl.col("started_at").max()).sort("viewer_id")
+    np.testing.assert_array_equal(np.isnan(challenger.champion_gains), (last["started_at"] <= cut).to_numpy())
+
+
+def test_titles_that_cannot_be_played_are_neither_listed_nor_asked_for(viewing, titles):
+    unplayable = titles.with_columns(
+        package_id=pl.when(pl.col("title_id") < "s-0010").then(None).otherwise("package_id")
+    )
+    evaluation = train_top_n(viewing, unplayable, seed=0).evaluation
+    assert 20 <= evaluation.viewers < 80
+
+
+def test_one_event_viewers_do_not_get_in_the_way(viewing, titles):
+    single = viewing.head(30).with_columns(
+        viewer_id=pl.format("w-{}", pl.int_range(30)), session_id=pl.format("w-{}", pl.int_range(30))
+    )
+    trained = train_top_n(pl.concat([viewing, single]), titles, seed=0)
+    assert trained.evaluation.viewers == 80
+
+
+@pytest.mark.parametrize("per_viewer", [1, 2])
+def test_short_histories_alone_are_not_enough(build_viewing, titles, per_viewer):
+    with pytest.raises(ViewingInsufficient, match="popularity answers"):
+        train_top_n(build_viewing(per_viewer=per_viewer), titles, seed=0)
+
+
+def test_a_wrong_titles_frame_is_refused(viewing, titles):
+    with pytest.raises(RecommenderError, match="no column package_id"):
+        train_top_n(viewing, titles.drop("package_id"), seed=0)
+
+
+def test_the_affinity_model_is_measured_beside_title_means(viewing):
+    trained = train_affinity(viewing, seed=0)
+    assert 0 < trained.rmse < 2
+    assert 0 < trained.title_mean_rmse < 2
+    assert trained.tested == pytest.approx(0.1 * viewing.height, rel=0.3)
+
+
+def test_few_events_are_not_enough_for_affinity(viewing):
+    with pytest.raises(ViewingInsufficient, match="too few to train an affinity model"):
+        train_affinity(viewing.head(50), seed=0)
+
+
+def test_a_model_without_evidence_cannot_pass_the_gate(tmp_path):
+    with pytest.raises(ModelFolderError, match="no evidence"):
+        decide_from_evidence(tmp_path, seed=0)
+
+
+def test_the_report_names_every_model_and_the_plot_is_a_png(trained):
+    table = metrics_table(trained.evaluation)
+    assert all(f"| {name} |" in table for name in (CHALLENGER, POPULARITY, SVD_BY_AFFINITY))
+    assert slices_plot(trained.evaluation).startswith(b"\x89PNG")
