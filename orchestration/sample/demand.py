@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-RANK_EXPONENT = 1.25
-"""Steeper than the -0.8 that is to come out: own taste, and what has been seen, flatten the list that people make."""
+RANK_EXPONENT = 1.5
+RANK_OFFSET = 2.5
+"""Zipf-Mandelbrot, steeper than the -0.8 that is to come out: own taste, and what has been seen, flatten the list that
+people make. The offset keeps a first-ranked debut from being the only thing that anybody watches."""
 
 WEEKLY_DECAY = 0.7
 TAIL_SHARE = 0.15
@@ -38,7 +40,8 @@ def release_decay(age_days: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def rank_weights(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """Weights that fall by a power of the rank, in random order."""
-    return rng.permutation(np.arange(1, count + 1, dtype=np.float64) ** -RANK_EXPONENT)
+    ranks = np.arange(1, count + 1, dtype=np.float64)
+    return rng.permutation(((ranks + RANK_OFFSET) / (1 + RANK_OFFSET)) ** -RANK_EXPONENT)
 
 
 @dataclass(frozen=True, kw_only=True)

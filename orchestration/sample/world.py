@@ -151,7 +151,8 @@ class World(abc.ABC):
         )
         return SessionColumns(
             window=self.window,
-            session_prefix=self.session_prefix,
+            # another world in the same home must not look like a repetition of this one
+            session_prefix=f"{self.session_prefix}-{self.window.first_day:%y%m%d}-{self.seed}",
             viewing=viewing,
             experience=experience,
             viewer_ids=self.viewers["viewer_id"].to_list(),
