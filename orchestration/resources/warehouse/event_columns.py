@@ -48,19 +48,23 @@ class StoredItem:
     address: RecordAddress
 
 
-def event_day(sent_at: dt.datetime, received_at: dt.datetime) -> dt.date:
-    """The UTC day that an event belongs to: that of sending, unless the client's clock runs far ahead.
+def is_from_the_future(stored: StoredBeat) -> bool:
+    """Whether a client's clock ran ahead by more than we tolerate."""
+    return _as_utc(stored.beat.sent_at) > _as_utc(stored.received_at) + CLOCK_TOLERANCE
+
+
+def event_day(stored: StoredBeat) -> dt.date:
+    """The UTC day that a beat belongs to: that of sending, unless the client's clock runs far ahead.
 
     A late beat of any age counts for the day it was sent; a clock in the future cannot open a future partition.
     """
-    sent_at, received_at = _as_utc(sent_at), _as_utc(received_at)
-    return (sent_at if sent_at <= received_at + CLOCK_TOLERANCE else received_at).date()
+    return _as_utc(stored.received_at if is_from_the_future(stored) else stored.beat.sent_at).date()
 
 
 def beats_table(beats: Sequence[StoredBeat], schema: pa.Schema) -> pa.Table:
     """Rows of ``raw.heartbeats``."""
     sources: dict[str, Callable[[StoredBeat], Any]] = {
-        "event_day": lambda stored: event_day(stored.beat.sent_at, stored.received_at),
+        "event_day": event_day,
         "received_at": attrgetter("received_at"),
         **_address_sources(),
     }

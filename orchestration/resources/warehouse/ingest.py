@@ -29,6 +29,7 @@ from orchestration.resources.warehouse.event_columns import (
     StoredItem,
     beats_table,
     impressions_table,
+    is_from_the_future,
 )
 from orchestration.resources.warehouse.raw_tables import (
     CONSUMED_SEGMENTS,
@@ -80,6 +81,7 @@ class IngestReport:
         segments: Segment files that had something new.
         log_bytes: Bytes of log consumed.
         beats_by_day: Rows that entered, by event day: the days whose tables must be built again.
+        beats_from_the_future: Beats whose clock ran so far ahead that they count for the day of their arrival.
         unreadable: The first of the records that could not be read, and ``unreadable_count`` how many there were.
     """
 
@@ -91,6 +93,7 @@ class IngestReport:
     chunks: int = 0
     beats_by_day: Counter[dt.date] = field(default_factory=Counter)
     impressions_by_day: Counter[dt.date] = field(default_factory=Counter)
+    beats_from_the_future: int = 0
     unreadable_count: int = 0
     unreadable: list[UnreadableRecord] = field(default_factory=list)
 
@@ -238,6 +241,7 @@ def _commit(connection: duckdb.DuckDBPyConnection, chunk: _Chunk, report: Ingest
     report.chunks += 1
     report.beats_by_day.update(beats["event_day"].to_pylist())
     report.impressions_by_day.update(items["event_day"].to_pylist())
+    report.beats_from_the_future += sum(is_from_the_future(stored) for stored in chunk.beats)
     report.unreadable_count += len(chunk.unreadable)
     report.unreadable.extend(chunk.unreadable[: REASONS_KEPT - len(report.unreadable)])
 
