@@ -10,13 +10,12 @@ import datetime as dt
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
-from litestar import Litestar, Request, Response
+from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
@@ -24,7 +23,7 @@ from litestar.middleware import DefineMiddleware
 from playback_api.domain.catalogue.controllers import CatalogueController
 from playback_api.domain.catalogue.services import CatalogueService
 from playback_api.domain.counters import Counters
-from playback_api.domain.errors import ApiError, ErrorBody
+from playback_api.domain.errors import ApiError, answer_error
 from playback_api.domain.home.controllers import HomeController
 from playback_api.domain.home.impressions import EventLog, ImpressionRecorder
 from playback_api.domain.home.recommender import open_recommender
@@ -118,18 +117,17 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
 
     @asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
-        profiles.open()
-        impressions.start()
-        await system.reload()
-        background.repeat("snapshot-poll", system.look_at_snapshot, interval_s=settings.snapshot_poll_s)
-        background.repeat("inventory-poll", fleet.poll, interval_s=settings.inventory_poll_s)
-        try:
+        async with AsyncExitStack() as stack:
+            profiles.open()
+            stack.callback(profiles.close)
+            stack.push_async_callback(client.aclose)
+            impressions.start()
+            stack.push_async_callback(impressions.close)
+            await system.reload()
+            stack.push_async_callback(background.stop)
+            background.repeat("snapshot-poll", system.look_at_snapshot, interval_s=settings.snapshot_poll_s)
+            background.repeat("inventory-poll", fleet.poll, interval_s=settings.inventory_poll_s)
             yield
-        finally:
-            await background.stop()
-            await impressions.close()
-            await client.aclose()
-            profiles.close()
 
     services: dict[str, object] = {
         "playback": playback,
@@ -153,7 +151,7 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
         ],
         dependencies={name: _provide(service) for name, service in services.items()},
         middleware=[DefineMiddleware(Admission, shedder=shedder, counters=counters)],
-        exception_handlers={ApiError: _answer_error},
+        exception_handlers={ApiError: answer_error},
         lifespan=[run],
         cors_config=CORSConfig(allow_origins=["*"]),
         openapi_config=openapi_config(),
@@ -163,8 +161,3 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
 
 def _provide(service: object) -> Provide:
     return Provide(lambda: service, sync_to_thread=False)
-
-
-def _answer_error(_: Request[Any, Any, Any], error: ApiError) -> Response[ErrorBody]:
-    body = ErrorBody(status_code=error.status_code, detail=str(error), extra=error.extra)
-    return Response(body, status_code=error.status_code, headers=error.headers)

@@ -13,12 +13,12 @@ class Counters:
     def __init__(self) -> None:
         self._values: dict[tuple[str, Labels], int] = {}
 
-    def add(self, name: str, amount: int = 1, **labels: str) -> None:
+    def add(self, name: str, amount: int = 1, /, **labels: str) -> None:
         """Count something, such as ``add("home_pages", source="model")``."""
         key = (name, tuple(sorted(labels.items())))
         self._values[key] = self._values.get(key, 0) + amount
 
-    def value(self, name: str, **labels: str) -> int:
+    def value(self, name: str, /, **labels: str) -> int:
         """How often it happened so far."""
         return self._values.get((name, tuple(sorted(labels.items()))), 0)
 

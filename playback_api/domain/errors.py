@@ -1,6 +1,6 @@
 """What the control API refuses, and how a refusal looks on the wire.
 
-Services raise these; none of them knows HTTP beyond its status code. ``control`` turns each into
+Services raise these; none of them knows HTTP beyond its status code. ``answer_error`` turns each into
 ``{"status_code": n, "detail": "...", "extra": {...}}``.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from litestar import Request, Response
 from litestar.openapi.datastructures import ResponseSpec
 
 
@@ -86,3 +87,9 @@ def describe_errors(**meanings: str) -> dict[int, ResponseSpec]:
         int(name.removeprefix("e")): ResponseSpec(ErrorBody, description=meaning, generate_examples=False)
         for name, meaning in meanings.items()
     }
+
+
+def answer_error(_: Request[Any, Any, Any], error: ApiError) -> Response[ErrorBody]:
+    """The one form in which every refusal leaves the API."""
+    body = ErrorBody(status_code=error.status_code, detail=str(error), extra=error.extra)
+    return Response(body, status_code=error.status_code, headers=error.headers)

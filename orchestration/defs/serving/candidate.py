@@ -41,7 +41,7 @@ def build_candidate(*, origin_url: str) -> dg.AssetsDefinition:
             dg.AssetKey(["edge", "placement_plan"]),
         ],
     )
-    def snapshot_candidate(warehouse: Warehouse, storage: MediaStorage, edges: EdgeFleet) -> dg.MaterializeResult:
+    def snapshot_candidate(warehouse: Warehouse, storage: MediaStorage, edges: EdgeFleet) -> dg.MaterializeResult[None]:
         """Everything that the playback API will answer from, written and not yet served.
 
         Grain: one immutable folder below snapshots/ per materialisation: playable titles with their rungs, popularity

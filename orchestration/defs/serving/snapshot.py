@@ -24,7 +24,9 @@ KEPT_SNAPSHOTS = 5
         fail_window=dt.timedelta(hours=24), warn_window=dt.timedelta(hours=3)
     ),
 )
-def snapshot(context: dg.AssetExecutionContext, storage: MediaStorage, serving: ServingPlane) -> dg.MaterializeResult:
+def snapshot(
+    context: dg.AssetExecutionContext, storage: MediaStorage, serving: ServingPlane
+) -> dg.MaterializeResult[None]:
     """What the playback API serves.
 
     Grain: one published snapshot per materialisation; snapshots/CURRENT names it. The API follows the pointer, so that

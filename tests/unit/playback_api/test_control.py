@@ -1,4 +1,4 @@
-"""The control API as its clients see it: real snapshots, a real profile store, a real event log, edges behind a transport."""
+"""The control API as its clients see it: real snapshots, profiles and event log; edges behind a transport."""
 
 import dataclasses
 import datetime as dt

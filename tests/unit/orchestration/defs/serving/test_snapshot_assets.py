@@ -29,7 +29,8 @@ from (values ('a', 'p1'), ('b', 'p2'), ('c', null)) as titles(title_id, package_
 """
 RUNGS = """
 create or replace table lake.serving.srv_rungs as
-select title_id, package_id, '240p' as rung, 426 as width, 240 as height, 300000::bigint as bitrate_bps, 'avc1' as codecs
+select
+    title_id, package_id, '240p' as rung, 426 as width, 240 as height, 300000::bigint as bitrate_bps, 'avc1' as codecs
 from (values ('a', 'p1'), ('b', 'p2')) as rungs(title_id, package_id)
 """
 POPULARITY = """

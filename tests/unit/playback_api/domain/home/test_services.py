@@ -1,0 +1,107 @@
+"""The home page with a model: what is asked of it, and what happens when it has no answer."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from playback_api.domain.counters import Counters
+from playback_api.domain.home.services import HomeService, match_percent
+from playback_api.domain.served import RecommenderUnavailable, ServedSnapshots
+from playback_api.profile import Preferences, ViewerProfile, WatchedTitle
+from playback_api.snapshot import SnapshotReader
+from playback_api.snapshot.testing import NOON, make_content, publish_content
+
+
+@dataclass(frozen=True)
+class Pick:
+    title_id: str
+    reason: str = "because-watched"
+    because_title_id: str | None = "s-0009"
+
+
+class Model:
+    model_version = "top-n-3"
+
+    def __init__(self, picks):
+        self.picks = picks
+        self.asked = []
+
+    def recommend(self, **question):
+        self.asked.append(question)
+        return self.picks
+
+    def affinity(self, viewer_id, title_ids):
+        return {"s-0002": 4.0}
+
+
+class Profiles:
+    def profile(self, viewer_id):
+        watched = WatchedTitle(title_id="s-0009", completion=0.8, finished=False, watched_at=NOON)
+        return ViewerProfile(viewer_id=viewer_id, resume=[], recent=[watched], watch_list=[], preferences=Preferences())
+
+
+class Router:
+    def artwork_base_url(self, *_):
+        return "http://edge.test"
+
+
+class Recorder:
+    def __init__(self):
+        self.recorded = []
+
+    def record(self, impression):
+        self.recorded.append(impression)
+
+
+async def make(tmp_path, open_recommender):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "index").write_bytes(b"x")
+    publish_content(tmp_path, make_content(recommender_folder=folder))
+    counters, recorder = Counters(), Recorder()
+    snapshots = ServedSnapshots(SnapshotReader(tmp_path), open_recommender, counters)
+    await snapshots.refresh()
+    service = HomeService(snapshots, Router(), Profiles(), recorder, counters, clock=lambda: NOON)
+    return service, counters, recorder
+
+
+async def test_the_model_is_asked_with_the_live_profile_and_its_version_logged(tmp_path):
+    model = Model([Pick("s-0002"), Pick("s-0003", "trending", None)])
+    service, counters, recorder = await make(tmp_path, lambda folder: model)
+    page = service.page("v-1", "north", max_age=None)
+
+    assert page.source == "model"
+    assert page.model_version == "top-n-3"
+    assert [item.title.title_id for item in page.rows[0].titles][:2] == ["s-0002", "s-0003"]
+    assert page.rows[0].titles[0].match_percent == 75
+    assert page.rows[0].titles[0].reason.startswith("Because you watched")
+    (question,) = model.asked
+    assert question["viewer_id"] == "v-1"
+    assert [(watch.title_id, watch.completion, watch.watched_at) for watch in question["recent"]] == [
+        ("s-0009", 0.8, NOON)
+    ]
+    assert recorder.recorded[0].model_version == "top-n-3"
+    assert counters.value("home_pages", source="model") == 1
+
+
+async def test_a_viewer_the_model_cannot_say_anything_of_gets_popularity(tmp_path):
+    service, counters, _ = await make(tmp_path, lambda folder: Model([]))
+    page = service.page("v-1", "north", max_age=None)
+    assert page.source == "popularity"
+    assert page.model_version == ""
+    assert counters.value("home_pages", source="popularity", why="viewer-unknown") == 1
+
+
+async def test_a_model_that_cannot_be_opened_is_counted_and_the_page_still_made(tmp_path):
+    def broken(folder):
+        raise RecommenderUnavailable("unknown format")
+
+    service, counters, _ = await make(tmp_path, broken)
+    assert service.page("v-1", "north", max_age=None).source == "popularity"
+    assert counters.value("recommender_load_failures") == 1
+    assert counters.value("home_pages", source="popularity", why="model-broken") == 1
+
+
+@pytest.mark.parametrize(("affinity", "percent"), [(1.0, 0), (3.0, 50), (5.0, 100)])
+def test_an_affinity_as_people_read_it(affinity, percent):
+    assert match_percent(affinity) == percent
