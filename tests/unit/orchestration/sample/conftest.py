@@ -26,5 +26,12 @@ def small_world():
 
 
 @pytest.fixture(scope="session")
+def middling_world():
+    """Large enough for shares, small enough to look at every session."""
+    size = WorldSize(titles=120, viewers=500, history_days=14, sessions=10_000)
+    return make_world(seed=5, now=NOW, media_title_ids=MEDIA, size=size)
+
+
+@pytest.fixture(scope="session")
 def durations_s(world):
     return {title_id: 20.0 + index % 40 for index, title_id in enumerate(world.title_ids)}
