@@ -203,6 +203,6 @@ def _require_whole(file: Path, rung: str, expected_s: float, master: Path) -> No
         raise EncodeTruncated(f"{master.name}: rung {rung} came out unreadable ({error.strerror})") from error
     if expected_s - encoded_s > max(TRUNCATION_S, TRUNCATION_SHARE * expected_s):
         raise EncodeTruncated(
-            f"{master.name}: rung {rung} holds {encoded_s:.2f} s of {expected_s:.2f} s: the master decodes only in part. "
-            "Deliver it again"
+            f"{master.name}: rung {rung} holds {encoded_s:.2f} s of {expected_s:.2f} s: "
+            "the master decodes in part only. Deliver it again"
         )

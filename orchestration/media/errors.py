@@ -1,15 +1,17 @@
-"""What can go wrong with media, as one tree::
+"""What can go wrong with media, as one tree.
 
-MediaError
-├── ProgramError             an external program
-│   ├── ProgramMissing         is not installed
-│   ├── ProgramFailed          ended with an error; carries its last words
-│   └── ProgramTimedOut        took too long and was killed
-├── MasterMissing            a title has no master file, or it changed since it was probed
-├── MasterRejected           a master that cannot become a title; carries the reasons
-├── EncodeTruncated          an encode ended early although the encoder said that all was well
-├── PackagingError           renditions that cannot be packaged, or a packager output that makes no sense
-└── PackageMissing           a title has no package, or its record cannot be read
+The tree::
+
+    MediaError
+    ├── ProgramError             an external program
+    │   ├── ProgramMissing         is not installed
+    │   ├── ProgramFailed          ended with an error; carries its last words
+    │   └── ProgramTimedOut        took too long and was killed
+    ├── MasterMissing            a title has no master file, or it changed since it was probed
+    ├── MasterRejected           a master that cannot become a title; carries the reasons
+    ├── EncodeTruncated          an encode ended early although the encoder said that all was well
+    ├── PackagingError           renditions that cannot be packaged, or a packager output that makes no sense
+    └── PackageMissing           a title has no package, or its record cannot be read
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The five steps from a master to a package that is served, each of which can be run again alone.
 
 A step finds what the one before it left in the store (`handover.py`), does its work unless it is done already, and
-returns what there is to tell. Dagster's assets are thin shells around these functions; `ingest_master` runs them in a row for
-command lines and tests.
+returns what there is to tell. Dagster's assets are thin shells around these functions; `ingest_master` runs them in a
+row for command lines and tests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orchestration.media.artwork import Artwork, draw_artwork
 from orchestration.media.check import Finding, blocking, check_package
 from orchestration.media.cmaf import EncodedFile, cut_segments
 from orchestration.media.encode import EncodeResult, encode_rungs
-from orchestration.media.errors import MasterMissing, MasterRejected, PackagingError
+from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
 from orchestration.media.handover import (
     ProbedMaster,
     artwork_keys,
@@ -35,8 +35,8 @@ from orchestration.media.objects import PackageRecord
 from orchestration.media.package import build_package
 from orchestration.media.probe import probe_file
 from orchestration.media.process import Progress
-from orchestration.media.publish import publish_package
-from orchestration.media.quarantine import quarantine_master, release_master
+from orchestration.media.publish import publish_package, read_current_package
+from orchestration.media.quarantine import quarantine_master, read_refusal, release_master
 from orchestration.media.renditions import RenditionRecord, is_complete, read_rendition, store_rendition
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore, file_sha256
@@ -72,7 +72,7 @@ def probe_title(
     status = master.stat()
     report, sha256 = probe_file(master), file_sha256(master)
     if not report.playable:
-        quarantine_master(quarantine_folder, title_id, sha256, report, now())
+        quarantine_master(quarantine_folder, title_id, sha256, status.st_mtime_ns, report, now())
         raise MasterRejected(master.name, report.reasons)
     probed = ProbedMaster(
         title_id=title_id,
@@ -85,6 +85,21 @@ def probe_title(
     write_probed(store, probed)
     release_master(quarantine_folder, title_id)
     return probed
+
+
+def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path) -> bool:
+    """Whether this very file, by size and time, was made into what is served or was refused."""
+    status = master.stat()
+    fingerprint = (master.name, status.st_size, status.st_mtime_ns)
+    refusal = read_refusal(quarantine_folder, title_id)
+    if refusal is not None and (refusal.file, refusal.report.size_bytes, refusal.modified_ns) == fingerprint:
+        return True
+    try:
+        probed, package = read_probed(store, title_id), read_current_package(store, title_id)
+    except (MasterMissing, PackageMissing):
+        return False
+    seen = (probed.file, probed.size_bytes, probed.modified_ns)
+    return seen == fingerprint and package.source_sha256 == probed.sha256
 
 
 def plan_title(store: ObjectStore, title_id: str, settings: MediaSettings) -> Ladder:

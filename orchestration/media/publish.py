@@ -6,7 +6,8 @@ The pointer ``media/<title_id>/CURRENT`` is moved last and is the only thing tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
@@ -21,6 +22,23 @@ from orchestration.media.objects import (
 from orchestration.store import ObjectStore, StoreError
 
 logger = logging.getLogger(__name__)
+
+PROGRESS_EVERY = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedTitles:
+    """What became of the titles that show another title's media.
+
+    Attributes:
+        linked: Titles that got a package now.
+        untouched: Titles that were served from it already.
+        failed: Why not, by title id.
+    """
+
+    linked: int
+    untouched: int
+    failed: dict[str, str]
 
 
 def publish_package(store: ObjectStore, record: PackageRecord) -> None:
@@ -73,23 +91,65 @@ def share_title(store: ObjectStore, source_title_id: str, target_title_id: str) 
     Raises:
         PackageMissing: The source has no package.
     """
-    return share_package(store, read_current_package(store, source_title_id), target_title_id)
+    source = read_current_package(store, source_title_id)
+    _share(store, source, target_title_id)
+    return msgspec.structs.replace(source, title_id=target_title_id)
 
 
-def share_package(store: ObjectStore, source: PackageRecord, target_title_id: str) -> PackageRecord:
-    """`share_title` for a record that was read already: lending one package to thousands reads and hashes nothing anew.
+def share_titles(
+    store: ObjectStore,
+    sources: Mapping[str, str],
+    on_progress: Callable[[int], None] | None = None,
+) -> SharedTitles:
+    """`share_title` for thousands: each source's record is read once and nothing is hashed.
 
-    The record is written after the objects it lists and the pointer last, so what is served is complete; a title that
-    is served from this package already is left alone.
+    Args:
+        store: Where the media is.
+        sources: Source title by the title that shows its media.
+        on_progress: Called with the number of titles done, now and then.
     """
+    packages: dict[str, PackageRecord | PackageMissing] = {}
+    linked, untouched, failed = 0, 0, {}
+    for done, (target_title_id, source_title_id) in enumerate(sources.items(), start=1):
+        if source_title_id not in packages:
+            packages[source_title_id] = _package_or_fault(store, source_title_id)
+        package = packages[source_title_id]
+        try:
+            if isinstance(package, PackageMissing):
+                raise package
+            if _share(store, package, target_title_id):
+                linked += 1
+            else:
+                untouched += 1
+        except (PackageMissing, StoreError, OSError) as error:
+            logger.warning("%s does not get the media of %s: %s", target_title_id, source_title_id, error)
+            failed[target_title_id] = str(error)
+        if on_progress is not None and done % PROGRESS_EVERY == 0:
+            on_progress(done)
+    return SharedTitles(linked=linked, untouched=untouched, failed=failed)
+
+
+def _package_or_fault(store: ObjectStore, title_id: str) -> PackageRecord | PackageMissing:
+    try:
+        return read_current_package(store, title_id)
+    except PackageMissing as error:
+        return error
+
+
+def _share(store: ObjectStore, source: PackageRecord, target_title_id: str) -> bool:
+    """Give ``target_title_id`` the package ``source``; False when it is served from it already.
+
+    The record is written after the objects it lists and the pointer last, so what is served is complete.
+    """
+    pointer_key = current_package_key(target_title_id)
+    if store.exists(pointer_key) and store.read_bytes(pointer_key) == source.package_id.encode():
+        return False
     record = msgspec.structs.replace(source, title_id=target_title_id)
     record_key = package_record_key(target_title_id, source.package_id)
-    pointer_key = current_package_key(target_title_id)
     if not store.exists(record_key):
         source_prefix, target_prefix = media_prefix(source.title_id), media_prefix(target_title_id)
         for item in source.objects:
             store.link(source_prefix + item.key, target_prefix + item.key)
         store.put_bytes(record_key, msgspec.json.encode(record))
-    if not store.exists(pointer_key) or store.read_bytes(pointer_key) != source.package_id.encode():
-        publish_package(store, record)
-    return record
+    publish_package(store, record)
+    return True

@@ -22,6 +22,7 @@ class QuarantineReport(msgspec.Struct, frozen=True, kw_only=True):
     title_id: str
     file: str
     sha256: str
+    modified_ns: int
     refused_at: dt.datetime
     reasons: list[str]
     hints: list[str]
@@ -29,13 +30,14 @@ class QuarantineReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def quarantine_master(
-    folder: Path, title_id: str, sha256: str, report: ProbeReport, refused_at: dt.datetime
+    folder: Path, title_id: str, sha256: str, modified_ns: int, report: ProbeReport, refused_at: dt.datetime
 ) -> QuarantineReport:
     """Write the report on a refused master; an older one of the same title is replaced."""
     refusal = QuarantineReport(
         title_id=title_id,
         file=report.file,
         sha256=sha256,
+        modified_ns=modified_ns,
         refused_at=refused_at,
         reasons=report.reasons,
         hints=report.hints,
@@ -54,15 +56,24 @@ def release_master(folder: Path, title_id: str) -> None:
     report_path(folder, title_id).unlink(missing_ok=True)
 
 
+def read_refusal(folder: Path, title_id: str) -> QuarantineReport | None:
+    """The report on a title; None when there is none that can be read."""
+    path = report_path(folder, title_id)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=QuarantineReport)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        logger.warning("quarantine report %s cannot be read: %s", path, error)
+        return None
+
+
 def list_quarantine(folder: Path) -> list[QuarantineReport]:
     """Every report, by title; one that cannot be read is logged and left out."""
-    reports = []
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-        try:
-            reports.append(msgspec.json.decode(path.read_bytes(), type=QuarantineReport))
-        except msgspec.DecodeError as error:
-            logger.warning("quarantine report %s cannot be read: %s", path, error)
-    return reports
+    if not folder.is_dir():
+        return []
+    reports = [read_refusal(folder, path.stem) for path in sorted(folder.glob("*.json"))]
+    return [report for report in reports if report is not None]
 
 
 def report_path(folder: Path, title_id: str) -> Path:

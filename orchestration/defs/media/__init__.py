@@ -1,0 +1,23 @@
+"""The media stage: from a master that lands to a package that is served, one partition per title."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.defs.media import encoding, intake, landing, packaging, sharing
+from orchestration.settings import Settings
+
+__all__ = ["build_defs"]
+
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """Assets, checks and the sensor of this stage."""
+    return dg.Definitions(
+        assets=[
+            *intake.build_assets(settings),
+            *encoding.build_assets(settings),
+            *packaging.build_assets(),
+            *sharing.build_assets(settings),
+        ],
+        sensors=[landing.build_sensor(settings)],
+    )

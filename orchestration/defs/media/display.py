@@ -1,0 +1,145 @@
+"""What people see of media in Dagster: tables, pictures and progress, as metadata and log lines."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import dagster as dg
+
+from orchestration.media.check import Finding
+from orchestration.media.ladder import Ladder
+from orchestration.media.objects import PackageRecord
+from orchestration.media.pipeline import EncodedTitle
+from orchestration.media.process import Progress
+from orchestration.media.report import AudioTrack, ProbeReport, Track, VideoTrack
+
+PROGRESS_STEP = 0.1
+
+
+def log_progress(log: Callable[[str], None]) -> Callable[[Progress], None]:
+    """A progress callback that writes a line every tenth of the way."""
+    logged = 0.0
+
+    def report(progress: Progress) -> None:
+        nonlocal logged
+        if progress.fraction is None or progress.fraction < logged + PROGRESS_STEP:
+            return
+        logged = progress.fraction
+        eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s left"
+        log(f"{progress.fraction:.0%} at {progress.fps:.0f} frames per second ({progress.speed:.2f}x){eta}")
+
+    return report
+
+
+def probe_metadata(report: ProbeReport) -> dict[str, Any]:
+    """Metadata of a probed master."""
+    return {
+        "file": report.file,
+        "size_bytes": report.size_bytes,
+        "container": report.container or "unknown",
+        "declared_duration_s": report.declared_duration_s or 0.0,
+        "decoded_duration_s": report.decoded_duration_s,
+        "damaged_pictures": f"{report.corrupt_frames} of {report.sampled_frames} sampled",
+        "tracks": _table(("track", "codec", "what"), (_track_row(track) for track in report.tracks)),
+        "warnings": dg.MetadataValue.md("\n".join(f"- {text}" for text in report.warnings) or "none"),
+    }
+
+
+def refusal_metadata(reasons: Sequence[str], hints: Sequence[str], report_file: str) -> dict[str, Any]:
+    """Metadata of a master that was refused."""
+    return {
+        "reasons": dg.MetadataValue.md("\n".join(f"- {text}" for text in reasons)),
+        "what_to_do": dg.MetadataValue.md("\n".join(f"- {text}" for text in hints)),
+        "report": dg.MetadataValue.path(report_file),
+    }
+
+
+def ladder_metadata(ladder: Ladder) -> dict[str, Any]:
+    """Metadata of a planned ladder."""
+    rows = [(rung.rung, f"{rung.width}x{rung.height}", f"{rung.cap_bps / 1000:.0f}", rung.crf) for rung in ladder.video]
+    rows += [(rung.rung, rung.language, f"{rung.bitrate_bps / 1000:.0f}", "") for rung in ladder.audio]
+    return {
+        "rungs": len(rows),
+        "frame_rate": ladder.frame_rate,
+        "duration_s": ladder.duration_s,
+        "ladder": _table(("rung", "size", "cap, kb/s", "CRF"), rows),
+    }
+
+
+def renditions_metadata(encoded: EncodedTitle) -> dict[str, Any]:
+    """Metadata of encoded renditions; an encode that was not needed took no time."""
+    rows = [
+        (
+            record.rendition.rung,
+            f"{record.rendition.width}x{record.rendition.height}" if record.rendition.width else "",
+            f"{record.rendition.bitrate_bps / 1000:.0f}",
+            f"{record.rendition.peak_bitrate_bps / 1000:.0f}",
+            len(record.segments),
+            "reused" if record.rendition.rung in encoded.reused else "encoded",
+        )
+        for record in encoded.records
+    ]
+    result = encoded.result
+    return {
+        "size_bytes": sum(record.size_bytes for record in encoded.records),
+        "encoded_rungs": len(encoded.encoded),
+        "reused_rungs": len(encoded.reused),
+        "encode_wall_s": result.wall_s if result else 0.0,
+        "encode_cpu_s": result.cpu_s if result else 0.0,
+        "encode_speed": result.speed if result else 0.0,
+        "decoder_errors": result.damage if result else 0,
+        "renditions": _table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
+    }
+
+
+def package_metadata(record: PackageRecord, findings: Sequence[Finding], *, published: bool) -> dict[str, Any]:
+    """Metadata of a package."""
+    return {
+        "package_id": record.package_id,
+        "published": published,
+        "duration_s": record.duration_s,
+        "size_bytes": record.size_bytes,
+        "objects": len(record.objects),
+        "hls": f"media/{record.title_id}/{record.hls_key}",
+        "dash": f"media/{record.title_id}/{record.dash_key}",
+        "findings": findings_table(findings),
+    }
+
+
+def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
+    """Findings of a package check."""
+    rows = ((finding.severity, finding.rule, finding.where, finding.message) for finding in findings)
+    return _table(("severity", "rule", "where", "what"), rows)
+
+
+def failures_table(failed: dict[str, str]) -> dg.MarkdownMetadataValue:
+    """Titles and why each of them failed; the first fifty."""
+    return _table(("title", "why"), list(failed.items())[:50])
+
+
+def pictures(contents: Iterable[bytes]) -> dg.MarkdownMetadataValue:
+    """Small JPEGs, shown in the page."""
+    encoded = (base64.b64encode(content).decode() for content in contents)
+    return dg.MetadataValue.md(" ".join(f"![](data:image/jpeg;base64,{text})" for text in encoded))
+
+
+def _track_row(track: Track) -> tuple[str, str, str]:
+    if isinstance(track, VideoTrack):
+        what = f"{track.width}x{track.height}, {track.frame_rate} frames per second, {track.pixel_format}"
+        if track.rotation_degrees:
+            what += f", rotated by {track.rotation_degrees} degrees"
+        return f"{track.index} video", track.codec, what
+    if isinstance(track, AudioTrack):
+        used = "" if track.usable else ", cannot be decoded"
+        return f"{track.index} audio", track.codec, f"{track.channels} channels, {track.language}{used}"
+    return f"{track.index} {track.content}", track.codec, track.language
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
+    if len(lines) == 2:
+        return dg.MetadataValue.md("none")
+    return dg.MetadataValue.md("\n".join(f"| {line} |" for line in lines))

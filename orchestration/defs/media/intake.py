@@ -1,0 +1,64 @@
+"""The first look at a master, and the plan of what to make of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+
+from orchestration.defs.media import display
+from orchestration.defs.media.naming import LADDER, PROBE, title_asset
+from orchestration.media.errors import MasterRejected
+from orchestration.media.handover import master_file_of
+from orchestration.media.masters import find_master
+from orchestration.media.pipeline import plan_title, probe_title
+from orchestration.media.quarantine import read_refusal, report_path
+from orchestration.resources.ffmpeg import MediaTools
+from orchestration.resources.storage import MediaStorage
+from orchestration.settings import Settings
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """`media/probe` and `media/ladder`."""
+
+    @dg.asset(**title_asset(PROBE, "ffmpeg", "json"))
+    def probe(context: dg.AssetExecutionContext, storage: MediaStorage) -> dg.MaterializeResult:
+        """What a master file really holds: one report per title.
+
+        Container, tracks, frame rate, rotation and duration, measured from packets and decoded pictures and not from
+        headers. A file that cannot become a title fails here, at once and without a retry: the reasons are in the run,
+        and a report with what to do about them in the quarantine folder. Other titles go on. Read by the ladder and the
+        encoder, and by whoever delivered the file.
+        """
+        store = storage.store()
+        title_id = context.partition_key
+        master = find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))
+        try:
+            probed = probe_title(store, title_id, master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
+        except MasterRejected as error:
+            refusal = read_refusal(settings.quarantine_folder, title_id)
+            report_file = str(report_path(settings.quarantine_folder, title_id))
+            raise dg.Failure(
+                description=str(error),
+                metadata=display.refusal_metadata(error.reasons, refusal.hints if refusal else [], report_file),
+                allow_retries=False,
+            ) from error
+        for warning in probed.report.warnings:
+            context.log.warning(f"{probed.file}: {warning}")
+        return dg.MaterializeResult(
+            metadata=display.probe_metadata(probed.report), data_version=dg.DataVersion(probed.sha256)
+        )
+
+    @dg.asset(**title_asset(LADDER, "json"), deps=[PROBE])
+    def ladder(
+        context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
+    ) -> dg.MaterializeResult:
+        """Which renditions a title gets: sizes, frame rate and bit rate caps, one plan per title.
+
+        Fitted to the master: never enlarged, aspect kept, one sound rung per language. Read by the encoder; each rung's
+        id is a hash of the master's content and the rung's settings, so a rung that exists is never encoded again.
+        """
+        planned = plan_title(storage.store(), context.partition_key, media_tools.settings())
+        return dg.MaterializeResult(metadata=display.ladder_metadata(planned))
+
+    return [probe, ladder]

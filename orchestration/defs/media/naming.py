@@ -1,0 +1,31 @@
+"""What every asset of this stage has in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from orchestration import partitions, taxonomy
+
+PROBE = dg.AssetKey([taxonomy.MEDIA, "probe"])
+LADDER = dg.AssetKey([taxonomy.MEDIA, "ladder"])
+RENDITIONS = dg.AssetKey([taxonomy.MEDIA, "renditions"])
+ARTWORK = dg.AssetKey([taxonomy.MEDIA, "artwork"])
+PACKAGE = dg.AssetKey([taxonomy.MEDIA, "package"])
+SHARED_TITLES = dg.AssetKey([taxonomy.MEDIA, "shared_titles"])
+
+
+def title_asset(key: dg.AssetKey, *kinds: str) -> dict[str, Any]:
+    """The arguments of an asset that is partitioned by title."""
+    return {"partitions_def": partitions.title, **media_asset(key, *kinds)}
+
+
+def media_asset(key: dg.AssetKey, *kinds: str) -> dict[str, Any]:
+    """The arguments of any asset of this stage."""
+    return {
+        "key": key,
+        "group_name": taxonomy.MEDIA,
+        "owners": taxonomy.OWNERS[taxonomy.MEDIA],
+        "kinds": set(kinds),
+    }

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orchestration.media.probe import probe_file
+from orchestration.media.process import run_program
+from orchestration.media.programs import find_ffmpeg
+from orchestration.media.report import ProbeReport
+
+
+def test_a_sound_film_is_playable(film: Path) -> None:
+    report = probe_file(film)
+    assert report.verdict == "playable"
+    assert report.reasons == []
+    assert (report.video.width, report.video.height, report.video.frame_rate) == (854, 480, "25")
+    assert report.decoded_duration_s == pytest.approx(10, abs=0.05)
+    assert [track.channels for track in report.audio] == [1]
+
+
+def test_the_report_survives_json(film: Path) -> None:
+    report = probe_file(film)
+    assert msgspec.json.decode(msgspec.json.encode(report), type=ProbeReport) == report
+
+
+def test_an_empty_file_is_rejected_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    report = probe_file(tmp_path / "empty.mp4")
+    assert report.reasons == ["the file is empty (0 bytes)"]
+    assert "Upload the file again" in report.hints[0]
+
+
+def test_text_under_a_media_name_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no film at all\n" * 50)
+    report = probe_file(tmp_path / "notes.mp4")
+    assert report.verdict == "rejected"
+    assert "not a media container: it holds plain text" in report.reasons
+
+
+def test_a_lost_index_is_rejected_as_an_incomplete_upload(film: Path, tmp_path: Path) -> None:
+    content = film.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) * 6 // 10])
+    report = probe_file(tmp_path / "cut.mp4")
+    assert report.verdict == "rejected"
+    assert "moov" in report.reasons[0]
+
+
+def test_a_file_cut_after_its_index_is_rejected_as_truncated(make_film, tmp_path: Path) -> None:
+    whole = make_film(tmp_path / "whole.mp4", "-movflags", "+faststart", duration_s=4)
+    content = whole.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
+    report = probe_file(tmp_path / "cut.mp4")
+    assert report.verdict == "rejected"
+    assert report.reasons[0].startswith("truncated: the file ends")
+
+
+def test_a_cut_matroska_file_is_rejected_as_truncated(make_film, tmp_path: Path) -> None:
+    content = make_film(tmp_path / "whole.mkv", duration_s=6).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(content[: len(content) // 2])
+    report = probe_file(tmp_path / "cut.mkv")
+    assert report.verdict == "rejected"
+    assert report.reasons[0].startswith("truncated: ")
+
+
+def test_sound_alone_is_no_film(make_film, tmp_path: Path) -> None:
+    report = probe_file(make_film(tmp_path / "sound.mp4", "-vn"))
+    assert report.reasons == ["no video track"]
+
+
+def test_garbage_in_a_sound_container_cannot_be_decoded(make_film, tmp_path: Path) -> None:
+    content = bytearray(make_film(tmp_path / "whole.mp4", "-an").read_bytes())
+    start = content.index(b"mdat") + 4
+    end = content.index(b"moov") - 4
+    content[start:end] = b"\x55" * (end - start)
+    (tmp_path / "garbage.mp4").write_bytes(content)
+    report = probe_file(tmp_path / "garbage.mp4")
+    assert report.verdict == "rejected"
+    assert "cannot be decoded" in report.reasons[0]
+
+
+def test_damage_is_reported_and_not_silent(film: Path, tmp_path: Path) -> None:
+    content = bytearray(film.read_bytes())
+    start = content.index(b"mdat") + 2000
+    for offset in range(start, start + 60_000, 1500):
+        content[offset : offset + 16] = b"\xa5" * 16
+    (tmp_path / "damaged.mp4").write_bytes(content)
+    report = probe_file(tmp_path / "damaged.mp4")
+    assert report.playable
+    assert report.corrupt_frames > 0
+    assert any("damaged" in warning for warning in report.warnings)
+
+
+def test_a_short_film_is_rejected(make_film, tmp_path: Path) -> None:
+    report = probe_file(make_film(tmp_path / "blink.mp4", duration_s=0.2))
+    assert report.reasons[0].startswith("too short")
+
+
+def test_a_film_without_a_declared_duration_is_measured(make_film, tmp_path: Path) -> None:
+    report = probe_file(make_film(tmp_path / "live.mkv", "-live", "1"))
+    assert report.playable
+    assert report.declared_duration_s is None
+    assert report.decoded_duration_s == pytest.approx(2, abs=0.1)
+
+
+def test_rotation_is_respected(tmp_path: Path, silent_film: Path) -> None:
+    rotated = tmp_path / "rotated.mp4"
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-display_rotation",
+        "90",
+        "-i",
+        str(silent_film),
+        "-c",
+        "copy",
+        str(rotated),
+    ]
+    run_program(command, timeout_s=30)
+    video = probe_file(rotated).video
+    assert (video.width, video.height) == (180, 320)
+    assert abs(video.rotation_degrees) == 90
+
+
+def test_ten_bits_and_interlacing_are_seen(make_film, tmp_path: Path) -> None:
+    deep = probe_file(make_film(tmp_path / "deep.mp4", "-pix_fmt", "yuv422p10le")).video
+    assert (deep.bit_depth, deep.pixel_format) == (10, "yuv422p10le")
+    interlaced = make_film(
+        tmp_path / "fields.ts", "-vf", "tinterlace=mode=4", "-flags", "+ilme+ildct", "-c:v", "mpeg2video"
+    )
+    assert probe_file(interlaced).video.interlaced
+
+
+def test_an_absurd_declared_rate_does_not_count(make_film, tmp_path: Path) -> None:
+    video = probe_file(make_film(tmp_path / "ms.mkv", rate="30000/1001", duration_s=4)).video
+    assert video.frame_rate == "30000/1001"
