@@ -1,7 +1,6 @@
 """The back-test asset: is the model worth publishing?"""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster does not resolve a config class from a string
 import math
 
 import dagster as dg
@@ -34,9 +33,9 @@ def demand_backtest(
     """How well each method would have forecast the last weeks, and which one the forecast uses.
 
     Grain: one row a method and horizon (days ahead) in the table below, from rolling origins on complete days. The
-    model is compared with persistence (the mean of the last seven days) and with the fallback (persistence moved by weekday
-    and age of the title). It is used only if it beats both. Used by the forecast, and by those who wonder how far to
-    trust a placement plan.
+    model is compared with persistence (the mean of the last seven days) and with the fallback (persistence moved by
+    weekday and age of the title). It is used only if it beats both. Used by the forecast, and by those who wonder how
+    far to trust a placement plan.
     """
     today = config.date()
     inputs = read_inputs(warehouse)

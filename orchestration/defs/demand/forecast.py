@@ -4,8 +4,7 @@ A forecast that breaks a blocking rule is stored and described but never becomes
 before the pointer moves, and the asset's checks report the same findings.
 """
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
 
 import dagster as dg
@@ -18,7 +17,7 @@ from orchestration.defs.demand import forecast_rules
 from orchestration.defs.demand.backtest import demand_backtest
 from orchestration.defs.demand.forecast_store import (
     BacktestRecord,
-    forecast_id_of,
+    forecast_key,
     publish_forecast,
     read_backtest,
     store_forecast,
@@ -72,15 +71,15 @@ def demand_forecast(
     )
     complete = inputs.demand.filter(pl.col("event_day") < today)
     findings = forecast_rules.examine(ahead, complete, inputs.regions)
-    key = store_forecast(store, ahead, today)
+    forecast_id = store_forecast(store, ahead, today)
     published = all(finding.passed for finding in findings if finding.rule in BLOCKING)
     if published:
-        publish_forecast(store, key)
+        publish_forecast(store, forecast_id)
     last_day = complete["event_day"].max()
     return dg.MaterializeResult(
         metadata={
-            "forecast_id": forecast_id_of(key),
-            "store_key": key,
+            "forecast_id": forecast_id,
+            "store_key": forecast_key(forecast_id),
             "published": published,
             "method": MODEL if model else FALLBACK,
             "reason": reason,

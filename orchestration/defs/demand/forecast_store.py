@@ -51,19 +51,24 @@ def read_backtest(store: ObjectStore) -> BacktestRecord | None:
     return msgspec.json.decode(store.read_bytes(key), type=BacktestRecord)
 
 
+def forecast_key(forecast_id: str) -> str:
+    """Where a forecast stands in the store."""
+    return f"{AREA}/{forecast_id}.parquet"
+
+
 def store_forecast(store: ObjectStore, forecast: pl.DataFrame, today: dt.date) -> str:
-    """Write a forecast under ``forecasts/<forecast_id>.parquet`` without pointing to it; returns its key."""
+    """Write a forecast without pointing to it; returns its id, which names its day and its content."""
     buffer = io.BytesIO()
     forecast.write_parquet(buffer, compression="zstd")
     content = buffer.getvalue()
-    key = f"{AREA}/{today.isoformat()}-{_digest(content)}.parquet"
-    store.put_bytes(key, content)
-    return key
+    forecast_id = f"{today.isoformat()}-{_digest(content)}"
+    store.put_bytes(forecast_key(forecast_id), content)
+    return forecast_id
 
 
-def publish_forecast(store: ObjectStore, key: str) -> None:
+def publish_forecast(store: ObjectStore, forecast_id: str) -> None:
     """Make a stored forecast the current one."""
-    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
+    store.put_bytes(POINTER_KEY, forecast_id.encode(), replace=True)
 
 
 def read_current_forecast(store: ObjectStore) -> tuple[str, pl.DataFrame]:
@@ -72,13 +77,8 @@ def read_current_forecast(store: ObjectStore) -> tuple[str, pl.DataFrame]:
     Raises:
         ObjectMissing: No forecast was published yet.
     """
-    key = store.read_bytes(POINTER_KEY).decode()
-    return forecast_id_of(key), pl.read_parquet(io.BytesIO(store.read_bytes(key)))
-
-
-def forecast_id_of(key: str) -> str:
-    """The id of the forecast under a key."""
-    return key.removeprefix(f"{AREA}/").removesuffix(".parquet")
+    forecast_id = store.read_bytes(POINTER_KEY).decode().strip()
+    return forecast_id, pl.read_parquet(io.BytesIO(store.read_bytes(forecast_key(forecast_id))))
 
 
 def _digest(content: bytes) -> str:
