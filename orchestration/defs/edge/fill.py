@@ -1,7 +1,6 @@
 """``edge/fill``: what was planned for a region is brought to its edges while nobody watches."""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster reads them
 import datetime as dt
 from collections.abc import Iterator
 

@@ -1,7 +1,6 @@
 """``edge/inventory``: what every edge says it has, beside what it should have."""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster reads them
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,6 @@
 """What takes the processor's time: renditions and artwork."""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster reads them
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,6 @@
 """The first look at a master, and the plan of what to make of it."""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster reads them
 import datetime as dt
 
 import dagster as dg

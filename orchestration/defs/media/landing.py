@@ -1,7 +1,6 @@
 """The sensor that turns files in the masters folder into titles and runs."""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster reads them
 import time
 from pathlib import Path
 

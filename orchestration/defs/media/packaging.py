@@ -1,7 +1,6 @@
 """The package of a title and the check that decides whether it is served."""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster reads them
 import datetime as dt
 
 import dagster as dg

@@ -1,7 +1,6 @@
 """Titles that show the media of another title."""
 
-from __future__ import annotations
-
+# annotations stay real objects here: Dagster reads them
 import time
 
 import dagster as dg
