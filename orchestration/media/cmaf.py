@@ -57,6 +57,7 @@ def cut_segments(encoded: Sequence[EncodedFile], settings: MediaSettings, folder
         f"--segment_duration={settings.segment_duration_s:g}",
         f"--fragment_duration={settings.keyframe_interval_s:g}",  # each key frame gets its line in the I-frame playlist
         "--generate_static_live_mpd",
+        "--use_fake_clock_for_muxer",  # no creation time: the same master gives the same bytes
         "--mpd_output=all.mpd",
         "--hls_master_playlist_output=all.m3u8",
         "--quiet",

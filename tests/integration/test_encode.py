@@ -1,0 +1,318 @@
+"""A master through the real ffmpeg and the real packager, and what comes out read as a player would."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import shutil
+from pathlib import Path
+
+import av
+import msgspec
+import pytest
+
+from orchestration.media import pipeline
+from orchestration.media.check import Finding, check_package
+from orchestration.media.encode import encode_command, encode_rungs
+from orchestration.media.errors import EncodeTruncated, MasterMissing, MasterRejected, PackagingError
+from orchestration.media.handover import read_ladder
+from orchestration.media.ladder import plan_ladder
+from orchestration.media.objects import PackageRecord, media_prefix, package_record_key
+from orchestration.media.probe import probe_file
+from orchestration.media.process import run_program
+from orchestration.media.programs import find_ffmpeg
+from orchestration.media.publish import read_current_package
+from orchestration.media.quarantine import list_quarantine
+from orchestration.media.renditions import rendition_key
+from orchestration.media.settings import MediaSettings
+from orchestration.store import LocalStore
+
+SETTINGS = MediaSettings(preset="ultrafast", max_rungs=2, threads=1)
+NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+
+
+def make_film(path: Path, *arguments: str, picture: str = "testsrc2=s=640x360:r=30000/1001:d=10") -> Path:
+    command = [
+        find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=d=10:r=44100",
+        "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", *arguments, str(path),
+    ]  # fmt: skip
+    run_program(command, timeout_s=60)
+    return path
+
+
+class Room:
+    """A store and the folders that the steps need."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = LocalStore(root / "store")
+
+    def ingest(self, title_id: str, master: Path, settings: MediaSettings = SETTINGS) -> pipeline.PackagedTitle:
+        return pipeline.ingest_master(
+            self.store,
+            title_id,
+            master,
+            settings,
+            work_folder=self.root / "work",
+            quarantine_folder=self.root / "quarantine",
+            now=lambda: NOW,
+        )
+
+    def play(self, record: PackageRecord, manifest: str | None = None) -> Path:
+        return self.store.local_path(media_prefix(record.title_id) + (manifest or record.hls_key))
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    return Room(tmp_path_factory.mktemp("room"))
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("masters") / "film.mp4", "-metadata:s:a:0", "language=deu")
+
+
+@pytest.fixture(scope="module")
+def packaged(room: Room, master: Path) -> pipeline.PackagedTitle:
+    return room.ingest("film", master)
+
+
+def read_video(path: Path) -> tuple[int, float, list[float]]:
+    """Pictures, where the last one ends, and the times of key frames, of what a playlist plays."""
+    times, key_times = [], []
+    with av.open(str(path), options={"allowed_extensions": "ALL"}) as container:
+        for frame in container.decode(video=0):
+            times.append(frame.time)
+            if frame.key_frame:
+                key_times.append(frame.time)
+    return len(times), max(times) + 1001 / 30000, key_times
+
+
+def test_a_package_conforms_and_is_served(room: Room, packaged: pipeline.PackagedTitle) -> None:
+    assert packaged.findings == []
+    assert packaged.published
+    assert read_current_package(room.store, "film") == packaged.record
+    assert [item.rung for item in packaged.record.renditions] == ["360p", "240p", "audio-de"]
+
+
+def test_every_rung_plays_whole_and_is_cut_alike(room: Room, packaged: pipeline.PackagedTitle) -> None:
+    folder = room.play(packaged.record).parent
+    starts = set()
+    for rung in ("360p", "240p"):
+        frames, end_s, key_times = read_video(folder / f"{rung}.m3u8")
+        assert frames == 300
+        assert end_s == pytest.approx(10.01, abs=0.01)
+        starts.add(tuple(round(moment, 3) for moment in key_times))
+    assert starts == {(0.0, 2.002, 4.004, 6.006, 8.008)}
+
+
+def test_sound_is_stereo_and_as_long_as_the_picture(room: Room, packaged: pipeline.PackagedTitle) -> None:
+    with av.open(
+        str(room.play(packaged.record).parent / "audio-de.m3u8"), options={"allowed_extensions": "ALL"}
+    ) as sound:
+        frames = list(sound.decode(audio=0))
+    assert frames[0].layout.nb_channels == 2
+    assert frames[0].sample_rate == 48000
+    assert sum(frame.samples for frame in frames) / 48000 == pytest.approx(10.01, abs=0.06)
+
+
+def test_the_record_lists_what_is_in_the_store(room: Room, packaged: pipeline.PackagedTitle) -> None:
+    for item in packaged.record.objects:
+        content = room.store.read_bytes(media_prefix("film") + item.key)
+        assert len(content) == item.size_bytes
+        assert hashlib.sha256(content).hexdigest() == item.sha256
+    groups = {
+        (item.key.rpartition("/")[2], item.segment_group) for item in packaged.record.objects if item.rung == "360p"
+    }
+    assert groups == {("init.mp4", 0), ("seg-00001.m4s", 0), ("seg-00002.m4s", 0), ("seg-00003.m4s", 1)}
+
+
+def test_a_second_run_encodes_nothing(room: Room, master: Path, packaged: pipeline.PackagedTitle) -> None:
+    again = pipeline.encode_title(room.store, "film", lambda: master, SETTINGS, room.root / "work")
+    assert again.encoded == []
+    assert again.result is None
+    assert room.ingest("film", master).record == packaged.record
+
+
+def test_an_interrupted_run_encodes_only_what_is_missing(room: Room, master: Path, packaged) -> None:
+    lost = packaged.record.renditions[1]
+    room.store.delete(rendition_key("film", lost.rendition_id, "rendition.json"))
+    again = pipeline.encode_title(room.store, "film", lambda: master, SETTINGS, room.root / "work")
+    assert again.encoded == [lost.rung]
+    assert list((room.root / "work").iterdir()) == []
+
+
+def test_a_richer_ladder_keeps_the_renditions_that_exist(room: Room, master: Path, packaged) -> None:
+    other = Room(room.root / "richer")
+    few = other.ingest("film", master, msgspec.structs.replace(SETTINGS, max_rungs=1)).record
+    more = other.ingest("film", master).record
+    assert {item.rendition_id for item in few.renditions} < {item.rendition_id for item in more.renditions}
+    assert few.package_id != more.package_id
+    assert read_current_package(other.store, "film") == more
+
+
+def test_clear_output_is_the_same_on_every_run(room: Room, master: Path, packaged: pipeline.PackagedTitle) -> None:
+    twin = Room(room.root / "twin").ingest("film", master).record
+    assert twin.package_id == packaged.record.package_id
+    assert {(item.key, item.sha256) for item in twin.objects} == {
+        (item.key, item.sha256) for item in packaged.record.objects
+    }
+
+
+def findings_after(room: Room, record: PackageRecord, name: str, old: str, new: str) -> list[Finding]:
+    """What the checker finds when one manifest says something else."""
+    key = f"{media_prefix(record.title_id)}p/{record.package_id}/{name}"
+    original = room.store.read_bytes(key)
+    changed = original.replace(old.encode(), new.encode())
+    assert changed != original
+    room.store.put_bytes(key, changed, replace=True)
+    objects = [
+        msgspec.structs.replace(item, size_bytes=len(changed)) if key.endswith(item.key) else item
+        for item in record.objects
+    ]
+    try:
+        return check_package(room.store, msgspec.structs.replace(record, objects=objects))
+    finally:
+        room.store.put_bytes(key, original, replace=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "rule"),
+    [
+        ("360p.m3u8", "#EXT-X-ENDLIST\n", "", "endlist"),
+        ("360p.m3u8", "TARGETDURATION:4", "TARGETDURATION:3", "target-duration"),
+        ("360p.m3u8", "#EXT-X-MAP", "#EXT-X-NAP", "map"),
+        ("360p.m3u8", "seg-00002", "seg-00009", "segment-listed"),
+        ("360p.m3u8", "#EXTINF:4.004000", "#EXTINF:3.904000", "same-cuts"),
+        ("master.m3u8", "AVERAGE-BANDWIDTH=", "AVERAGE-BANDWIDTH=1", "average-bandwidth"),
+        ("master.m3u8", ":BANDWIDTH=", ":BANDWIDTH=0", "bandwidth"),
+        ("master.m3u8", "CODECS", "CODEX", "variant-attributes"),
+        ("master.m3u8", 'AUDIO="audio"', 'AUDIO="sounds"', "audio-group"),
+        ("240p-iframes.m3u8", "seg-00002", "seg-00001", "key-frames"),
+        ("manifest.mpd", 'startWithSAP="1"', 'startWithSAP="2"', "mpd-alignment"),
+        ("manifest.mpd", 'type="static"', 'type="dynamic"', "mpd-type"),
+        ("manifest.mpd", "</Period>", "</Epoch>", "mpd"),
+        ("manifest.mpd", 'startNumber="1"', 'startNumber="2"', "mpd-segments"),
+    ],
+)
+def test_the_checker_finds(room: Room, packaged, name: str, old: str, new: str, rule: str) -> None:
+    if rule == "bandwidth":
+        line = next(
+            text
+            for text in room.play(packaged.record).read_text().splitlines()
+            if text.startswith("#EXT-X-STREAM-INF") and "640x360" in text
+        )
+        declared = line.partition("BANDWIDTH=")[2].partition(",")[0]
+        old, new = f":BANDWIDTH={declared},", f":BANDWIDTH={int(declared) // 2},"
+    assert rule in {finding.rule for finding in findings_after(room, packaged.record, name, old, new)}
+
+
+def test_a_lost_segment_blocks_the_package(room: Room, packaged: pipeline.PackagedTitle) -> None:
+    other = Room(room.root / "lossy")
+    shutil.copytree(room.root / "store", other.root / "store")
+    segment = next(item for item in packaged.record.objects if item.key.endswith("seg-00002.m4s"))
+    other.store.delete(media_prefix("film") + segment.key)
+    other.store.delete("media/film/CURRENT")
+    again = pipeline.package_title(other.store, "film", SETTINGS, lambda: NOW)
+    assert [finding.rule for finding in again.findings] == ["object-exists"]
+    assert not again.published
+    assert not other.store.exists("media/film/CURRENT")
+
+
+def test_ten_bit_silent_rotated_master_becomes_plain_upright_video(room: Room, tmp_path: Path) -> None:
+    deep = make_film(tmp_path / "deep.mp4", "-an", "-pix_fmt", "yuv422p10le", picture="testsrc2=s=640x360:r=25:d=3")
+    turned = tmp_path / "turned.mp4"
+    run_program(
+        [find_ffmpeg(), "-v", "error", "-display_rotation", "90", "-i", str(deep), "-c", "copy", str(turned)],
+        timeout_s=30,
+    )
+    packaged = room.ingest("turned", turned)
+    assert packaged.findings == []
+    assert [item.kind for item in packaged.record.renditions] == ["video", "video"]
+    assert "AUDIO" not in room.play(packaged.record).read_text()
+    with av.open(str(room.play(packaged.record)), options={"allowed_extensions": "ALL"}) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.width, frame.height, frame.format.name) == (360, 640, "yuv420p")
+
+
+def test_interlaced_master_gets_a_picture_per_field(room: Room, tmp_path: Path) -> None:
+    fields = make_film(
+        tmp_path / "fields.ts", "-vf", "tinterlace=mode=4", "-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-b:v", "4M",
+        picture="testsrc2=s=720x576:r=50:d=4",
+    )  # fmt: skip
+    record = room.ingest("fields", fields).record
+    assert {item.frame_rate for item in record.renditions if item.kind == "video"} == {50.0}
+
+
+def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
+    hdr = make_film(
+        tmp_path / "hdr.mkv", "-an", "-pix_fmt", "yuv420p10le", "-color_trc", "smpte2084", "-color_primaries", "bt2020",
+        "-colorspace", "bt2020nc", "-x264-params", "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc",
+        picture="testsrc2=s=320x180:r=25:d=1",
+    )  # fmt: skip
+    assert probe_file(hdr).video.transfer == "pq"
+    record = room.ingest("hdr", hdr).record
+    with av.open(str(room.play(record)), options={"allowed_extensions": "ALL"}) as container:
+        frame = next(container.decode(video=0))
+    assert frame.format.name == "yuv420p"
+    assert frame.color_trc == 1  # BT.709
+
+
+def test_one_process_decodes_once_for_all_rungs(master: Path, tmp_path: Path) -> None:
+    report = probe_file(master)
+    ladder = plan_ladder(report, "a" * 64, SETTINGS)
+    files = {rung.rendition_id: tmp_path / rung.rung for rung in [*ladder.video, *ladder.audio]}
+    command = encode_command(master, report, ladder, SETTINGS, files)
+    assert command.count("-i") == 1
+    assert command.count("libx264") == 2
+
+
+def test_an_encode_that_ends_early_is_an_error(master: Path, tmp_path: Path) -> None:
+    """ffmpeg exits with 0 here: it encodes all there is, which is less than the probe saw."""
+    report = probe_file(master)
+    ladder = msgspec.structs.replace(plan_ladder(report, "a" * 64, SETTINGS), duration_s=20.0)
+    short = msgspec.structs.replace(ladder, audio=[], video=ladder.video[-1:])
+    longer = msgspec.structs.replace(report.video, duration_s=20.0)
+    believed = msgspec.structs.replace(report, tracks=[longer])
+    with pytest.raises(EncodeTruncated, match=r"holds 10\.\d+ s of 20\.00 s"):
+        encode_rungs(master, believed, short, SETTINGS, tmp_path)
+
+
+def test_a_refused_master_is_quarantined_and_leaves_what_is_served(room: Room, packaged, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("not a film")
+    with pytest.raises(MasterRejected, match="not a media container"):
+        room.ingest("film", tmp_path / "film.mp4")
+    assert [report.title_id for report in list_quarantine(room.root / "quarantine")] == ["film"]
+    assert read_current_package(room.store, "film") == packaged.record
+
+
+def test_a_master_that_changed_after_its_probe_is_not_encoded(room: Room, master: Path, tmp_path: Path) -> None:
+    other = Room(room.root / "changed")
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(master.read_bytes())
+    pipeline.probe_title(other.store, "copy", copy, other.root / "quarantine", lambda: NOW)
+    pipeline.plan_title(other.store, "copy", SETTINGS)
+    copy.write_bytes(master.read_bytes() + b"more")
+    with pytest.raises(MasterMissing, match="changed after it was probed"):
+        pipeline.encode_title(other.store, "copy", lambda: copy, SETTINGS, other.root / "work")
+
+
+def test_steps_say_which_step_they_miss(room: Room, master: Path) -> None:
+    other = Room(room.root / "steps")
+    with pytest.raises(MasterMissing, match="materialise media/probe"):
+        pipeline.plan_title(other.store, "film", SETTINGS)
+    pipeline.probe_title(other.store, "film", master, other.root / "quarantine", lambda: NOW)
+    with pytest.raises(MasterMissing, match="materialise media/ladder"):
+        read_ladder(other.store, "film")
+    pipeline.plan_title(other.store, "film", SETTINGS)
+    with pytest.raises(PackagingError, match="materialise media/renditions"):
+        pipeline.package_title(other.store, "film", SETTINGS, lambda: NOW)
+
+
+def test_a_published_record_stands_where_the_contract_says(room: Room, packaged: pipeline.PackagedTitle) -> None:
+    record = packaged.record
+    stored = room.store.read_bytes(package_record_key("film", record.package_id))
+    assert msgspec.json.decode(stored, type=PackageRecord) == record
+    assert record.hls_key == f"p/{record.package_id}/master.m3u8"
+    assert record.poster_key == f"p/{record.package_id}/poster.jpg"
+    assert room.store.read_bytes(media_prefix("film") + record.poster_key).startswith(b"\xff\xd8")
