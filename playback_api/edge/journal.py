@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -36,9 +37,15 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal:
-    """``journal.json`` and ``generation`` in the edge's folder."""
+    """``journal.json`` and ``generation`` in the edge's folder.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: The edge's folder.
+        synchronise: Makes an open file durable; a test may do without.
+    """
+
+    def __init__(self, folder: Path, *, synchronise: Callable[[int], None] = os.fsync) -> None:
+        self._synchronise = synchronise
         self._state_path = folder / "journal.json"
         self._generation_path = folder / "generation"
 
@@ -65,7 +72,7 @@ class Journal:
 
     def save(self, state: JournalState) -> None:
         """Replace the state, durably. May run in any thread, one at a time."""
-        _write_durably(self._state_path, msgspec.json.encode(state))
+        self._write_durably(self._state_path, msgspec.json.encode(state))
 
     def load_generation(self) -> int:
         """The highest generation that an earlier process may have reported."""
@@ -79,18 +86,17 @@ class Journal:
 
     def save_generation(self, generation: int) -> None:
         """Say that generations up to this one may be reported."""
-        _write_durably(self._generation_path, str(generation).encode())
+        self._write_durably(self._generation_path, str(generation).encode())
 
-
-def _write_durably(path: Path, content: bytes) -> None:
-    staged = path.with_name(path.name + ".new")
-    with staged.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    def _write_durably(self, path: Path, content: bytes) -> None:
+        staged = path.with_name(path.name + ".new")
+        with staged.open("wb") as file:
+            file.write(content)
+            file.flush()
+            self._synchronise(file.fileno())
+        staged.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            self._synchronise(folder)
+        finally:
+            os.close(folder)

@@ -190,15 +190,15 @@ class EdgeStore:
         """Place an object that the plan wants, after checking it against the plan.
 
         Returns:
-            Whether it was placed; false when a purge took it out of the plan meanwhile.
+            Whether it is placed now; false when a purge took it out of the plan meanwhile.
 
         Raises:
             ContentMismatchError: Size or hash is not the plan's.
             NoRoomError: Pulled objects that are being written take the room for the moment.
             OSError: The disk does not take it.
         """
-        if not self.is_wanted(key):
-            return False
+        if self.is_placed(key) or not self.is_wanted(key):
+            return self.is_placed(key)
         size_bytes = self._book.size_of(key)
         if len(content) != size_bytes:
             raise ContentMismatchError(f"{len(content)} bytes came, the plan says {size_bytes}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import dagster as dg
 
+from orchestration.defs.edge import placement_plan
 from orchestration.defs.edge.fill import build_fill
 from orchestration.defs.edge.inventory import build_inventory
 from orchestration.settings import Settings
@@ -16,8 +15,4 @@ __all__ = ["build_defs"]
 def build_defs(settings: Settings) -> dg.Definitions:
     """Assets and checks of the stage."""
     own = dg.Definitions(assets=[build_fill(settings), build_inventory()])
-    if importlib.util.find_spec("orchestration.defs.edge.placement_plan") is None:
-        return own
-    from orchestration.defs.edge import placement_plan
-
     return dg.Definitions.merge(placement_plan.build_defs(settings), own)

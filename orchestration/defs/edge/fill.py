@@ -1,6 +1,6 @@
 """``edge/fill``: what was planned for a region is brought to its edges while nobody watches."""
 
-# annotations stay real objects here: Dagster reads them
+# annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
 from collections.abc import Iterator
 

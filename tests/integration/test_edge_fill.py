@@ -1,0 +1,271 @@
+"""Real processes on loopback: an origin, edges, and the graph's fill driving them through trouble."""
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import dagster as dg
+import httpx
+import polars as pl
+import pytest
+
+from orchestration.defs.edge import build_defs
+from orchestration.edge import EdgeClient, current_plan_key, drive_fills, plan_fills, plan_from_rows, plan_key
+from orchestration.resources.edges import EdgeFleet
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.warehouse import Warehouse
+from orchestration.settings import read_settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+SECRET = "loopback"
+OBJECT_BYTES = 20_000
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Process:
+    """One server process of the platform; it ends with the test, whatever happens."""
+
+    def __init__(self, application, port, **environment):
+        self.application = application
+        self.url = f"http://127.0.0.1:{port}"
+        self._arguments = [sys.executable, "-m", "playback_api.serve", application, "--port", str(port)]
+        self._environment = os.environ | {f"MATINEE_{name.upper()}": str(v) for name, v in environment.items()}
+        self._process = None
+
+    def start(self):
+        self._process = subprocess.Popen(
+            [*self._arguments, "--exit-with-parent"], cwd=PROJECT, env=self._environment, stdin=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{self.url}/system/health").raise_for_status()
+                return self
+            except httpx.HTTPError:
+                assert self._process.poll() is None, f"{self.application} ended with {self._process.returncode}"
+                time.sleep(0.05)
+        raise AssertionError(f"{self.application} does not come up")
+
+    def kill(self):
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+            self._process.stdin.close()
+
+
+class World:
+    """A store with titles, an origin over it, two edges, and the frames that the graph would have."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store_folder = folder / "store"
+        records = []
+        for title in ("t-1", "t-2"):
+            for group in range(8):
+                for number in range(3):
+                    key = f"r/aaa/{group}-{number}.m4s"
+                    content = hashlib.sha256(f"{title}/{key}".encode()).digest() * (OBJECT_BYTES // 32)
+                    path = self.store_folder / "media" / title / key
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+                    records.append((title, "pk", key, "240p", group, len(content), hashlib.sha256(content).hexdigest()))
+        columns = ["title_id", "package_id", "key", "rung", "segment_group", "size_bytes", "sha256"]
+        self.object_files = pl.DataFrame(records, schema=columns, orient="row")
+        self.origin = Process("origin", free_port(), store_folder=self.store_folder)
+        self.edges = {edge_id: self.edge(edge_id) for edge_id in ("eu-north-1", "eu-north-2")}
+
+    def edge(self, edge_id):
+        return Process(
+            "edge",
+            free_port(),
+            edge_id=edge_id,
+            folder=self.folder / edge_id,
+            capacity_bytes=3_000_000,
+            upstream_url=self.origin.url,
+            secret=SECRET,
+        )
+
+    def plan(self, plan_id="plan-1", titles=("t-1", "t-2"), edges=("eu-north-1", "eu-north-2")):
+        groups = self.object_files.group_by("title_id", "package_id", "rung", "segment_group").agg(
+            pl.col("size_bytes").sum()
+        )
+        rows = (
+            groups.filter(pl.col("title_id").is_in(titles))
+            .join(pl.DataFrame({"edge_id": edges}), how="cross")
+            .sort("segment_group", "title_id")
+            .with_columns(
+                pl.lit(plan_id).alias("plan_id"),
+                pl.lit("eu-north").alias("region_id"),
+                pl.lit(1.0).alias("value"),
+                pl.int_range(pl.len()).over("edge_id").alias("rank"),
+            )
+        )
+        return plan_from_rows(plan_id, "eu-north", rows)
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    started = [world.origin, *world.edges.values()]
+    try:
+        for process in started:
+            process.start()
+        yield world
+    finally:
+        for process in started:
+            process.kill()
+
+
+@pytest.fixture
+def http():
+    with httpx.Client(timeout=10) as client:
+        yield client
+
+
+def clients_of(world, http):
+    return {edge_id: EdgeClient(edge_id, edge.url, SECRET, http=http) for edge_id, edge in world.edges.items()}
+
+
+def test_killed_edge_comes_back_right_and_resumes_while_the_other_goes_on(world, http):
+    edge, client = world.edges["eu-north-1"], clients_of(world, http)["eu-north-1"]
+    # 48 objects of 20 kB at 4 Mbit/s take 2 s: time to kill the edge half-way.
+    fills = plan_fills(world.plan(), world.object_files, upstream_url=world.origin.url, rate_bps=4e6)
+    killed = threading.Event()
+    seen = {}
+
+    def kill_half_way(edge_id, progress):
+        if edge_id == "eu-north-1" and 12 <= progress.objects_done < 48 and not killed.is_set():
+            killed.set()
+            edge.kill()
+            edge.start()
+            seen["inventory"] = client.inventory()
+            seen["progress"] = client.fill_progress()
+
+    report = drive_fills(
+        fills, clients_of(world, http), plan_id="plan-1", on_progress=kill_half_way, poll_interval_s=0.05
+    )
+    assert killed.is_set()
+    assert [result.state for result in report.edges] == ["complete", "complete"]
+    assert seen["progress"].state == "interrupted"
+    on_disk_then = seen["progress"].objects_done
+    assert 12 <= on_disk_then < 48
+    listed = sum(len(groups) for rungs in seen["inventory"].complete.values() for groups in rungs.values())
+    assert 3 * listed <= on_disk_then
+    resumed = report.edges[0]
+    assert (resumed.objects_already_there, resumed.objects_filled) == (on_disk_then, 48 - on_disk_then)
+    assert resumed.missing_groups == 0
+    after = client.inventory()
+    assert after.generation > seen["inventory"].generation
+    assert after.complete == {title: {"240p": list(range(8))} for title in ("t-1", "t-2")}
+    hit = http.get(f"{edge.url}/media/t-1/r/aaa/7-2.m4s")
+    assert hit.headers["cache-status"] == "eu-north-1; hit; detail=placed"
+    assert hit.content == (world.store_folder / "media/t-1/r/aaa/7-2.m4s").read_bytes()
+
+
+def test_edge_that_dies_in_mid_fill_is_reported_and_keeps_its_truth(world, http):
+    edge = world.edges["eu-north-1"]
+    fills = plan_fills(world.plan(), world.object_files, upstream_url=world.origin.url, rate_bps=4e6)
+
+    def kill_half_way(edge_id, progress):
+        if edge_id == "eu-north-1" and progress.objects_done >= 6:
+            edge.kill()
+
+    report = drive_fills(
+        fills, clients_of(world, http), plan_id="plan-1", on_progress=kill_half_way, poll_interval_s=0.05
+    )
+    dead, alive = report.edges
+    assert (dead.state, alive.state) == ("unreachable", "complete")
+    assert dead.missing_groups == 16
+    edge.start()
+    inventory = clients_of(world, http)["eu-north-1"].inventory()
+    for title, rungs in inventory.complete.items():
+        for group in rungs["240p"]:
+            for number in range(3):
+                key = f"{title}/r/aaa/{group}-{number}.m4s"
+                placed = world.folder / "eu-north-1" / "placed" / key
+                assert placed.read_bytes() == (world.store_folder / "media" / key).read_bytes()
+
+
+class FilesOnly(Warehouse):
+    """A warehouse that has one table."""
+
+    path: str
+
+    def read(self, table, columns=None):
+        assert table == "serving.srv_object_files"
+        return pl.read_parquet(self.path)
+
+
+def publish(world, plan):
+    path = world.store_folder / plan_key("eu-north", plan.plan_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plan.rows.write_parquet(path)
+    (world.store_folder / current_plan_key("eu-north")).write_text(plan.plan_id)
+
+
+def test_assets_fill_a_region_and_tell_what_is_there(world, tmp_path):
+    world.object_files.write_parquet(tmp_path / "files.parquet")
+    home = {"MATINEE_HOME": str(tmp_path / "home"), "MATINEE_ORIGIN_URL": world.origin.url}
+    definitions = build_defs(read_settings(home))
+    assets = [asset for asset in definitions.assets if asset.key.path[-1] in ("fill", "inventory")]
+    urls = {edge_id: edge.url for edge_id, edge in world.edges.items()}
+    resources = {
+        "storage": MediaStorage(root=str(world.store_folder)),
+        "warehouse": FilesOnly(lake_folder=str(tmp_path / "lake"), path=str(tmp_path / "files.parquet")),
+        "edges": EdgeFleet(secret=SECRET, urls=urls | {"gone-1": f"http://127.0.0.1:{free_port()}"}),
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("region", ["eu-north"])
+
+        def fill():
+            config = {"ops": {"edge__fill": {"config": {"ignore_window": True, "poll_interval_s": 0.05}}}}
+            result = dg.materialize(
+                assets,
+                selection=[dg.AssetKey(["edge", "fill"])],
+                resources=resources,
+                instance=instance,
+                partition_key="eu-north",
+                run_config=config,
+            )
+            return result.asset_materializations_for_node("edge__fill")[0].metadata
+
+        def take_inventory():
+            result = dg.materialize(
+                assets, selection=[dg.AssetKey(["edge", "inventory"])], resources=resources, instance=instance
+            )
+            checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+            return result.asset_materializations_for_node("edge__inventory")[0].metadata, checks
+
+        publish(world, world.plan())
+        metadata = fill()
+        assert (metadata["edges_complete"].value, metadata["objects_filled"].value) == (2, 96)
+        assert metadata["bytes_moved"].value == 96 * OBJECT_BYTES
+        assert "| eu-north-2 | complete | 48 | 48 |" in metadata["report"].value
+        metadata, checks = take_inventory()
+        assert (metadata["groups_present"].value, metadata["groups_missing"].value) == (32, 0)
+        assert checks["plan_is_placed"].passed
+        assert checks["nothing_outside_the_plan"].passed
+        assert not checks["every_edge_answered"].passed
+        assert checks["every_edge_answered"].severity is dg.AssetCheckSeverity.WARN
+        assert "gone-1" in checks["every_edge_answered"].description
+
+        publish(world, world.plan("plan-2", titles=("t-1",)))
+        metadata, checks = take_inventory()
+        assert not checks["nothing_outside_the_plan"].passed
+        assert metadata["groups_stale"].value == 16
+        metadata = fill()
+        assert (metadata["bytes_moved"].value, metadata["stale_objects_removed"].value) == (0, 48)
+        _, checks = take_inventory()
+        assert checks["nothing_outside_the_plan"].passed
