@@ -25,7 +25,7 @@ function ago(seconds) {
 }
 
 function facts(list, pairs) {
-  list.replaceChildren(...pairs.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", {}, value)]));
+  list.replaceChildren(...pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
 function table(columns, rows) {
@@ -96,12 +96,23 @@ function showEdges(fleet) {
   ));
 }
 
+/** Counters by name; the labels of one name stand below it. Gauges that the panels above show are left out. */
 function showCounters(text) {
-  const rows = text.split("\n").filter((line) => line && !line.startsWith("#")).map((line) => {
+  const byName = new Map();
+  let kind = "";
+  for (const line of text.split("\n")) {
+    if (line.startsWith("# TYPE")) kind = line.split(" ").at(-1);
     const [, name, labels, value] = line.match(/^matinee_control_([a-z_]+?)(?:_total)?(?:\{(.*)\})? (\S+)$/) ?? [];
-    return name && [name.replaceAll("_", " "), element("code", { textContent: labels ?? "" }), number(value)];
-  }).filter(Boolean);
-  byId("counters").replaceChildren(table([["Counter"], ["Labels"], ["Value", true]], rows));
+    if (!name || kind === "gauge") continue;
+    byName.set(name, [...(byName.get(name) ?? []), [labels?.replaceAll(/\w+="([^"]*)"/g, "$1").replaceAll(",", " · "), value]]);
+  }
+  byId("counters").replaceChildren(...[...byName].map(([name, samples]) => {
+    const list = element("dl");
+    const title = element("b", { textContent: name.replaceAll("_", " ") });
+    if (samples.length === 1 && !samples[0][0]) facts(list, [[title, number(samples[0][1])]]);
+    else facts(list, [[title, ""], ...samples.map(([labels, value]) => [labels, number(value)])]);
+    return list;
+  }));
 }
 
 async function refresh() {

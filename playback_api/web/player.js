@@ -2,6 +2,7 @@
 import { chooseVariant, readMaster, readMedia } from "./playlist.js";
 
 const AHEAD_S = 30;
+const BEHIND_S = 30;
 const HEARTBEAT_VERSION = 1;
 
 /** What the Cache-Status header of a response says: "placed", "cached" or "missed". */
@@ -85,21 +86,34 @@ class Track {
 
   get ahead() { return this.done ? Infinity : this.playlist.segments[this.next].start; }
 
+  /** Append the next segment, unless a seek has changed what is next meanwhile. */
   async step() {
-    const segment = this.playlist.segments[this.next];
-    await this.append(await this.loader.fetch(segment.url));
-    this.next += 1;
+    const index = this.next;
+    const data = await this.loader.fetch(this.playlist.segments[index].url);
+    if (this.next !== index) return;
+    await this.append(data);
+    if (this.next === index) this.next = index + 1;
+  }
+
+  /** Give back what was played long ago: a browser's buffer is small. */
+  async trim(position) {
+    const { buffered } = this.buffer;
+    if (buffered.length && buffered.start(0) < position - 2 * BEHIND_S) {
+      await this.finish(() => this.buffer.remove(0, position - BEHIND_S));
+    }
   }
 
   seek(position) {
     this.next = Math.max(0, this.playlist.segments.findIndex((segment) => segment.start + segment.duration > position));
   }
 
-  append(data) {
+  append(data) { return this.finish(() => this.buffer.appendBuffer(data)); }
+
+  finish(change) {
     return new Promise((resolve, reject) => {
       this.buffer.addEventListener("updateend", resolve, { once: true });
       this.buffer.addEventListener("error", () => reject(new Error("the browser refused a segment")), { once: true });
-      this.buffer.appendBuffer(data);
+      change();
     });
   }
 }
@@ -163,8 +177,8 @@ export class Player {
     this.lastReported = from;
     this.listen();
     await Promise.all(this.tracks.map((track) => track.start()));
-    await video.play().catch(() => {}); // a browser may want a click first; the controls are there
     this.fill();
+    video.play().catch(() => {}); // a browser may want a click first; the controls are there
     this.beatEvery(session.beat_interval_s);
     this.steerAfter(60);
   }
@@ -173,14 +187,17 @@ export class Player {
   async fill() {
     try {
       while (!this.closed) {
-        const behind = this.tracks.filter((track) => track.ahead < this.video.currentTime + AHEAD_S);
-        if (this.tracks.every((track) => track.done)) {
-          if (this.source.readyState === "open") this.source.endOfStream();
-          return;
+        const position = this.video.currentTime;
+        const behind = this.tracks.filter((track) => track.ahead < position + AHEAD_S);
+        if (behind.length) {
+          await Promise.all(behind.map((track) => track.step()));
+          await Promise.all(this.tracks.map((track) => track.trim(position)));
+        } else {
+          // a later seek may open it again
+          if (this.source.readyState === "open" && this.tracks.every((track) => track.done)) this.source.endOfStream();
+          await new Promise((resolve) => setTimeout(resolve, 250));
         }
-        if (behind.length) await Promise.all(behind.map((track) => track.step()));
-        else await new Promise((resolve) => setTimeout(resolve, 250));
-        this.tellFacts();
+        if (!this.closed) this.tellFacts();
       }
     } catch (error) {
       if (!this.closed) this.fail(error);
@@ -226,7 +243,7 @@ export class Player {
     const { loader, variant } = this;
     const sums = [...loader.deliveries.values()].reduce((all, one) => all + one.requests_placed, 0);
     this.onFacts(
-      `${loader.current.pathway_id} · ${variant.height}p at ${(variant.bitrate / 1e6).toFixed(2)} Mbit/s`
+      `${loader.current.pathway_id} · ${variant.rung} at ${(variant.bitrate / 1e6).toFixed(2)} Mbit/s`
       + ` · ${this.bufferAhead.toFixed(1)} s ahead`
       + (this.startup === null ? "" : ` · started in ${this.startup.toFixed(2)} s`)
       + (sums ? ` · ${sums} placed objects since the last beat` : ""),
@@ -238,7 +255,7 @@ export class Player {
     if (!this.runs) this.runs = [];
     if (played > 0.01 && this.variant) {
       this.runs.push({
-        position_s: this.lastReported, played_s: played, rung: `${this.variant.height}p`,
+        position_s: this.lastReported, played_s: played, rung: this.variant.rung,
         bitrate_bps: Math.round(this.variant.bitrate), pathway: this.loader.current.pathway_id,
       });
       this.lastReported = until;
@@ -260,7 +277,6 @@ export class Player {
     this.runs = [];
     this.stalls = [];
     this.errors = [];
-    // sent as text so that a page that is going away needs no preflight; the collector reads JSON whatever it is called
     fetch(this.session.beats_url, {
       method: "POST", keepalive: true, headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ version: HEARTBEAT_VERSION, beats: [beat] }),

@@ -31,6 +31,7 @@ export function readMaster(text, url) {
       const [width, height] = (pending.RESOLUTION ?? "0x0").split("x").map(Number);
       variants.push({
         url: new URL(line, url).href,
+        rung: line.split("/").at(-1).replace(/\.m3u8$/, ""), // our packages name playlists by rung
         bitrate: Number(pending["AVERAGE-BANDWIDTH"] ?? pending.BANDWIDTH),
         codecs: (pending.CODECS ?? "").split(",").map((codec) => codec.trim()),
         width, height, audioGroup: pending.AUDIO ?? null,
@@ -59,7 +60,8 @@ export function readMedia(text, url) {
   return { init, segments, duration: start };
 }
 
-/** The rung to start with: the best that fits the budget, else the lowest. */
-export function chooseVariant(variants, bitrate) {
-  return variants.filter((variant) => variant.bitrate <= bitrate).at(-1) ?? variants[0];
+/** The rung nearest to the wish, by ratio: the server counts the video alone, a variant its audio too. */
+export function chooseVariant(variants, wish) {
+  const distance = (variant) => Math.abs(Math.log(variant.bitrate / wish));
+  return wish > 0 ? variants.reduce((best, one) => (distance(one) < distance(best) ? one : best)) : variants[0];
 }

@@ -141,9 +141,9 @@ class SystemService:
             generation=inventory.generation if inventory else None,
             plan_id=inventory.plan_id if inventory else None,
             confirmed_age_s=None if view.confirmed_at_s is None else round(self._monotonic() - view.confirmed_at_s, 1),
-            capacity_bytes=inventory.capacity_bytes if inventory else 0,
-            placed_bytes=inventory.placed_bytes if inventory else 0,
-            cached_bytes=inventory.cached_bytes if inventory else 0,
+            capacity_bytes=_size(view, "capacity_bytes"),
+            placed_bytes=_size(view, "placed_bytes"),
+            cached_bytes=_size(view, "cached_bytes"),
             planned_groups=sum(len(groups) for rungs in planned.values() for groups in rungs.values()),
             complete_groups=sum(
                 len(set(groups) & set(complete.get(title_id, {}).get(rung, ())))
@@ -152,3 +152,11 @@ class SystemService:
             ),
             stats=view.stats or {},
         )
+
+
+def _size(view: EdgeView, name: str) -> int:
+    """A size as the edge's statistics have it now; pull-through changes it without a new inventory."""
+    newest = (view.stats or {}).get(name)
+    if isinstance(newest, int):
+        return newest
+    return int(getattr(view.inventory, name)) if view.inventory else 0

@@ -34,7 +34,7 @@ class Edges:
         if edge_id in self.down:
             raise httpx.ConnectError("connection refused", request=request)
         if request.url.path == "/edge/stats":
-            return httpx.Response(200, json={"requests": 7, "hits_placed": 5})
+            return httpx.Response(200, json={"requests": 7, "hits_placed": 5, "cached_bytes": 77})
         if request.url.params.get("since") == str(self.generation[edge_id]):
             return httpx.Response(304)
         inventory = {
@@ -334,6 +334,8 @@ async def test_the_operators_view_of_the_edges(world, client):
     assert edges["north-1"]["complete_groups"] == 2
     assert edges["north-1"]["planned_groups"] == 18
     assert edges["north-1"]["stats"]["requests"] == 7
+    assert edges["north-1"]["placed_bytes"] == 10
+    assert edges["north-1"]["cached_bytes"] == 77
     assert "connection refused" in edges["south-1"]["problem"]
     assert edges["south-1"]["breaker"] == "closed"
 
