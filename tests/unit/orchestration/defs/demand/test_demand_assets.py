@@ -1,0 +1,198 @@
+import datetime as dt
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.forecasting import FALLBACK, MODEL
+from ml.forecasting.backtest import EXAMPLES_SCHEMA
+from orchestration.defs.demand import build_defs
+from orchestration.defs.demand.backtest import demand_backtest
+from orchestration.defs.demand.forecast import BLOCKING, demand_forecast
+from orchestration.defs.demand.forecast_rules import COMPLETE, ORDERED, PLAUSIBLE, REGIONS, examine
+from orchestration.defs.demand.forecast_store import (
+    POINTER_KEY,
+    BacktestRecord,
+    read_backtest,
+    read_current_forecast,
+    store_backtest,
+)
+from orchestration.defs.demand.plots import plot_examples
+from orchestration.edge.topology import read_network
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.tracking import ModelTracking
+from orchestration.resources.warehouse import Warehouse
+from orchestration.settings import read_settings
+
+TODAY = dt.date(2026, 11, 22)
+REGIONS_OF_SEEDS = [region.region_id for region in read_network().regions]
+
+
+def put_table(warehouse: Warehouse, table: str, frame: pl.DataFrame) -> None:
+    schema, name = table.split(".")
+    with warehouse.connection() as connection:
+        connection.register("frame", frame.to_arrow())
+        connection.execute(f"create schema if not exists lake.{schema}")
+        connection.execute(f"create or replace table lake.{schema}.{name} as select * from frame")
+
+
+def make_demand(days: int, titles: int = 15) -> pl.DataFrame:
+    rng = np.random.default_rng(2)
+    rows = [
+        (region, f"t-{title:02d}", TODAY - dt.timedelta(days=back), int(sessions))
+        for region in REGIONS_OF_SEEDS[:2]
+        for back in range(days, -1, -1)
+        for title, sessions in enumerate(rng.poisson(40.0 / (1 + np.arange(titles))))
+        if sessions
+    ]
+    schema = {"region_id": pl.String, "title_id": pl.String, "event_day": pl.Date, "sessions": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+TITLES = pl.DataFrame(
+    {
+        "title_id": [f"t-{title:02d}" for title in range(16)],
+        "name": [f"Title {title}" for title in range(16)],
+        "release_date": [dt.date(2020, 1, 1)] * 15 + [TODAY + dt.timedelta(days=2)],
+        "genres": [["drama"]] * 16,
+        "language": ["en"] * 16,
+        "kind": ["film"] * 16,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A lake and MLflow's database cost seconds to make; no test depends on what another one left in them."""
+    folder = tmp_path_factory.mktemp("shared")
+    return {
+        "warehouse": Warehouse(lake_folder=str(folder / "lake")),
+        "tracking": ModelTracking(
+            tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifact_folder=str(folder / "artifacts")
+        ),
+    }
+
+
+@pytest.fixture
+def rooms(shared, tmp_path):
+    return {**shared, "storage": MediaStorage(root=str(tmp_path / "store"))}
+
+
+def materialize(assets, rooms):
+    config = {name: {"config": {"today": TODAY.isoformat()}} for name in ("demand__backtest", "demand__forecast")}
+    selected = {asset.op.name: config[asset.op.name] for asset in assets}
+    return dg.materialize(
+        assets,
+        resources=rooms,
+        instance=dg.DagsterInstance.ephemeral(),
+        run_config={"ops": selected},
+        raise_on_error=False,
+    )
+
+
+def metadata_of(result, key):
+    event = result.asset_materializations_for_node("__".join(key))[0]
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms):
+    put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=30))
+    put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
+    result = materialize([demand_backtest, demand_forecast], rooms)
+    assert result.success
+    evaluations = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert evaluations == {COMPLETE: True, REGIONS: True, ORDERED: True, PLAUSIBLE: True}
+
+    tested = metadata_of(result, ["demand", "backtest"])
+    assert "persistence" in tested["metrics"]
+    assert tested["plot"].startswith("![")
+    assert tested["published_method"] in (MODEL, FALLBACK)
+
+    made = metadata_of(result, ["demand", "forecast"])
+    assert made["method"] == tested["published_method"]
+    assert made["reason"] == tested["reason"]
+    assert made["stale_days"] == 0
+    forecast_id, frame = read_current_forecast(rooms["storage"].store())
+    assert forecast_id == made["forecast_id"]
+    assert len(frame) == len(REGIONS_OF_SEEDS) * 16 * 7
+    assert frame["day"].min() == TODAY
+    assert set(frame["region_id"]) == set(REGIONS_OF_SEEDS)
+    assert frame["model"].unique().to_list() == [made["method"]]
+
+
+def test_three_days_of_history_publish_the_fallback_and_say_why(rooms):
+    put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=3))
+    put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
+    result = materialize([demand_backtest, demand_forecast], rooms)
+    assert result.success
+    made = metadata_of(result, ["demand", "forecast"])
+    assert made["method"] == FALLBACK
+    assert "no model" in made["reason"]
+
+
+def test_an_empty_table_still_gives_a_forecast(rooms):
+    put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=0).head(0))
+    put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
+    result = materialize([demand_backtest, demand_forecast], rooms)
+    assert result.success
+    _, frame = read_current_forecast(rooms["storage"].store())
+    assert frame["sessions"].sum() == 0
+
+
+def test_a_table_that_is_missing_is_named(rooms, tmp_path):
+    empty = {**rooms, "warehouse": Warehouse(lake_folder=str(tmp_path / "empty"))}
+    result = materialize([demand_forecast], empty)
+    assert not result.success
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    assert "srv_demand_daily" in failure.step_failure_data.error.to_string()
+
+
+def test_a_forecast_that_breaks_a_blocking_rule_is_not_published(rooms, monkeypatch):
+    put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=10))
+    put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
+    monkeypatch.setattr(
+        "orchestration.defs.demand.forecast.forecast",
+        lambda *args, **kwargs: pl.DataFrame(
+            {"region_id": ["eu-north"], "title_id": ["t-00"], "day": [TODAY], "sessions": [float("nan")]}
+        ).with_columns(q10=pl.lit(2.0), q50=pl.lit(1.0), q90=pl.lit(3.0), model=pl.lit("x")),
+    )
+    result = materialize([demand_forecast], rooms)
+    failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+    assert set(BLOCKING) <= failed
+    assert not rooms["storage"].store().exists(POINTER_KEY)
+
+
+def test_an_implausible_total_is_a_finding():
+    frame = pl.DataFrame({"region_id": ["r"], "title_id": ["t"], "day": [TODAY], "sessions": [1000.0]}).with_columns(
+        q10=pl.lit(1.0), q50=pl.lit(1.0), q90=pl.lit(1.0)
+    )
+    demand = pl.DataFrame({"region_id": ["r"], "title_id": ["t"], "event_day": [TODAY], "sessions": [10]})
+    findings = {finding.rule: finding for finding in examine(frame, demand, ["r", "other"])}
+    assert not findings[PLAUSIBLE].passed
+    assert "ratio 100" in findings[PLAUSIBLE].detail
+    assert not findings[REGIONS].passed
+    assert findings[COMPLETE].passed
+
+
+def test_the_newest_backtest_decides(rooms):
+    store = rooms["storage"].store()
+    assert read_backtest(store) is None
+    for published in (FALLBACK, MODEL):
+        store_backtest(store, BacktestRecord(today=TODAY, published=published, reason="because", wape_total={}))
+    record = read_backtest(store)
+    assert record is not None
+    assert record.published == MODEL
+
+
+def test_nothing_to_show_gives_no_picture():
+    assert plot_examples(pl.DataFrame(schema=EXAMPLES_SCHEMA)) is None
+
+
+def test_the_stage_is_filed_under_its_key_and_described(tmp_path):
+    definitions = build_defs(read_settings({"MATINEE_HOME": str(tmp_path)}))
+    keys = {spec.key.to_user_string(): spec for asset in definitions.assets or () for spec in asset.specs}
+    for key in ("demand/backtest", "demand/forecast"):
+        assert keys[key].group_name == "demand"
+        assert keys[key].owners
+        assert "Grain:" in keys[key].description

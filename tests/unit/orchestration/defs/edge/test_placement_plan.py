@@ -1,0 +1,218 @@
+import datetime as dt
+
+import dagster as dg
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.placement import BLOCK
+from orchestration import partitions
+from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
+from orchestration.defs.edge.placement_plan import (
+    EDGES_ANSWERED,
+    REPLAY_GATE,
+    PlanRecord,
+    describe_edges,
+    placement_plan,
+)
+from orchestration.edge import EdgeAnswer, EdgeInventory, current_plan_key, plan_key, read_current_plan
+from orchestration.edge.topology import read_network
+from orchestration.resources.edges import EdgeFleet
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.warehouse import Warehouse
+
+TODAY = dt.date(2026, 11, 22)
+REGION = "eu-north"
+EDGES = read_network().edges_of(REGION)
+TITLES = [f"t-{index:02d}" for index in range(20)]
+RUNGS = {"240p": 100, "480p": 300, "1080p": 1200}
+
+
+def put_table(warehouse: Warehouse, table: str, frame: pl.DataFrame) -> None:
+    schema, name = table.split(".")
+    with warehouse.connection() as connection:
+        connection.register("frame", frame.to_arrow())
+        connection.execute(f"create schema if not exists lake.{schema}")
+        connection.execute(f"create or replace table lake.{schema}.{name} as select * from frame")
+
+
+def make_objects() -> pl.DataFrame:
+    rows = []
+    for title in TITLES:
+        for rung, size in RUNGS.items():
+            rows += [(title, "p1", rung, group, size * (1 + (group > 0)), 1) for group in range(4)]
+        rows += [(title, "p1", "audio-en", group, 20, 1) for group in range(4)]
+        rows += [(title, "p1", "manifest", 0, 5, 3), (title, "p1", "artwork", 0, 9, 2)]
+    names = ["title_id", "package_id", "rung", "segment_group", "size_bytes", "object_count"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def make_requests() -> pl.DataFrame:
+    rng = np.random.default_rng(5)
+    chance = 1.0 / np.arange(1, len(TITLES) + 1)
+    rows = []
+    for back in (3, 2, 1, 0):
+        day = TODAY - dt.timedelta(days=back)
+        for number in range(200):
+            at = dt.datetime.combine(day, dt.time()) + dt.timedelta(seconds=400 * number)
+            title = TITLES[rng.choice(len(TITLES), p=chance / chance.sum())]
+            rung = str(rng.choice(list(RUNGS), p=[0.2, 0.5, 0.3]))
+            rows.append((f"s-{back}-{number}", REGION, title, rung, float(min(rng.exponential(25), 68)), day, at))
+    names = ["session_id", "region_id", "title_id", "rung", "seconds_watched", "event_day", "started_at"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def make_forecast(best_first: bool = True) -> pl.DataFrame:
+    sessions = 100.0 / np.arange(1, len(TITLES) + 1)
+    return pl.DataFrame(
+        {
+            "region_id": [REGION] * len(TITLES),
+            "title_id": TITLES,
+            "day": [TODAY] * len(TITLES),
+            "sessions": sessions if best_first else sessions[::-1],
+        }
+    ).with_columns(q10=pl.col("sessions"), q50=pl.col("sessions"), q90=pl.col("sessions"), model=pl.lit("test"))
+
+
+def publish(store, frame: pl.DataFrame) -> None:
+    publish_forecast(store, store_forecast(store, frame, TODAY))
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    """A lake that every test reads and none changes."""
+    warehouse = Warehouse(lake_folder=str(tmp_path_factory.mktemp("lake")))
+    put_table(warehouse, "serving.srv_objects", make_objects())
+    put_table(warehouse, "serving.srv_requests", make_requests())
+    put_table(
+        warehouse,
+        "serving.srv_rung_mix",
+        pl.DataFrame({"region_id": [REGION] * 3, "rung": list(RUNGS), "share": [0.2, 0.5, 0.3]}),
+    )
+    licences = pl.DataFrame(
+        {
+            "title_id": TITLES,
+            "name": TITLES,
+            "licence_start": [None] * 20,
+            "licence_end": [dt.date(2026, 1, 1)] + [None] * 19,
+        },
+        schema_overrides={"licence_start": pl.Date, "licence_end": pl.Date},
+    )
+    put_table(warehouse, "serving.srv_titles", licences)
+    return warehouse
+
+
+@pytest.fixture
+def rooms(warehouse, tmp_path):
+    return {
+        "warehouse": warehouse,
+        "storage": MediaStorage(root=str(tmp_path / "store")),
+        "edges": EdgeFleet(secret="s", urls={}),
+    }
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        ephemeral.add_dynamic_partitions(partitions.region.name, [REGION])
+        yield ephemeral
+
+
+def materialize(rooms, instance):
+    return dg.materialize(
+        [placement_plan],
+        resources=rooms,
+        instance=instance,
+        partition_key=REGION,
+        run_config={"ops": {"edge__placement_plan": {"config": {"today": TODAY.isoformat()}}}},
+        raise_on_error=False,
+    )
+
+
+def metadata_of(result):
+    event = result.asset_materializations_for_node("edge__placement_plan")[0]
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def checks_of(result):
+    return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+
+
+def test_a_plan_is_made_replayed_and_put_in_force(rooms, instance):
+    store = rooms["storage"].store()
+    publish(store, make_forecast())
+    result = materialize(rooms, instance)
+    assert result.success
+    told = metadata_of(result)
+    assert checks_of(result) == {REPLAY_GATE: True, EDGES_ANSWERED: False}
+    assert "no address" in told["notes"]
+    assert told["replay_day"] == "2026-11-21"
+    assert "oracle" in told["replay"]
+
+    running = read_current_plan(store, REGION)
+    assert running is not None
+    assert running.plan_id == told["plan_id"]
+    assert "t-00" not in running.rows["title_id"].to_list(), "its licence is over"
+    assert set(running.rows["edge_id"]) == {edge.edge_id for edge in EDGES}
+    record = msgspec.json.decode(
+        store.read_bytes(plan_key(REGION, running.plan_id).replace(".parquet", ".json")), type=PlanRecord
+    )
+    assert record.accepted
+    assert record.placed_bytes == running.rows["size_bytes"].sum()
+    assert record.expected_hit_ratio == told["promised_hit_ratio"]
+
+
+def test_a_refused_plan_is_stored_but_never_in_force(rooms, instance):
+    store = rooms["storage"].store()
+    publish(store, make_forecast())
+    assert materialize(rooms, instance).success
+    good = store.read_bytes(current_plan_key(REGION))
+    publish(store, make_forecast(best_first=False))
+    result = materialize(rooms, instance)
+    assert checks_of(result)[REPLAY_GATE] is False
+    told = metadata_of(result)
+    assert not told["in_force"]
+    assert "worse than what runs" in told["reason"]
+    assert store.read_bytes(current_plan_key(REGION)) == good
+    assert store.exists(plan_key(REGION, told["plan_id"]))
+
+
+def test_without_a_forecast_nothing_is_planned_and_it_is_said(rooms, instance):
+    result = materialize(rooms, instance)
+    assert result.success
+    assert "no forecast yet" in metadata_of(result)["reason"]
+    assert not rooms["storage"].store().exists(current_plan_key(REGION))
+
+
+def test_an_edge_that_does_not_answer_is_a_warning(rooms, instance):
+    publish(rooms["storage"].store(), make_forecast())
+    rooms["edges"] = EdgeFleet(secret="s", urls={EDGES[0].edge_id: "http://127.0.0.1:9"})
+    result = materialize(rooms, instance)
+    assert result.success
+    assert checks_of(result)[EDGES_ANSWERED] is False
+    assert "does not answer" in metadata_of(result)["notes"]
+
+
+def test_what_edges_say_counts_more_than_the_seeds():
+    objects = make_objects()
+    inventory = msgspec.convert(
+        {
+            "edge_id": EDGES[0].edge_id,
+            "generation": 3,
+            "plan_id": "old",
+            "capacity_bytes": 4_000,
+            "placed_bytes": 305,
+            "cached_bytes": 0,
+            "complete": {"t-03": {"480p": [0], "manifest": [0], "8640p": [0]}, "gone": {"480p": [0]}},
+        },
+        type=EdgeInventory,
+    )
+    answers = {EDGES[0].edge_id: EdgeAnswer(edge_id=EDGES[0].edge_id, inventory=inventory)}
+    edges, resident, silent = describe_edges(EDGES, answers, objects)
+    capacities = dict(edges.select("edge_id", "capacity_bytes").iter_rows())
+    assert capacities[EDGES[0].edge_id] == 4_000
+    assert capacities[EDGES[1].edge_id] == EDGES[1].capacity_share * objects["size_bytes"].sum()
+    assert resident.select(BLOCK).sort("rung").rows() == [("t-03", "p1", "480p", 0), ("t-03", "p1", "manifest", 0)]
+    assert len(silent) == 1
+    assert EDGES[1].edge_id in silent[0]
