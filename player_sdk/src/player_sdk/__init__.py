@@ -42,6 +42,7 @@ from player_sdk.models import (
 )
 from player_sdk.report import SessionReport
 from player_sdk.session import PlaybackSettings, Session
+from player_sdk.sync import SyncPlayer
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http_transport
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "Stalled",
     "Started",
     "Switched",
+    "SyncPlayer",
     "SystemClock",
     "ThroughputAbr",
     "Title",

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 
 from player_sdk.abr.interface import AbrState, linear_qualities
 from player_sdk.buffer import PlaybackBuffer
-from player_sdk.playlist.model import ByteRange, MediaPlaylist, Segment
+from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, ByteRange, MediaPlaylist, Segment
 from player_sdk.tracks import Selection, segment_sizes
-
-UNDECLARED_BITRATE_BPS = 1.0
-"""Stands in the ladder where a bare media playlist declares no bit rate."""
 
 _NOMINAL_SEGMENT_S = 4.0
 
@@ -52,6 +49,10 @@ class PlayingMedia:
     def all_loaded(self) -> bool:
         """Whether the last video segment is in the buffer."""
         return self.next_index >= len(self.reference.segments)
+
+    def nearest_rung(self, rung: int) -> int:
+        """A rung of the ladder."""
+        return min(max(rung, 0), len(self.playlists) - 1)
 
     def start_at(self, start_s: float, watch_s: float) -> None:
         """Set the playhead and the places to load from; a start at or after the end starts over."""

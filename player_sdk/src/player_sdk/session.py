@@ -36,18 +36,8 @@ from player_sdk.events import (
 from player_sdk.heartbeat import BeatKind, EndReason
 from player_sdk.loader import PathwayLoader, Resource, RetrySettings
 from player_sdk.models import PlaybackPlan, Viewer
-from player_sdk.playing_media import UNDECLARED_BITRATE_BPS, PlayingMedia
-from player_sdk.playlist import (
-    ByteRange,
-    MediaPlaylist,
-    Presentation,
-    Segment,
-    Track,
-    is_multivariant,
-    parse_media,
-    parse_mpd,
-    parse_multivariant,
-)
+from player_sdk.playing_media import PlayingMedia
+from player_sdk.playlist import ByteRange, MediaPlaylist, Presentation, Segment, Track, parse_manifest, parse_media
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
 from player_sdk.tracks import select_tracks
@@ -233,7 +223,7 @@ class Session:
         opening = media.opening_state(
             buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps
         )
-        await self._playlist_of(media, self._abr.choose(opening).rung)
+        await self._playlist_of(media, media.nearest_rung(self._abr.choose(opening).rung))
         if selection.audio is not None:
             media.audio_playlist = await self._load_playlist(selection.audio)
         media.start_at(self._start_s, self._watch_s)
@@ -241,26 +231,14 @@ class Session:
         return media
 
     async def _load_presentation(self) -> Presentation:
-        """Read whatever manifest there is; a bare media playlist becomes a ladder of one rung."""
+        """The manifest that is wanted, or else the one that there is."""
         paths = [self.plan.hls_path, self.plan.dash_path]
         if self._settings.protocol == "dash":
             paths.reverse()
         path = paths[0] or paths[1]
         if not path:
             raise PlaylistError("the playback plan names no manifest")
-        text = await self._fetch_text(path)
-        if text.lstrip("\ufeff \r\n").startswith("<"):
-            return parse_mpd(text, path)
-        if is_multivariant(text):
-            return parse_multivariant(text, path)
-        only = Track(
-            kind="video",
-            rung="only",
-            bitrate_bps=UNDECLARED_BITRATE_BPS,
-            peak_bitrate_bps=UNDECLARED_BITRATE_BPS,
-            media=parse_media(text, path),
-        )
-        return Presentation(video=(only,))
+        return parse_manifest(await self._fetch_text(path), path)
 
     async def _load_playlist(self, track: Track) -> MediaPlaylist:
         if track.media is not None:
@@ -297,7 +275,7 @@ class Session:
         )
         await self._idle(min(decision.wait_s, media.buffer.ahead_s))
         if not self._over():
-            await self._load_video(media, decision.rung)
+            await self._load_video(media, media.nearest_rung(decision.rung))
             await self._load_audio(media)
             self._arrived(media)
 

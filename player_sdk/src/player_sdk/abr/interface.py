@@ -78,7 +78,10 @@ class AbrState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """Which rung to ask for, after waiting ``wait_s`` (the buffer drains meanwhile)."""
+    """Which rung to ask for, after waiting ``wait_s`` (the buffer drains meanwhile).
+
+    A rung that the ladder does not have is taken for the nearest that it has.
+    """
 
     rung: int
     wait_s: float = 0.0

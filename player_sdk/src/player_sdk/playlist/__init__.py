@@ -2,6 +2,7 @@
 
 from player_sdk.playlist.dash import parse_mpd
 from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
+from player_sdk.playlist.manifest import parse_manifest
 from player_sdk.playlist.model import ByteRange, MediaPlaylist, Presentation, Segment, Track
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Segment",
     "Track",
     "is_multivariant",
+    "parse_manifest",
     "parse_media",
     "parse_mpd",
     "parse_multivariant",

@@ -16,6 +16,9 @@ from typing import Literal
 MAX_SEGMENTS = 100_000
 """More segments than any film has; a manifest that asks for more is refused instead of filling the memory."""
 
+UNDECLARED_BITRATE_BPS = 1.0
+"""Stands in the ladder where a bare media playlist declares no bit rate."""
+
 _RUNG_NAME = re.compile(r"^\d{2,5}p\w*$")
 
 

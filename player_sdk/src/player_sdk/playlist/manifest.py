@@ -1,0 +1,32 @@
+"""Any manifest: finds out what a text is, and reads it."""
+
+from __future__ import annotations
+
+from player_sdk.playlist.dash import parse_mpd
+from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
+from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, Presentation, Track
+
+
+def parse_manifest(text: str, base_uri: str = "") -> Presentation:
+    """Read an MPD, a multivariant playlist, or a bare media playlist (which becomes a ladder of one rung).
+
+    Args:
+        text: The manifest.
+        base_uri: Its own URI or path, against which relative ones are resolved.
+
+    Raises:
+        PlaylistError: None of the three, or one that cannot be played.
+    """
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return parse_mpd(text.lstrip("\ufeff \t\r\n"), base_uri)
+    if is_multivariant(text):
+        return parse_multivariant(text, base_uri)
+    media = parse_media(text, base_uri)
+    only = Track(
+        kind="video",
+        rung="only",
+        bitrate_bps=UNDECLARED_BITRATE_BPS,
+        peak_bitrate_bps=UNDECLARED_BITRATE_BPS,
+        media=media,
+    )
+    return Presentation(video=(only,), duration_s=media.duration_s)

@@ -1,0 +1,144 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from player_sdk.playlist import ByteRange, is_multivariant, parse_manifest, parse_media, parse_multivariant
+
+from player_sdk import PlaylistError
+
+MASTER = """#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-CONTENT-STEERING:SERVER-URI="/steer?x=1,2",PATHWAY-ID="edge-1"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="English, main",LANGUAGE="en",DEFAULT=YES,URI="audio-en.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=3000000,AVERAGE-BANDWIDTH=2500000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=25.000,AUDIO="audio"
+720p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS="avc1.64000d,mp4a.40.2",RESOLUTION=426x240,AUDIO="audio"
+240p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=128000,CODECS="mp4a.40.2",AUDIO="audio"
+audio-en.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=90000,URI="720p-iframes.m3u8"
+"""
+
+MEDIA = """#EXTM3U
+#EXT-X-TARGETDURATION:4
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-MAP:URI="../../r/ab/init.mp4",BYTERANGE="812@0"
+#EXT-X-BITRATE:800
+#EXTINF:4.000,a title, with a comma
+../../r/ab/seg-1.m4s
+#EXTINF:4.000,
+#EXT-X-BYTERANGE:1000@200
+big.mp4
+#EXTINF:2.5,
+#EXT-X-BYTERANGE:500
+big.mp4
+#EXT-X-ENDLIST
+"""
+
+
+def test_variants_come_by_ascending_bit_rate_with_their_attributes():
+    title = parse_multivariant(MASTER, "/media/t/p/1/master.m3u8")
+    assert [track.rung for track in title.video] == ["240p", "720p"]
+    top = title.video[1]
+    assert (top.bitrate_bps, top.peak_bitrate_bps, top.width, top.height, top.frame_rate) == (
+        2.5e6,
+        3e6,
+        1280,
+        720,
+        25.0,
+    )
+    assert top.codecs == ("avc1.64001f", "mp4a.40.2")
+    assert top.uri == "/media/t/p/1/720p.m3u8"
+    assert title.audio[0].uri == "/media/t/p/1/audio-en.m3u8"
+    assert title.audio[0].audio_group == top.audio_group == "audio"
+    assert (title.steering_uri, title.steering_pathway) == ("/steer?x=1,2", "edge-1")
+
+
+def test_segments_follow_each_other_with_ranges_and_sizes():
+    media = parse_media(MEDIA, "/media/t/p/1/720p.m3u8")
+    assert media.init_uri == "/media/t/r/ab/init.mp4"
+    assert media.init_range == ByteRange(offset=0, length=812)
+    assert [segment.start_s for segment in media.segments] == [0.0, 4.0, 8.0]
+    assert media.segments[0].uri == "/media/t/r/ab/seg-1.m4s"
+    assert media.segments[0].size_bytes == 400_000  # 800 kbit/s for 4 s
+    assert media.segments[1].byte_range == ByteRange(offset=200, length=1000)
+    assert media.segments[2].byte_range == ByteRange(offset=1200, length=500)
+    assert media.segments[2].byte_range.header() == "bytes=1200-1699"
+    assert media.ended
+    assert media.duration_s == 10.5
+
+
+@pytest.mark.parametrize(
+    ("position_s", "index"), [(0.0, 0), (3.9, 0), (3.9999, 1), (4.0, 1), (10.4, 2), (10.5, 3), (99.0, 3)]
+)
+def test_a_position_finds_its_segment(position_s, index):
+    assert parse_media(MEDIA).index_at(position_s) == index
+
+
+def test_rungs_of_one_height_are_told_apart_by_bit_rate():
+    two = (
+        MASTER.replace("RESOLUTION=426x240", "RESOLUTION=1280x720")
+        .replace("240p.m3u8", "low.m3u8")
+        .replace("\n720p.m3u8", "\nhigh.m3u8")
+    )
+    assert [track.rung for track in parse_multivariant(two).video] == ["720p-500k", "720p-2500k"]
+
+
+def test_a_bare_media_playlist_is_a_ladder_of_one():
+    title = parse_manifest(MEDIA, "http://h/x.m3u8")
+    assert [len(track.media.segments) for track in title.video] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "#EXTM3U"),
+        ("<html>", "#EXTM3U"),
+        ("#EXTM3U\n", "no segments"),
+        ("#EXTM3U\nseg.m4s", "without EXTINF"),
+        ("#EXTM3U\n#EXTINF:abc,\nseg", "not a number"),
+        ("#EXTM3U\n#EXTINF:-1,\nseg", "not a number"),
+        ("#EXTM3U\n#EXTINF:nan,\nseg", "not a number"),
+        ("#EXTM3U\n#EXTINF:1e30,\nseg", "not a number"),
+        ("#EXTM3U\n#EXTINF:4,\n#EXT-X-BYTERANGE:x\nseg", "byte range"),
+        ("#EXTM3U\n#EXTINF:4,\n#EXT-X-BYTERANGE:5\nseg", "without offset"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXTINF:4,\nseg', "encrypted"),
+        (MASTER, "multivariant"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_with_its_reason(text, complaint):
+    with pytest.raises(PlaylistError, match=complaint):
+        parse_media(text)
+
+
+def test_a_multivariant_playlist_without_video_is_refused():
+    with pytest.raises(PlaylistError, match="no video variant"):
+        parse_multivariant('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="mp4a.40.2"\na.m3u8')
+
+
+LINES = st.sampled_from([*MASTER.splitlines(), *MEDIA.splitlines(), "#EXTM3U"])
+NOISE = st.text(max_size=30)
+BROKEN = st.lists(st.one_of(LINES, NOISE, st.tuples(LINES, NOISE).map("".join)), max_size=25).map("\n".join)
+
+
+@given(text=BROKEN.map(lambda body: f"#EXTM3U\n{body}"))
+def test_whatever_a_server_sends_a_parser_answers_or_refuses(text):
+    for parse in (parse_media, parse_multivariant, parse_manifest):
+        try:
+            result = parse(text, "/media/x/p/1/master.m3u8")
+        except PlaylistError:
+            continue
+        assert result
+    is_multivariant(text)
+
+
+@given(durations=st.lists(st.floats(0.01, 20), min_size=1, max_size=40), position_s=st.floats(0, 900))
+def test_every_position_before_the_end_is_in_the_segment_that_is_found(durations, position_s):
+    text = "#EXTM3U\n" + "".join(f"#EXTINF:{duration:.6f},\ns{n}\n" for n, duration in enumerate(durations))
+    media = parse_media(text)
+    index = media.index_at(position_s)
+    if index < len(media.segments):
+        segment = media.segments[index]
+        assert segment.start_s - 2e-3 <= position_s <= segment.end_s + 2e-3
+    else:
+        assert position_s >= media.duration_s - 2e-3

@@ -1,0 +1,376 @@
+"""Sessions of the real player on a virtual clock, with figures that can be worked out by hand."""
+
+import asyncio
+import random
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from player_sdk.abr import Decision
+from player_sdk.testing import FakeEdge, FakeOrigin, FakeTitle, fake_player
+
+from player_sdk import (
+    Ended,
+    Link,
+    PathwayLink,
+    PathwaySwitched,
+    PlaybackSettings,
+    Player,
+    PlayerError,
+    RequestFailed,
+    SegmentAbandoned,
+    SegmentDownloaded,
+    Stalled,
+    Started,
+    Switched,
+    ThroughputAbr,
+    TitleNotFound,
+    Viewer,
+)
+
+ONE_RUNG = FakeTitle(duration_s=12.0, ladder={"240p": 800_000}, audio_bps=0)
+
+
+class AlwaysRung:
+    """A policy without a will."""
+
+    def __init__(self, rung=0, lower=None):
+        self.rung, self.lower, self.samples = rung, lower, []
+
+    def choose(self, state):
+        return Decision(rung=self.rung)
+
+    def observe(self, sample):
+        self.samples.append(sample)
+
+    def abandon(self, state, rung, received_bytes, elapsed_s):
+        return self.lower
+
+
+def play(origin, *, title_id="film", watch_s=None, patience_s=None, start_s=None, max_height=None, **player):
+    """One session; returns its events (the report is in the last) and the clock's seconds at its end."""
+
+    async def run():
+        async with fake_player(origin, **player) as one:
+            session = await one.play(title_id, start_s=start_s, max_height=max_height)
+            events = [event async for event in session.events(watch_s, patience_s=patience_s)]
+            return events, one.clock.now()
+
+    return asyncio.run(run())
+
+
+def of(kind, events):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def media_bytes(title, *paths):
+    return sum(len(title.resource(path)[0]) for path in paths)
+
+
+def test_startup_is_the_sum_of_its_requests():
+    title = FakeTitle(ladder={"240p": 400_000})
+    events, _ = play(FakeOrigin([title]), link=Link.constant(8e6, latency_s=0.1))
+    needed = ["p/1/master.m3u8", "p/1/240p.m3u8", "p/1/audio-en.m3u8"]
+    needed += [f"r/{rung}/{name}" for rung in ("240p", "audio-en") for name in ("init.mp4", "seg-00001.m4s")]
+    expected_s = len(needed) * 0.1 + media_bytes(title, *needed) / 1e6
+    assert of(Started, events) == [Started(startup_s=pytest.approx(expected_s), rung="240p")]
+
+
+def test_a_line_of_half_the_bit_rate_stalls_for_as_long_as_it_plays():
+    events, end_s = play(FakeOrigin([ONE_RUNG]), link=Link.constant(400_000), beats=None)
+    report = events[-1].report
+    assert [(stall.position_s, stall.duration_s) for stall in of(Stalled, events)] == [
+        (4.0, pytest.approx(4.0)),
+        (8.0, pytest.approx(4.0)),
+    ]
+    assert (report.played_s, report.rebuffer_s, report.stalls) == (pytest.approx(12.0), pytest.approx(8.0), 2)
+    assert report.rebuffer_ratio == pytest.approx(0.4)
+    assert report.mean_bitrate_bps == pytest.approx(800_000)
+    assert end_s == pytest.approx(report.startup_s + 12.0 + 8.0)
+    assert report.end_reason == "completed"
+
+
+def test_a_fast_line_never_stalls_and_the_buffer_stays_bounded():
+    events, end_s = play(FakeOrigin([FakeTitle(duration_s=120.0)]), settings=PlaybackSettings(buffer_max_s=20.0))
+    report = events[-1].report
+    assert report.rebuffer_s == 0.0
+    assert end_s == pytest.approx(report.startup_s + 120.0)
+    levels = [event.buffer_s for event in of(SegmentDownloaded, events)]
+    assert 15.0 < max(levels) <= 24.0  # the bound, and the segment asked for just below it
+
+
+def test_a_viewer_who_stops_has_watched_exactly_so_much():
+    events, end_s = play(FakeOrigin(), watch_s=9.5)
+    report = events[-1].report
+    assert (report.played_s, report.end_reason) == (pytest.approx(9.5), "stopped")
+    assert report.startup_s + 9.5 <= end_s < report.startup_s + 9.5 + 0.3, "within a piece of a download"
+
+
+def test_a_viewer_without_patience_leaves_before_the_first_frame():
+    origin = FakeOrigin()
+    events, end_s = play(origin, link=Link.constant(1000, latency_s=0.5), patience_s=3.0)
+    report = events[-1].report
+    assert (report.startup_s, report.played_s, report.end_reason) == (None, 0.0, "abandoned")
+    assert 3.0 <= end_s < 3.5
+    assert [(beat.kind, beat.end_reason, beat.startup_s) for beat in origin.beats] == [("end", "abandoned", None)]
+
+
+def test_playback_resumes_where_the_server_says_or_the_caller_wants():
+    events, _ = play(FakeOrigin(plan={"resume_position_s": 21.0}))
+    assert of(SegmentDownloaded, events)[0].index == 5
+    assert events[-1].report.played_s == pytest.approx(19.0)
+    events, _ = play(FakeOrigin(plan={"resume_position_s": 21.0}), start_s=0.0)
+    assert events[-1].report.played_s == pytest.approx(40.0)
+    events, _ = play(FakeOrigin(plan={"resume_position_s": 40.0}))
+    assert events[-1].report.played_s == pytest.approx(40.0), "a title seen to its end starts over"
+
+
+def test_the_ladder_is_cut_to_device_and_wish():
+    def rungs(**kwargs):
+        events, _ = play(FakeOrigin(), abr=lambda: AlwaysRung(9), link=Link.constant(1e9), **kwargs)
+        return {event.rung for event in of(SegmentDownloaded, events) if event.kind == "video"}
+
+    assert rungs() == {"1080p"}
+    assert rungs(viewer=Viewer(viewer_id="v-1", region_id="r", device="mobile")) == {"720p"}
+    assert rungs(max_height=500) == {"480p"}
+    assert rungs(max_height=100) == {"240p"}
+
+
+def test_the_first_rung_follows_the_servers_wish():
+    events, _ = play(FakeOrigin(plan={"startup_bitrate_bps": 2_700_000}))
+    assert of(Started, events)[0].rung == "720p"
+
+
+def test_dash_plays_like_hls():
+    hls, _ = play(FakeOrigin(), abr=AlwaysRung)
+    dash, _ = play(FakeOrigin(), abr=AlwaysRung, settings=PlaybackSettings(protocol="dash"))
+    pick = [(event.kind, event.index, event.rung, event.size_bytes) for event in of(SegmentDownloaded, hls)]
+    assert pick == [(event.kind, event.index, event.rung, event.size_bytes) for event in of(SegmentDownloaded, dash)]
+    assert dash[-1].report.played_s == pytest.approx(40.0)
+
+
+def test_an_edge_that_goes_down_is_left_in_the_middle_of_a_segment_list():
+    events, _ = play(
+        FakeOrigin([FakeTitle(duration_s=120.0)]),
+        pathways={"edge-1.test": PathwayLink(outages=((20.0, 1e6),), connect_timeout_s=2.0)},
+        settings=PlaybackSettings(steering_after_s=1e6),
+    )
+    report = events[-1].report
+    assert of(PathwaySwitched, events) == [PathwaySwitched(old_id="edge-1", new_id="origin", reason="failure")]
+    assert len(of(RequestFailed, events)) == 1
+    assert report.pathways == ["edge-1", "origin"]
+    assert (report.played_s, report.rebuffer_s, report.end_reason) == (pytest.approx(120.0), 0.0, "completed")
+    indices = [event.index for event in of(SegmentDownloaded, events) if event.kind == "video"]
+    assert indices == list(range(30)), "nothing is loaded twice or left out"
+
+
+@pytest.mark.parametrize("answer", [404, 500, 503])
+def test_one_bad_answer_costs_one_request(answer):
+    once = iter([answer])
+
+    def fault(request):
+        if request.url.path.endswith("seg-00003.m4s") and request.url.host == "edge-1.test":
+            return next((httpx.Response(status) for status in once), None)
+        return None
+
+    events, _ = play(FakeOrigin(fault=fault))
+    assert [event.code for event in of(RequestFailed, events)] == [f"http-{answer}"]
+    assert events[-1].report.end_reason == "completed"
+    assert events[-1].report.errors == [f"http-{answer}: {of(RequestFailed, events)[0].message}"]
+
+
+def test_when_nothing_answers_the_session_fails_after_its_retries():
+    origin = FakeOrigin(fault=lambda request: httpx.Response(500) if "/media/" in request.url.path else None)
+    events, end_s = play(origin)
+    report = events[-1].report
+    assert isinstance(events[-1], Ended)
+    assert (report.end_reason, report.startup_s) == ("failed", None)
+    assert len(of(RequestFailed, events)) == 6
+    assert 1.0 < end_s < 60.0, "it waited between rounds, and not for ever"
+    kinds = [beat.kind for beat in origin.beats]
+    assert kinds == ["error", "end"]
+    assert origin.beats[0].errors[-1].fatal
+    assert sum(error.fatal for beat in origin.beats for error in beat.errors) == 1
+
+
+def test_a_broken_manifest_fails_the_session_and_not_the_caller():
+    def fault(request):
+        return httpx.Response(200, content=b"<html>") if request.url.path.endswith("240p.m3u8") else None
+
+    events, _ = play(FakeOrigin(fault=fault))
+    assert events[-1].report.end_reason == "failed"
+    assert "playlist: not an HLS playlist" in events[-1].report.errors[0]
+
+
+def test_an_abandoned_download_is_counted_and_asked_for_lower():
+    policy = AlwaysRung(rung=3, lower=1)
+    events, _ = play(FakeOrigin(), abr=lambda: policy, link=Link.constant(4e6))
+    report = events[-1].report
+    dropped = of(SegmentAbandoned, events)
+    assert len(dropped) == 10
+    assert {event.rung for event in dropped} == {"1080p"}
+    assert all(event.duration_s == pytest.approx(0.25) for event in dropped)
+    assert {event.rung for event in of(SegmentDownloaded, events) if event.kind == "video"} == {"480p"}
+    assert report.switches == 0, "a rung that was never shown is no switch"
+    assert [sample.abandoned for sample in policy.samples[:2]] == [True, False]
+    assert report.size_bytes > 10 * (600_000 + 125_000 * 0.9)
+
+
+def test_placed_cached_and_missed_bytes_are_told_apart():
+    edge = FakeEdge(placed=lambda path: "/r/240p/" in path, upstream_s=0.3)
+    edge.pulled.add("/media/film/r/audio-en/seg-00001.m4s")
+    origin = FakeOrigin(edges={"edge-1": edge})
+    events, _ = play(origin, abr=AlwaysRung)
+    report = events[-1].report
+    assert report.first_segment_local is True
+    assert report.size_bytes_placed == 800 + 10 * 200_000
+    assert report.size_bytes_cached == 50_000
+    deliveries = [delivery for beat in origin.beats for delivery in beat.deliveries]
+    assert sum(delivery.size_bytes for delivery in deliveries) == report.size_bytes
+    assert sum(delivery.size_bytes_placed for delivery in deliveries) == report.size_bytes_placed
+    assert sum(delivery.size_bytes_cached for delivery in deliveries) == report.size_bytes_cached
+    assert sum(delivery.requests_placed for delivery in deliveries) == 11
+    assert sum(delivery.requests_cached for delivery in deliveries) == 1
+    assert sum(delivery.requests for delivery in deliveries) == len(origin.paths("edge-1.test"))
+
+
+def test_the_way_to_the_upstream_is_paid_on_the_first_visit_only():
+    origin = FakeOrigin(edges={"edge-1": FakeEdge(upstream_s=0.5)})
+    first, _ = play(origin, abr=AlwaysRung)
+    second, _ = play(origin, abr=AlwaysRung)
+    saved_s = first[-1].report.startup_s - second[-1].report.startup_s
+    assert saved_s == pytest.approx(7 * 0.5)
+    assert (first[-1].report.first_segment_local, second[-1].report.first_segment_local) == (False, True)
+
+
+def test_an_origin_says_nothing_about_caches():
+    events, _ = play(FakeOrigin(edges={"origin": None}))
+    assert events[-1].report.first_segment_local is None
+
+
+def test_leaving_the_loop_ends_the_session_when_the_player_closes():
+    origin = FakeOrigin()
+
+    async def run():
+        async with fake_player(origin) as player:
+            session = await player.play("film")
+            async for event in session.events():
+                if isinstance(event, SegmentDownloaded) and event.index == 2:
+                    break
+        return session.report
+
+    report = asyncio.run(run())
+    assert report.end_reason == "stopped"
+    assert origin.beats[-1].end_reason == "stopped"
+    assert sum(beat.kind == "end" for beat in origin.beats) == 1
+
+
+def test_a_session_can_be_stopped_from_outside_and_plays_once():
+    async def run():
+        async with fake_player(FakeOrigin()) as player:
+            session = await player.play("film")
+            async for event in session.events():
+                if isinstance(event, Started):
+                    session.stop()
+            with pytest.raises(PlayerError, match="once"):
+                await session.watch()
+            return session.report
+
+    assert asyncio.run(run()).end_reason == "stopped"
+
+
+def test_an_unknown_title_raises():
+    with pytest.raises(TitleNotFound, match="no title nothing"):
+        play(FakeOrigin(), title_id="nothing")
+
+
+def test_what_one_session_measured_helps_the_next():
+    origin = FakeOrigin()
+
+    async def run():
+        async with fake_player(origin) as player:
+            for _ in range(2):
+                await (await player.play("film")).watch(watch_s=8.0)
+
+    asyncio.run(run())
+    wishes = [msgspec.json.decode(r.content) for r in origin.requests if r.url.path == "/v1/playback/sessions"]
+    assert "throughput_bps" not in wishes[0]
+    assert wishes[1]["throughput_bps"] == pytest.approx(10e6, rel=0.1)
+
+
+def test_cmcd_is_sent_when_wanted():
+    origin = FakeOrigin()
+    play(origin, settings=PlaybackSettings(cmcd=True))
+    request = next(r for r in origin.requests if r.url.path.endswith("240p/seg-00001.m4s"))
+    assert request.headers["CMCD-Object"] == "br=400,d=4000,ot=v,tb=5000"
+    assert 'sid="session-1"' in request.headers["CMCD-Session"]
+    assert "su" in request.headers["CMCD-Request"].split(",")
+
+
+def test_any_url_plays_without_an_api():
+    async def run():
+        async with Player(transport=FakeOrigin(), clock=fake_player(FakeOrigin()).clock) as player:
+            with pytest.raises(PlayerError, match="api_url"):
+                await player.home()
+            with pytest.raises(PlayerError, match="absolute"):
+                player.open_url("film.m3u8")
+            return await player.open_url("http://origin.test/media/film/p/1/master.m3u8").watch()
+
+    report = asyncio.run(run())
+    assert (report.title_id, report.end_reason, report.beats_sent) == ("master.m3u8", "completed", 0)
+
+
+def flaky(seed):
+    rng = random.Random(seed)
+    return lambda request: httpx.Response(502) if "/media/" in request.url.path and rng.random() < 0.15 else None
+
+
+def test_the_same_seed_gives_the_same_session():
+    def once(seed):
+        events, end_s = play(
+            FakeOrigin([FakeTitle(duration_s=60.0)], fault=flaky(1)), link=Link([(5, 3e6), (5, 4e5)]), seed=seed
+        )
+        return msgspec.json.encode(events[-1].report), end_s
+
+    assert once(7) == once(7)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    trace=st.lists(st.tuples(st.floats(0.5, 15), st.floats(1e5, 2e7)), min_size=1, max_size=6),
+    latency_s=st.floats(0, 0.4),
+    fault_seed=st.none() | st.integers(0, 99),
+    watch_s=st.none() | st.floats(1, 60),
+)
+def test_time_and_heartbeats_add_up_on_any_line(trace, latency_s, fault_seed, watch_s):
+    origin = FakeOrigin(fault=flaky(fault_seed) if fault_seed is not None else None)
+    events, end_s = play(origin, link=Link(trace, latency_s=latency_s), watch_s=watch_s)
+    report, beats = events[-1].report, origin.beats
+    assert [beat.seq for beat in beats] == list(range(len(beats)))
+    assert sum(beat.startup_s is not None for beat in beats) == (report.startup_s is not None)
+    assert sum(run.played_s for beat in beats for run in beat.runs) == pytest.approx(report.played_s, abs=1e-6)
+    assert sum(stall.duration_s for beat in beats for stall in beat.stalls) == pytest.approx(
+        report.rebuffer_s, abs=1e-6
+    )
+    assert sum(beat.switches for beat in beats) == report.switches
+    assert sum(d.size_bytes for beat in beats for d in beat.deliveries) == report.size_bytes
+    assert [beat.end_reason for beat in beats if beat.end_reason] == [report.end_reason]
+    if report.startup_s is not None:
+        if report.end_reason != "stopped":
+            assert end_s == pytest.approx(report.startup_s + report.played_s + report.rebuffer_s, abs=1e-5)
+        if report.end_reason != "failed":
+            assert report.played_s == pytest.approx(min(watch_s or 40.0, 40.0), abs=1e-6)
+    assert len(of(Switched, events)) >= report.switches
+
+
+def test_the_policy_learns_who_had_the_bytes():
+    policy = AlwaysRung()
+    play(FakeOrigin(edges={"edge-1": FakeEdge(placed=lambda path: "seg-00002" in path)}), abr=lambda: policy)
+    assert [sample.from_cache for sample in policy.samples[:3]] == [False, True, False]
+
+
+def test_references_play_too():
+    events, _ = play(FakeOrigin(), abr=ThroughputAbr)
+    assert events[-1].report.end_reason == "completed"
