@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 RELOAD_TIMEOUT_S = 15.0
 
 
-class ServingPlane(dg.ConfigurableResource):
+class ServingPlane(dg.ConfigurableResource[None]):
     """The control API at ``control_url``. It polls the pointer anyway; a reload only makes it look at once."""
 
     control_url: str
