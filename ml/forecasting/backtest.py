@@ -20,7 +20,7 @@ from ml.forecasting.fallback import persistence
 from ml.forecasting.features import base_expectation, view_origin
 from ml.forecasting.forecast import FALLBACK, MODEL
 from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings, predict, train
-from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, build_panel
+from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, IntArray, build_panel
 from ml.forecasting.quantiles import QUANTILES
 
 logger = logging.getLogger(__name__)
@@ -296,9 +296,10 @@ class _Scores:
         return table
 
 
-def _top(values: FloatArray, count: int) -> FloatArray:
+def _top(values: FloatArray, count: int) -> IntArray:
     order = np.argsort(-values, kind="stable")[:count]
-    return order[values[order] > 0]
+    positive: IntArray = order[values[order] > 0]
+    return positive
 
 
 def _ratio(part: float, whole: float) -> float:

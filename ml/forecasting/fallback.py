@@ -75,7 +75,8 @@ def expect(panel: DemandPanel, level: Level, horizon: int) -> FloatArray:
     target = panel.periods - 1 + horizon
     age = target - panel.release_period
     season = level.movement.season_factor[panel.season(target)]
-    return level.sessions * level.movement.age_factor(age)[None, :] * season
+    expected: FloatArray = level.sessions * level.movement.age_factor(age)[None, :] * season
+    return expected
 
 
 def persistence(panel: DemandPanel) -> FloatArray:
@@ -84,7 +85,8 @@ def persistence(panel: DemandPanel) -> FloatArray:
     observed = np.nonzero(panel.observed)[0][-window:]
     if len(observed) == 0:
         return np.zeros(panel.values.shape[:2])
-    return panel.values[:, :, observed].mean(axis=2)
+    mean: FloatArray = panel.values[:, :, observed].mean(axis=2)
+    return mean
 
 
 def region_similarity(taste: FloatArray) -> FloatArray:
@@ -97,7 +99,8 @@ def region_similarity(taste: FloatArray) -> FloatArray:
     cosine = (taste / np.maximum(norm, 1e-9)) @ (taste / np.maximum(norm, 1e-9)).T
     np.fill_diagonal(cosine, 0.0)
     weight = cosine**2
-    return weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    normalised: FloatArray = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    return normalised
 
 
 def _open(panel: DemandPanel) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -13,8 +14,8 @@ from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings
 from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, build_panel
 from ml.forecasting.quantiles import POISSON_LIKE
 
-MODEL = "lightgbm"
-FALLBACK = "persistence-decay"
+MODEL: Final = "lightgbm"
+FALLBACK: Final = "persistence-decay"
 
 FORECAST_SCHEMA = {
     "region_id": pl.String,

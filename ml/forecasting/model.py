@@ -237,7 +237,8 @@ def _boost(
 
 def _predict(booster: lgb.Booster, features: FloatArray, base: FloatArray) -> FloatArray:
     factor = np.asarray(booster.predict(features, raw_score=True, num_threads=1))
-    return np.exp(np.clip(factor, -6.0, 4.0)) * np.maximum(base, BASE_FLOOR)
+    expected: FloatArray = np.exp(np.clip(factor, -6.0, 4.0)) * np.maximum(base, BASE_FLOOR)
+    return expected
 
 
 def _concatenate(parts: list[_Rows]) -> _Rows:

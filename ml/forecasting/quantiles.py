@@ -62,4 +62,5 @@ def _weighted_quantiles(values: FloatArray, weight: FloatArray) -> FloatArray:
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order]) / weight.sum()
     at = np.searchsorted(reached, QUANTILES).clip(max=len(values) - 1)
-    return values[order][at]
+    quantiles: FloatArray = values[order][at]
+    return quantiles

@@ -69,18 +69,20 @@ def _season_factors(panel: DemandPanel) -> FloatArray:
     for season in range(length):
         days = panel.observed & (seasons == season)
         factor[season] = (totals[days].sum() / level + SEASON_PRIOR_PERIODS) / (days.sum() + SEASON_PRIOR_PERIODS)
-    return factor / factor.mean()
+    normalised: FloatArray = factor / factor.mean()
+    return normalised
 
 
 def _log_decay(panel: DemandPanel, by_title: FloatArray) -> FloatArray:
     bands = len(AGE_BAND_STARTS)
-    later, now = np.zeros(bands), np.zeros(bands)
+    later: FloatArray = np.zeros(bands)
+    now: FloatArray = np.zeros(bands)
     if panel.periods > 1:
         age = ages(panel)[:, :-1]
         band = np.searchsorted(AGE_BAND_STARTS, np.where(np.isnan(age), OLDEST_AGE, np.maximum(age, 0)), "right") - 1
         counted = ((age >= 0) | np.isnan(age)) & (panel.observed[:-1] & panel.observed[1:])[None, :]
-        later = np.bincount(band[counted], by_title[:, 1:][counted], minlength=bands)
-        now = np.bincount(band[counted], by_title[:, :-1][counted], minlength=bands)
+        np.add.at(later, band[counted], by_title[:, 1:][counted])
+        np.add.at(now, band[counted], by_title[:, :-1][counted])
     ratio = (later + DECAY_PRIOR_SESSIONS) / (now + DECAY_PRIOR_SESSIONS)
     # the last band is what old titles do, so what is left is the effect of age and not the platform's growth
     step = np.clip(ratio / ratio[-1], 0.5, 1.5)

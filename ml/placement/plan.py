@@ -173,7 +173,7 @@ def plan(
     worth = requests * np.where(blocks.group == 0, settings.start_bonus, 1.0)
     held = np.stack([_held(blocks, resident, room.edge_id) for room in rooms], axis=1)
     units = _units(blocks, share)
-    load = np.bincount(blocks.title, expected_bytes, minlength=len(blocks.titles))
+    load = np.bincount(blocks.title, expected_bytes, minlength=len(blocks.titles)).astype(np.float64)
     copies = spread_titles(load, _titles_held(blocks, held), rooms)
 
     parts, candidates, totals = [], [], []

@@ -92,7 +92,9 @@ def spread_titles(load: FloatArray, held: BoolArray, edges: tuple[EdgeRoom, ...]
         would_be = [(carried[place] + weight) / room[place] for place in range(len(usable))]
         order = sorted(range(len(usable)), key=would_be.__getitem__)
         limit = would_be[order[0]] * MOVE_TOLERANCE
-        order.sort(key=lambda place, held_by=holds[title], top=limit: not (held_by[place] and would_be[place] <= top))
+        # holders within the limit come first, each part from the least loaded on
+        stays = [held_here and ratio <= limit for held_here, ratio in zip(holds[title], would_be, strict=True)]
+        order = [place for place in order if stays[place]] + [place for place in order if not stays[place]]
         carried[order[0]] += weight
         taken: set[str] = set()
         for place in order:

@@ -48,7 +48,8 @@ class WatchThrough:
         last = len(self.reach) - 1
         tail = self.reach[-1] / self.reach[-2] if last > 0 and self.reach[-2] > 0 else PRIOR_CONTINUATION
         beyond = np.maximum(group - last, 0)
-        return self.reach[np.minimum(group, last)] * np.minimum(tail, 1.0) ** beyond
+        share: FloatArray = self.reach[np.minimum(group, last)] * np.minimum(tail, 1.0) ** beyond
+        return share
 
 
 def learn_watch_through(
