@@ -90,19 +90,23 @@ def make_content(
 ) -> SnapshotContent:
     """Titles, popularity in both regions (in opposite orders) and, by default, ``s-0001`` placed whole on north-1."""
     titles = [make_title(number) for number in range(1, title_count + 1)]
-    ranked = [
-        PopularTitle(title_id=title.title_id, score=float(title_count - place)) for place, title in enumerate(titles)
-    ]
+    ids = [title.title_id for title in titles]
     whole = {rung: [0, 1, 2] for rung in ("manifest", "artwork", "audio-en", *(rung[0] for rung in RUNGS))}
     return SnapshotContent(
         titles=titles,
-        popularity={ALL_REGIONS: ranked, NORTH: ranked, SOUTH: ranked[::-1]},
+        popularity={ALL_REGIONS: _rank(ids), NORTH: _rank(ids), SOUTH: _rank(ids[::-1])},
         topology=make_topology(base_urls),
         placement=placement if placement is not None else {NORTH_1: {"s-0001": whole}},
         placement_plan_ids={NORTH: "plan-1"},
         models=[ModelRecord(name="top-n", version="3", metric_name="ndcg_at_10", metric_value=0.153)],
         recommender_folder=recommender_folder,
     )
+
+
+def _rank(title_ids: list[str]) -> list[PopularTitle]:
+    return [
+        PopularTitle(title_id=title_id, score=float(len(title_ids) - place)) for place, title_id in enumerate(title_ids)
+    ]
 
 
 def publish_content(

@@ -6,12 +6,12 @@ import datetime as dt
 import secrets
 from collections.abc import Callable, Sequence
 
-from playback_api.domain.catalogue.availability import may_be_shown
 from playback_api.domain.catalogue.schemas import card_of
 from playback_api.domain.counters import Counters
 from playback_api.domain.home.impressions import ImpressionRecorder
 from playback_api.domain.home.rows import PageRequest, PageRow, PlacedTitle, build_rows
 from playback_api.domain.home.schemas import HomePage, HomeRow, HomeTitle
+from playback_api.domain.home.shelf import Shelves
 from playback_api.domain.profiles.services import ProfileService, strictest_age
 from playback_api.domain.served import Recommendation, Served, ServedSnapshots, Watched
 from playback_api.domain.steering.services import PathwayRouter
@@ -44,6 +44,7 @@ class HomeService:
         self._counters = counters
         self._clock = clock
         self._new_impression_id = new_impression_id
+        self._shelves = Shelves()
 
     def page(self, viewer_id: str, region_id: str, *, max_age: int | None) -> HomePage:
         """The page for a viewer now.
@@ -59,11 +60,9 @@ class HomeService:
         recommended = self._recommend(served, profile, region_id)
         rows = build_rows(
             PageRequest(
-                served=served,
+                shelf=self._shelves.shelf(served, today=today, max_age=limit, region_id=region_id),
                 profile=profile,
-                region_id=region_id,
                 today=today,
-                may_be_shown=lambda title: may_be_shown(title, today, limit),
                 recommended=recommended,
             )
         )

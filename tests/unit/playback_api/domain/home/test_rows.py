@@ -1,11 +1,13 @@
 import datetime as dt
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
-from playback_api.domain.catalogue.availability import is_suitable
+from playback_api.domain.home import exploration
 from playback_api.domain.home import rows as rows_module
 from playback_api.domain.home.rows import PageRequest, build_rows
+from playback_api.domain.home.shelf import stock_shelf
 from playback_api.domain.served import prepare_served
 from playback_api.profile import Preferences, ResumePosition, ViewerProfile, WatchedTitle
 from playback_api.snapshot import SnapshotReader
@@ -23,13 +25,7 @@ class Pick:
 
 @pytest.fixture(autouse=True)
 def _no_exploration(monkeypatch):
-    monkeypatch.setattr(rows_module, "explore", lambda ranked, pool, generator: _plain(ranked))
-
-
-def _plain(ranked):
-    from playback_api.domain.home.exploration import Placing
-
-    return [Placing(title_id=title_id, propensity=1.0) for title_id in ranked]
+    monkeypatch.setattr(rows_module, "explore", partial(exploration.explore, epsilon=0.0))
 
 
 @pytest.fixture
@@ -51,11 +47,9 @@ def profile(*, watched=(), resume=()):
     )
 
 
-def build(served, *, recommended=(), viewer=None, may_be_shown=lambda title: True, region_id="north"):
-    request = PageRequest(
-        served=served, profile=viewer or profile(), region_id=region_id, today=TODAY,
-        may_be_shown=may_be_shown, recommended=recommended,
-    )  # fmt: skip
+def build(served, *, recommended=(), viewer=None, max_age=None, region_id="north"):
+    shelf = stock_shelf(served, today=TODAY, max_age=max_age, region_id=region_id)
+    request = PageRequest(shelf=shelf, profile=viewer or profile(), today=TODAY, recommended=recommended)
     return {row.row_id: row for row in build_rows(request)}
 
 
@@ -110,7 +104,7 @@ def test_genres_that_the_viewer_watches_come_first(served):
 
 
 def test_titles_that_may_not_be_shown_are_in_no_row(served):
-    page = build(served, may_be_shown=lambda title: is_suitable(title, 12), recommended=[Pick("s-0007")])
+    page = build(served, max_age=12, recommended=[Pick("s-0007")])
     assert "s-0007" not in {title_id for row in page.values() for title_id in ids(row)}
 
 
