@@ -167,7 +167,7 @@ def _trainset(interactions: Interactions) -> surprise.Trainset:
 
 def _implicit_factors(fitted: surprise.SVDpp, trainset: surprise.Trainset) -> NDArray[np.float64]:
     """What the mere choice of titles adds to each viewer's factors in SVD++."""
-    added = np.zeros_like(fitted.pu)
+    added: NDArray[np.float64] = np.zeros_like(fitted.pu)
     for viewer, ratings in trainset.ur.items():
         watched = [title for title, _ in ratings]
         added[viewer] = fitted.yj[watched].sum(axis=0) / np.sqrt(len(watched))

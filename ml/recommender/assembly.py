@@ -85,7 +85,7 @@ def _joined_title_ids(known: Sequence[str], *more: Sequence[str]) -> list[str]:
 def _extended(rows: np.ndarray, title_count: int, dtype: type) -> np.ndarray:
     """The rows in another type and with rows for titles without neighbours added."""
     fill = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 0
-    extended = np.full((title_count, rows.shape[1]), fill, dtype)
+    extended: np.ndarray = np.full((title_count, rows.shape[1]), fill, dtype)
     extended[: len(rows)] = rows
     if np.issubdtype(dtype, np.integer) and rows.dtype != dtype:
         extended[: len(rows)][rows == np.iinfo(rows.dtype).max] = fill

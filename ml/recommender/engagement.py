@@ -27,7 +27,7 @@ def affinity_of(watched_share: NDArray[np.floating]) -> NDArray[np.float32]:
     share = np.asarray(watched_share, np.float32)
     first = (WHOLE_VIEWING_AFFINITY - LOWEST_AFFINITY) * np.clip(share, 0.0, 1.0)
     again = (HIGHEST_AFFINITY - WHOLE_VIEWING_AFFINITY) * np.clip(share - 1.0, 0.0, 1.0)
-    return (LOWEST_AFFINITY + first + again).astype(np.float32)
+    return np.asarray(LOWEST_AFFINITY + first + again, np.float32)
 
 
 def history_weight_of(watched_share: NDArray[np.floating]) -> NDArray[np.float32]:

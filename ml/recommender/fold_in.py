@@ -188,8 +188,10 @@ def _lend_place_to_new_title(
     chosen = new[int(np.argmax(arrays.genres[new].astype(np.float32) @ taste))]
     others = np.flatnonzero(ranked.titles != chosen)
 
-    def with_new_title(column: np.ndarray, value: object) -> np.ndarray:
-        return np.insert(column[others], NEW_TITLE_POSITION, value)[: len(column)]
+    def with_new_title(column: np.ndarray, value: float) -> np.ndarray:
+        kept = column[others]
+        parts = (kept[:NEW_TITLE_POSITION], np.array([value], column.dtype), kept[NEW_TITLE_POSITION:])
+        return np.concatenate(parts)[: len(column)]
 
     return RankedTitles(
         titles=with_new_title(ranked.titles, chosen),

@@ -164,8 +164,8 @@ def _read_index(path: Path) -> OnlineIndex:
 
 def _map_array(path: Path) -> np.ndarray:
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        return mapped.view(np.ndarray)  # still mapped, without the price that np.memmap adds to every indexing
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        return mapped  # still mapped, without the price that np.memmap adds to every indexing
     except FileNotFoundError:
         raise ModelFolderError(f"no {path.name} in {path.parent}; publish the model again") from None
     except (ValueError, EOFError, OSError) as error:

@@ -34,8 +34,9 @@ class Popularity:
         floor = 0.1 / self.shares.shape[1]
         logarithm = np.log(self.shares + floor)
         spread = logarithm.std(axis=1, keepdims=True)
-        centred = logarithm - logarithm.mean(axis=1, keepdims=True)
-        return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0).astype(np.float16)
+        centred: NDArray[np.float64] = logarithm - logarithm.mean(axis=1, keepdims=True)
+        np.divide(centred, spread, out=centred, where=spread > 0)
+        return centred.astype(np.float16)
 
 
 def measure_popularity(interactions: Interactions, *, half_life_days: float = HALF_LIFE_DAYS) -> Popularity:

@@ -141,7 +141,7 @@ def _ease_weights(matrix: sp.csr_matrix, ridge: float) -> NDArray[np.float32]:
     if failed:  # the ridge makes the matrix positive definite; only overflow or NaN get here
         raise np.linalg.LinAlgError(f"the title matrix cannot be inverted (LAPACK says {failed})")
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    weights = inverse / -np.diag(inverse)[None, :]
+    weights: NDArray[np.float32] = inverse / -np.diag(inverse)[None, :]
     np.fill_diagonal(weights, 0.0)
     return weights
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,7 +55,7 @@ class TrainedTopN:
 
     def save_evidence(self, folder: Path) -> None:
         """Write what the gate decides on into the model's folder."""
-        evidence = {
+        evidence: dict[str, Any] = {
             CHALLENGER: self.evaluation.of(CHALLENGER).gains,
             POPULARITY: self.evaluation.of(POPULARITY).gains,
         }

@@ -73,4 +73,5 @@ def _genre_rows(genres_of_title: list[list[str] | None]) -> NDArray[np.float16]:
     for row, genres in enumerate(genres_of_title):
         rows[row, [column_of[genre] for genre in genres or []]] = 1.0
     length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, length, out=rows, where=length > 0).astype(np.float16)
+    np.divide(rows, length, out=rows, where=length > 0)
+    return rows.astype(np.float16)
