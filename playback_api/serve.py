@@ -109,6 +109,8 @@ def main() -> int:
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # The regular look at the edges would fill the log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         app = APPLICATIONS[arguments.application]()
     except ServingSettingsError as error:

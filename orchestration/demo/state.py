@@ -23,6 +23,7 @@ class DemoState(msgspec.Struct, kw_only=True):
         history_written: Whether the whole history is in the event log.
         waves: How many waves of viewers have been planned; each draws other viewers.
         catalogue_size_bytes: Size of all packaged titles, which edge capacities are a share of.
+        beats_accepted: Beats that the event log acknowledged, history's and viewers'.
         loops: How often the loop has gone round.
     """
 
@@ -32,6 +33,7 @@ class DemoState(msgspec.Struct, kw_only=True):
     history_written: bool = False
     waves: int = 0
     catalogue_size_bytes: int = 0
+    beats_accepted: int = 0
     loops: int = 0
 
 

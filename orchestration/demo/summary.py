@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.table import Table
 
 
@@ -71,11 +72,12 @@ class DemoSummary(msgspec.Struct, kw_only=True):
     edge_hit_ratio: Comparison = msgspec.field(default_factory=Comparison)
     startup_s: Comparison = msgspec.field(default_factory=Comparison)
     rebuffer_ratio: Comparison = msgspec.field(default_factory=Comparison)
+    local_start_ratio: Comparison = msgspec.field(default_factory=Comparison)
     model: ModelLine = msgspec.field(default_factory=ModelLine)
     forecast: ForecastLine = msgspec.field(default_factory=ForecastLine)
     snapshot_id: str = ""
     experience: list[ExperienceLine] = []
-    emulation: list[dict[str, str]] = []
+    emulation: str = ""
     urls: dict[str, str] = {}
     seconds: float = 0.0
 
@@ -95,7 +97,8 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
         for report in summary.quarantined:
             console.print(f"  {report['file']}: {report['reason']}")
     if summary.emulation:
-        console.print(_emulation_table(summary))
+        console.print("[bold]Emulated distance[/bold] (virtual time; the bytes move over loopback)")
+        console.print(Markdown(summary.emulation))
     console.print(_experience_table(summary))
     console.print(_comparison_table(summary))
     model, forecast = summary.model, summary.forecast
@@ -122,15 +125,6 @@ def _stage_table(summary: DemoSummary) -> Table:
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for line in summary.stages:
         table.add_row(line.name, f"{line.count:,}", line.unit, f"{line.seconds:.1f}", line.note)
-    return table
-
-
-def _emulation_table(summary: DemoSummary) -> Table:
-    table = Table(title="Emulated distance (virtual time; bytes move over loopback)", title_justify="left")
-    for heading in summary.emulation[0]:
-        table.add_column(heading)
-    for row in summary.emulation:
-        table.add_row(*row.values())
     return table
 
 
@@ -169,6 +163,7 @@ def _comparison_table(summary: DemoSummary) -> Table:
         table.add_column(heading, justify="left" if heading == "measure" else "right")
     rows = (
         ("edge hit ratio (bytes)", summary.edge_hit_ratio, "{:.1%}"),
+        ("sessions that start locally", summary.local_start_ratio, "{:.1%}"),
         ("start-up, mean", summary.startup_s, "{:.3f} s"),
         ("rebuffer ratio", summary.rebuffer_ratio, "{:.2%}"),
     )

@@ -11,7 +11,7 @@ import httpx
 from orchestration.edge.client import DEFAULT_TIMEOUT, EdgeClient
 
 
-class EdgeFleet(dg.ConfigurableResource):
+class EdgeFleet(dg.ConfigurableResource[None]):
     """Where the edges answer and what signs orders to them.
 
     Attributes:

@@ -9,7 +9,7 @@ import dagster as dg
 from orchestration.store import LocalStore
 
 
-class MediaStorage(dg.ConfigurableResource):
+class MediaStorage(dg.ConfigurableResource[None]):
     """Where media, forecasts, plans and snapshots live: a folder today, a bucket when it is outgrown."""
 
     root: str

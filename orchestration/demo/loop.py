@@ -1,0 +1,128 @@
+"""The order of the demo: which stage feeds which, once round the loop.
+
+What each stage does stands in ``stages``; here stands when, and with what in hand. An interrupted demo is run again:
+every stage leaves what is done alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+from rich.console import Console
+
+from orchestration.demo.board import Board, output_to_log
+from orchestration.demo.options import DemoOptions
+from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
+from orchestration.demo.stay import (
+    serving_urls,
+    start_dagster,
+    stay,
+    terminate_as_interrupt,
+    warn_of_development_secret,
+)
+from orchestration.demo.summary import DemoSummary, print_summary, write_summary
+from orchestration.edge.topology import read_network
+from orchestration.services import ServiceError, ServiceFleet, choose_ports
+from orchestration.settings import Settings, SettingsError, read_settings
+
+DAGSTER_PORT = 3000
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the loop, print the summary, stay up unless told not to. Returns the process's exit code."""
+    started = time.monotonic()
+    console = Console(highlight=False)
+    try:
+        settings = choose_ports(read_settings())
+        state = _resume_or_begin(settings, options)
+    except (SettingsError, DemoStateError) as error:
+        console.print(f"[red]{error}[/red]")
+        return 2
+    log = settings.home / "logs" / "demo.log"
+    with terminate_as_interrupt(), output_to_log(log) as screen, ServiceFleet(settings.home / "logs") as fleet:
+        try:
+            summary = _go_round(settings, options, state, Board(screen), fleet)
+            summary.seconds = round(time.monotonic() - started, 1)
+            summary.urls = serving_urls(settings)
+            if options.summary_path is not None:
+                write_summary(summary, options.summary_path)
+            if not options.exit_at_end:
+                with screen.status("Starting Dagster's UI ..."):
+                    summary.urls["Dagster"] = start_dagster(fleet, settings, DAGSTER_PORT)
+            print_summary(summary, screen)
+            if not options.exit_at_end:
+                stay(fleet, screen)
+        except KeyboardInterrupt:
+            screen.print("\nStopping. Run it again to go on where it was.")
+            return 0 if state.loops else 130
+        except _expected_errors() as error:
+            screen.print(f"\n[red]{type(error).__name__}[/red]: {error}", markup=True)
+            screen.print(f"What the stages said is in {log}. Run it again to go on where it was.")
+            return 1
+    return 0
+
+
+def _go_round(
+    settings: Settings, options: DemoOptions, state: DemoState, board: Board, fleet: ServiceFleet
+) -> DemoSummary:
+    from orchestration.demo.stages import Stages
+
+    network = read_network()
+    warn_of_development_secret(settings, board.console)
+    stages = Stages(settings=settings, network=network, state=state, board=board, fleet=fleet, options=options)
+    first = state.loops == 0
+    stages.prepare()
+    stages.land_masters()
+    stages.ingest_masters()
+    stages.build_world()
+    if first:
+        stages.load_catalogue()
+        stages.ingest_events()
+        stages.build_warehouse(whole_history=True)
+        stages.publish_snapshot()
+        stages.start_serving()
+        stages.warm_edges()
+    else:
+        stages.start_serving()
+    stages.play("pull_only")
+    if first:
+        stages.ingest_events()
+        stages.build_warehouse()
+        stages.train_models()
+        stages.forecast_demand()
+        stages.plan_placement()
+    stages.fill_edges()
+    if first:
+        stages.publish_snapshot()
+    stages.play("placed")
+    stages.ingest_events()
+    stages.build_warehouse()
+    if not first:
+        stages.publish_snapshot()
+    state.loops += 1
+    save_state(settings.home, state)
+    return stages.summary()
+
+
+def _resume_or_begin(settings: Settings, options: DemoOptions) -> DemoState:
+    state = load_state(settings.home)
+    if state is None:
+        now = dt.datetime.now(dt.UTC)
+        state = DemoState(world=options.world, seed=options.seed, now=now)
+        save_state(settings.home, state)
+    elif state.world != options.world:
+        raise DemoStateError(
+            f"{settings.home} holds the {state.world} world, and {options.world} was asked for; "
+            "give another folder by MATINEE_HOME, or start anew with `make clean`"
+        )
+    return state
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    from orchestration.demo.runs import RunFailed
+    from orchestration.demo.stages import StageError
+    from orchestration.media import MediaError
+    from orchestration.sample import SampleWorldError
+
+    return RunFailed, StageError, ServiceError, MediaError, SampleWorldError

@@ -1,0 +1,27 @@
+"""What a demo is asked for, and the sizes it has by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HISTORY_DAYS = 42
+FIRST_WAVE_SESSIONS = 240
+"""Enough for a clear picture in every region, within the minutes that a first run may take."""
+LATER_WAVE_SESSIONS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """What the command line said.
+
+    Attributes:
+        sessions_per_wave: None takes the sizes above.
+        seed: Draws the sample world and the viewers.
+    """
+
+    exit_at_end: bool = False
+    summary_path: Path | None = None
+    world: str = "sample"
+    sessions_per_wave: int | None = None
+    seed: int = 7
