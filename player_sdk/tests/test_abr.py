@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from player_sdk.abr import AbrState, DownloadSample
 from player_sdk.abr.estimator import ThroughputEstimator, TransferEstimator
@@ -59,8 +59,9 @@ def test_bola_follows_the_buffer_and_pauses_when_it_is_full():
     assert BolaAbr().choose(state(buffer_s=30.0)).wait_s > 5.0
 
 
+@settings(max_examples=40, deadline=None)
 @given(
-    rates=st.lists(st.floats(5e4, 5e7), max_size=12),
+    rates=st.lists(st.floats(5e4, 5e7), max_size=6),
     buffer_s=st.floats(0, 60),
     last_rung=st.integers(-1, 5),
     index=st.integers(0, 39),
@@ -91,6 +92,7 @@ def exhaustive(current, throughput_bps, horizon):
     return best
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     throughput_bps=st.floats(2e5, 8e6),
     buffer_s=st.floats(0, 25),
@@ -117,6 +119,7 @@ def best_value_from(current, throughput_bps, first):
     return gain + exhaustive(rest, throughput_bps, horizon - 1)[0]
 
 
+@settings(max_examples=40, deadline=None)
 @given(throughput_bps=st.floats(2e5, 8e6), buffer_s=st.floats(0, 25), last_rung=st.integers(0, 5))
 def test_plans_with_one_switch_are_worth_no_more_than_the_best_of_all(throughput_bps, buffer_s, last_rung):
     current = state(buffer_s=buffer_s, last_rung=last_rung, index=36)

@@ -10,12 +10,14 @@ MPD = """<?xml version="1.0" encoding="UTF-8"?>
   <Period id="0" start="PT0S">
     <AdaptationSet id="0" contentType="video" mimeType="video/mp4">
       <Representation id="720p" bandwidth="2500000" codecs="avc1.64001f" width="1280" height="720" frameRate="25">
-        <SegmentTemplate timescale="1000" initialization="../../r/aa/init.mp4" media="../../r/aa/seg-$Number%05d$.m4s" startNumber="1">
+        <SegmentTemplate timescale="1000" initialization="../../r/aa/init.mp4"
+            media="../../r/aa/seg-$Number%05d$.m4s" startNumber="1">
           <SegmentTimeline><S t="0" d="4000" r="1"/><S d="2500"/></SegmentTimeline>
         </SegmentTemplate>
       </Representation>
       <Representation id="240p" bandwidth="400000" codecs="avc1.64000d" width="426" height="240" frameRate="30000/1001">
-        <SegmentTemplate timescale="1000" initialization="$RepresentationID$/init.mp4" media="$RepresentationID$/$Time$.m4s">
+        <SegmentTemplate timescale="1000" initialization="$RepresentationID$/init.mp4"
+            media="$RepresentationID$/$Time$.m4s">
           <SegmentTimeline><S t="0" d="4000" r="-1"/></SegmentTimeline>
         </SegmentTemplate>
       </Representation>

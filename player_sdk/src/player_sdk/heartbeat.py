@@ -20,7 +20,7 @@ EndReason = Literal["completed", "stopped", "abandoned", "failed"]
 BeatEncoding = Literal["json", "msgpack"]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A stretch of media played at one rung from one pathway."""
 
     position_s: float
@@ -30,14 +30,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     pathway: str
 
 
-class Stall(msgspec.Struct, frozen=True, kw_only=True):
+class Stall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Playback that stood still after the first frame."""
 
     position_s: float
     duration_s: float
 
 
-class PlaybackError(msgspec.Struct, frozen=True, kw_only=True):
+class PlaybackError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that went wrong; ``fatal`` means that playback ended by it."""
 
     code: str
@@ -45,7 +45,7 @@ class PlaybackError(msgspec.Struct, frozen=True, kw_only=True):
     fatal: bool = False
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one pathway delivered: bytes a fill had placed, bytes an earlier pull had left, and the rest."""
 
     pathway: str
@@ -57,7 +57,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes_cached: int = 0
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
+class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One heartbeat; (session_id, boot, seq) is its key, so sending it twice counts once.
 
     Lists and ``switches`` hold what happened since the beat before. ``startup_s`` is in exactly one beat of a session

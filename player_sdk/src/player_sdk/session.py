@@ -43,6 +43,8 @@ from player_sdk.steering import SteeringClient
 from player_sdk.tracks import select_tracks
 
 _ABANDON_CHECK_S = 0.25
+_LEAST_WAIT_S = 1e-7
+"""Less than this is rounding: waiting for it would not move the clock, and the loop would turn for ever."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +269,7 @@ class Session:
             await self._idle(media.buffer.until_stop_s)
             return
         excess_s = media.buffer.ahead_s - self._settings.buffer_max_s
-        if excess_s > 0.0:
+        if excess_s > _LEAST_WAIT_S:
             await self._idle(excess_s)
             return
         decision = self._abr.choose(
@@ -434,7 +436,7 @@ class Session:
         until_s = self._clock.now() + duration_s
         while not self._over():
             left_s = until_s - self._clock.now()
-            if left_s <= 1e-9:
+            if left_s <= _LEAST_WAIT_S:
                 return
             next_beat_s = max(self._next_beat_s - self._clock.now(), 1e-3)
             await self._clock.sleep(min(left_s, next_beat_s, self._settings.slice_s))

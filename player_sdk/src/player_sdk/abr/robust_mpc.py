@@ -46,7 +46,8 @@ class RobustMpcAbr:
 def best_first_rung(state: AbrState, throughput_bps: float, horizon: int) -> int:
     """The first rung of the best plan at a constant throughput: exhaustive, by depth-first branch and bound.
 
-    A branch is cut when even the best quality for all the rest could not lift it above the best plan found.
+    A branch is cut when the best quality for all the rest, with the stalls that even the lowest rung could not avoid,
+    would not lift it above the best plan found.
     """
     last = min(state.segment_index + horizon, state.segment_count)
     qualities, weights = state.qualities, state.weights
@@ -55,6 +56,7 @@ def best_first_rung(state: AbrState, throughput_bps: float, horizon: int) -> int
     download_s = [
         [size * 8.0 / throughput_bps for size in state.sizes_bytes[k]] for k in range(state.segment_index, last)
     ]
+    lowest_s = [sum(min(row) for row in download_s[depth:]) for depth in range(len(download_s))]
     best_value, best_rung = float("-inf"), 0
 
     def extend(depth: int, buffer_s: float, previous: int, value: float, first: int) -> None:
@@ -63,7 +65,9 @@ def best_first_rung(state: AbrState, throughput_bps: float, horizon: int) -> int
             if value > best_value:
                 best_value, best_rung = value, first
             return
-        if value + highest * (len(download_s) - depth) <= best_value:
+        left = len(download_s) - depth
+        inevitable_s = lowest_s[depth] - buffer_s - (left - 1) * state.segment_duration_s
+        if value + highest * left - weights.rebuffer_weight * max(0.0, inevitable_s) <= best_value:
             return
         steps = []
         for rung in rungs:
