@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import lightgbm as lgb
 import numpy as np
 
 from ml.forecasting.errors import TooLittleHistory
@@ -25,6 +25,9 @@ from ml.forecasting.features import (
 )
 from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
 from ml.forecasting.quantiles import ResidualBands, learn_bands
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 logger = logging.getLogger(__name__)
 
@@ -196,6 +199,8 @@ def _sample(
 def _boost(
     rows: _Rows, names: list[str], settings: TrainingSettings, rounds: int, validation: _Rows | None
 ) -> lgb.Booster:
+    import lightgbm as lgb  # seconds of CPU that only who trains should pay
+
     categorical = [name for name in CATEGORICAL if name in names]
     data = lgb.Dataset(
         rows.features,

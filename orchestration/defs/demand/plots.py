@@ -6,8 +6,6 @@ import base64
 import io
 
 import polars as pl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from ml.forecasting import FALLBACK, MODEL
 
@@ -25,6 +23,9 @@ def plot_examples(examples: pl.DataFrame) -> bytes | None:
     Args:
         examples: ``BacktestResult.examples``.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     pairs = examples.select("region_id", "title_id").unique(maintain_order=True).rows()
     if not pairs:
         return None

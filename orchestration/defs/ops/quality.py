@@ -5,7 +5,6 @@ import io
 
 import dagster as dg
 import polars as pl
-from matplotlib.figure import Figure
 
 from orchestration import taxonomy
 from orchestration.resources.warehouse import Warehouse
@@ -56,6 +55,8 @@ def newest_day_table(daily: pl.DataFrame) -> str:
 
 def plot(daily: pl.DataFrame) -> str:
     """One panel a measure, one line a region; a PNG in base64."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 7), layout="constrained")
     axes = figure.subplots(len(PANELS), 1, sharex=True)
     for axis, (column, title) in zip(axes, PANELS.items(), strict=True):
