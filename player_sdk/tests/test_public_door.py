@@ -15,7 +15,10 @@ def test_everything_promised_is_there_and_nothing_twice():
 
 
 def test_importing_the_player_pulls_in_no_test_doubles_and_nothing_heavy():
-    code = "import sys, player_sdk; print(sorted({n.split('.')[0] for n in sys.modules}), 'player_sdk.testing' in sys.modules)"
+    code = (
+        "import sys, player_sdk; "
+        "print(sorted({name.split('.')[0] for name in sys.modules}), 'player_sdk.testing' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("False")
     for heavy in ("numpy", "dagster", "litestar", "playback_api", "orchestration", "ml"):
