@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -69,6 +70,7 @@ def prepare_lake(lake_folder: Path) -> LakeLocation:
     return location
 
 
+@cache
 def _platform() -> str:
     with duckdb.connect(":memory:") as connection:
         row = connection.execute("pragma platform").fetchone()

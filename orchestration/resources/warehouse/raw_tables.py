@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from orchestration.resources.warehouse.connection import LAKE
+from orchestration.resources.warehouse.connection import LAKE, transaction
 
 SCHEMA = "raw"
 HEARTBEATS = "heartbeats"
@@ -145,19 +145,21 @@ def qualified(table: str) -> str:
 
 def create_raw_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Create the raw tables that are missing; returns their names."""
-    connection.execute(f"create schema if not exists {LAKE}.{SCHEMA}")
     existing = {
         name
         for (name,) in connection.execute(
             "select table_name from duckdb_tables() where database_name = ? and schema_name = ?", [LAKE, SCHEMA]
         ).fetchall()
     }
-    created = [name for name in RAW_TABLES if name not in existing]
-    for name in created:
-        connection.execute(f"create table {qualified(name)} ({_COLUMNS[name]})")
-        if name in _PARTITIONED_BY:
-            connection.execute(f"alter table {qualified(name)} set partitioned by ({_PARTITIONED_BY[name]})")
-    return created
+    missing = [name for name in RAW_TABLES if name not in existing]
+    if missing:
+        with transaction(connection):
+            connection.execute(f"create schema if not exists {LAKE}.{SCHEMA}")
+            for name in missing:
+                connection.execute(f"create table {qualified(name)} ({_COLUMNS[name]})")
+                if name in _PARTITIONED_BY:
+                    connection.execute(f"alter table {qualified(name)} set partitioned by ({_PARTITIONED_BY[name]})")
+    return missing
 
 
 def arrow_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
