@@ -39,6 +39,7 @@ USUAL_RATES = tuple(
 )  # fmt: skip
 RATE_TOLERANCE = 0.01
 MAX_PIXEL_ASPECT = 4
+NEARLY_SQUARE = 0.01
 _PQ, _HLG = 16, 18  # transfer characteristics, ITU-T H.273 table 3
 _BITMAP_SUBTITLES = {"pgssub", "dvdsub", "dvbsub", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"}
 
@@ -333,7 +334,8 @@ def _pixel_aspect(stream: Any, notes: _Notes) -> float:
     if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
         notes.warn(f"the pixel aspect ratio {aspect} makes no sense; pixels are taken as square")
         return 1.0
-    return float(aspect)
+    # Some encoders write 399:400 to hit a display aspect exactly: not worth a resampled picture.
+    return 1.0 if abs(aspect - 1) < NEARLY_SQUARE else float(aspect)
 
 
 def _transfer(frame: Any) -> Literal["sdr", "pq", "hlg"]:

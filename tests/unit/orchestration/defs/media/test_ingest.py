@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from orchestration import partitions
+from orchestration.defs.media import build_defs
+from orchestration.defs.media.landing import SETTLED_S, LandingCursor, settle
+from orchestration.media.process import run_program
+from orchestration.media.programs import find_ffmpeg
+from orchestration.media.publish import current_packages, read_current_package
+from orchestration.media.quarantine import list_quarantine
+from orchestration.resources.ffmpeg import MediaTools
+from orchestration.resources.storage import MediaStorage
+from orchestration.settings import Settings, read_settings
+from orchestration.store import LocalStore
+
+JOB = dg.define_asset_job(
+    "ingest_title", dg.AssetSelection.groups("media") - dg.AssetSelection.assets(["media", "shared_titles"])
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    read = read_settings({"MATINEE_HOME": str(tmp_path)})
+    read.masters_folder.mkdir(parents=True)
+    return read
+
+
+@pytest.fixture
+def store(settings: Settings) -> LocalStore:
+    return LocalStore(settings.store_folder)
+
+
+@pytest.fixture
+def definitions(settings: Settings) -> dg.Definitions:
+    resources = {
+        "storage": MediaStorage(root=str(settings.store_folder)),
+        "media_tools": MediaTools(preset="ultrafast", max_rungs=1, threads=1),
+    }
+    return dg.Definitions.merge(build_defs(settings), dg.Definitions(resources=resources, jobs=[JOB]))
+
+
+@pytest.fixture
+def instance() -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
+def make_film(path: Path) -> Path:
+    command = [
+        find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=2", "-f", "lavfi", "-i", "sine=d=2",
+        "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", str(path),
+    ]  # fmt: skip
+    run_program(command, timeout_s=60)
+    return path
+
+
+def ingest(definitions: dg.Definitions, instance: dg.DagsterInstance, title_id: str) -> dg.ExecuteInProcessResult:
+    instance.add_dynamic_partitions(partitions.title.name, [title_id])
+    job = definitions.resolve_job_def("ingest_title")
+    return job.execute_in_process(instance=instance, partition_key=title_id, raise_on_error=False)
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, name: str) -> dict:
+    [event] = [event for event in result.get_asset_materialization_events() if event.asset_key.path[-1] == name]
+    return dict(event.materialization.metadata)
+
+
+def test_a_master_becomes_a_served_package(definitions, instance, settings, store) -> None:
+    make_film(settings.masters_folder / "A Film.mp4")
+    result = ingest(definitions, instance, "a-film")
+    assert result.success
+    assert read_current_package(store, "a-film").title_id == "a-film"
+    [evaluation] = result.get_asset_check_evaluations()
+    assert evaluation.check_name == "conforms"
+    assert evaluation.passed
+    assert "| 240p | 320x180 |" in metadata_of(result, "ladder")["ladder"].value
+    assert metadata_of(result, "renditions")["encode_cpu_s"].value > 0
+    assert "data:image/jpeg;base64," in metadata_of(result, "artwork")["thumbnails"].value
+
+
+def test_running_it_again_encodes_nothing(definitions, instance, settings) -> None:
+    make_film(settings.masters_folder / "film.mp4")
+    assert ingest(definitions, instance, "film").success
+    again = ingest(definitions, instance, "film")
+    assert again.success
+    assert metadata_of(again, "renditions")["encoded_rungs"].value == 0
+    assert metadata_of(again, "artwork")["drawn"].value is False
+
+
+def test_a_refused_master_fails_its_own_run_and_says_why(definitions, instance, settings, store) -> None:
+    (settings.masters_folder / "bad.mp4").write_text("no film")
+    make_film(settings.masters_folder / "good.mp4")
+    bad = ingest(definitions, instance, "bad")
+    assert not bad.success
+    [failure] = [event for event in bad.all_events if event.is_step_failure]
+    assert "not a media container" in failure.step_failure_data.user_failure_data.description
+    assert [report.title_id for report in list_quarantine(settings.quarantine_folder)] == ["bad"]
+    assert ingest(definitions, instance, "good").success
+    assert [record.title_id for record in current_packages(store)] == ["good"]
+
+
+def test_shared_titles_get_packages_and_missing_sources_are_listed(definitions, instance, settings, store) -> None:
+    make_film(settings.masters_folder / "film.mp4")
+    ingest(definitions, instance, "film")
+    settings.catalogue_drop_folder.mkdir()
+    pl.DataFrame(
+        {"title_id": ["film", "s-0001", "s-0002", "s-0003"], "media_title_id": [None, "film", "gone", "film"]}
+    ).write_parquet(settings.catalogue_drop_folder / "titles.parquet")
+    assets = [
+        item
+        for item in definitions.assets
+        if isinstance(item, dg.AssetsDefinition) and item.key.path[-1] == "shared_titles"
+    ]
+    result = dg.materialize(assets, resources=definitions.resources, instance=instance)
+    assert metadata_of(result, "shared_titles")["linked"].value == 2
+    [evaluation] = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert "s-0002" in evaluation.metadata["failed"].value
+    assert [record.title_id for record in current_packages(store)] == ["film", "s-0001", "s-0003"]
+
+
+def look(definitions: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
+    sensor = definitions.resolve_sensor_def("master_landed")
+    return sensor(
+        dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"storage": definitions.resources["storage"]}
+        )
+    )
+
+
+def age(path: Path, seconds: float) -> None:
+    moment = path.stat().st_mtime - seconds
+    os.utime(path, (moment, moment))
+
+
+def test_a_settled_file_is_requested_once_and_an_ingested_one_never(definitions, instance, settings) -> None:
+    (settings.masters_folder / "README.md").write_text("about these films")
+    film = make_film(settings.masters_folder / "My Film.mp4")
+    (settings.masters_folder / "text.mp4").write_text("not a film, but it says so")
+    first = look(definitions, instance, None)
+    assert first.run_requests == []
+    second = look(definitions, instance, first.cursor)
+    assert {request.partition_key for request in second.run_requests} == {"my-film", "text"}
+    [added] = second.dynamic_partitions_requests
+    assert sorted(added.partition_keys) == ["my-film", "text"]
+    assert look(definitions, instance, second.cursor).run_requests == []
+
+    ingest(definitions, instance, "my-film")
+    ingest(definitions, instance, "text")
+    assert look(definitions, instance, json.dumps({"seen": json.loads(second.cursor)["seen"]})).run_requests == []
+
+    film.write_bytes(film.read_bytes() + b"more")
+    age(film, SETTLED_S + 10)
+    changed = look(definitions, instance, second.cursor)
+    assert [request.partition_key for request in changed.run_requests] == ["my-film"]
+    assert changed.run_requests[0].run_key not in {request.run_key for request in second.run_requests}
+
+
+def test_a_growing_file_is_left_alone(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"first")
+    now_s = film.stat().st_mtime + 1
+    _, cursor = settle({"film": film}, LandingCursor(), now_s)
+    film.write_bytes(b"first and second")
+    landed, cursor = settle({"film": film}, cursor, now_s + 1)
+    assert landed == {}
+    landed, cursor = settle({"film": film}, cursor, now_s + 2)
+    assert list(landed) == ["film"]
+
+
+def test_what_is_taken_away_is_forgotten(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"film")
+    landed, cursor = settle({"film": film}, LandingCursor(), film.stat().st_mtime + SETTLED_S + 1)
+    assert list(landed) == ["film"]
+    _, cursor = settle({}, cursor, dt.datetime.now(dt.UTC).timestamp())
+    assert cursor == LandingCursor()
+
+
+def test_every_asset_says_whose_it_is_and_what_it_means(definitions) -> None:
+    specs = [spec for item in definitions.assets for spec in item.specs]
+    assert {"/".join(spec.key.path) for spec in specs} == {
+        "media/probe", "media/ladder", "media/renditions", "media/package", "media/artwork", "media/shared_titles",
+    }  # fmt: skip
+    for spec in specs:
+        assert spec.group_name == "media"
+        assert spec.owners
+        assert len(spec.kinds) <= 3
+        assert len(spec.description) > 100
