@@ -151,6 +151,14 @@ def test_dash_plays_like_hls():
     assert dash[-1].report.played_s == pytest.approx(40.0)
 
 
+@pytest.mark.parametrize("path", ["media/film/p/1/master.m3u8", "/media/film/p/1/master.m3u8"])
+@pytest.mark.parametrize("base_url", ["http://edge-1.test", "http://edge-1.test/"])
+def test_paths_and_base_urls_join_with_or_without_slashes(path, base_url):
+    pathways = [{"pathway_id": "edge-1", "base_url": base_url}]
+    events, _ = play(FakeOrigin(plan={"hls_path": path, "pathways": pathways}))
+    assert (events[-1].report.end_reason, events[-1].report.errors) == ("completed", [])
+
+
 def test_an_edge_that_goes_down_is_left_in_the_middle_of_a_segment_list():
     events, _ = play(
         FakeOrigin([FakeTitle(duration_s=120.0)]),
