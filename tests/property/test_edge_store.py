@@ -25,8 +25,8 @@ RESERVE_SHARE = 0.1
 
 
 def content_of(number):
-    """Object ``number``: sizes from 0 to 210 bytes, one larger than the whole disk."""
-    return bytes([number % 251]) * (number * 37 % 211 if number != 40 else 1100)
+    """Object ``number``: sizes from 0 to 120 bytes, one larger than the whole disk."""
+    return bytes([number % 251]) * (number * 37 % 121 if number != 40 else 1100)
 
 
 def key_of(number):
@@ -53,11 +53,15 @@ def group_of(number):
     )
 
 
+place_some = st.tuples(st.just("place"), st.lists(st.integers(0, 40), min_size=4, max_size=12, unique=True))
+some_plan = st.tuples(st.just("plan"), st.lists(st.integers(0, 18), max_size=3, unique=True))
 steps = st.one_of(
+    place_some,
+    place_some,
+    some_plan,
+    some_plan,
     st.tuples(st.just("pull"), st.lists(st.integers(0, 40), min_size=1, max_size=10, unique=True)),
     st.tuples(st.just("ask"), st.integers(0, 40)),
-    st.tuples(st.just("plan"), st.lists(st.integers(0, 18), max_size=3, unique=True)),
-    st.tuples(st.just("place"), st.lists(st.integers(0, 40), min_size=1, max_size=10, unique=True)),
     st.tuples(st.just("pull-planned"), st.lists(st.integers(0, 40), min_size=1, max_size=10, unique=True)),
     st.tuples(st.just("promote"), st.none()),
     st.tuples(st.just("lose"), st.integers(0, 40)),
@@ -152,8 +156,8 @@ class Edge:
         self.generation, self.listing = inventory.generation, inventory.complete
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.lists(steps, min_size=8, max_size=30))
+@settings(max_examples=100, deadline=None)
+@given(st.lists(steps, min_size=15, max_size=40))
 def test_disk_stays_within_capacity_and_true(operations):
     async def play():
         with tempfile.TemporaryDirectory() as folder:
