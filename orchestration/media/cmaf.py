@@ -174,7 +174,7 @@ def _describe(
 
 
 def _segments(template: ElementTree.Element, folder: Path, item: EncodedFile) -> list[Segment]:
-    segments = []
+    segments: list[Segment] = []
     moment = 0
     for entry in template.iterfind("mpd:SegmentTimeline/mpd:S", _MPD):
         moment = int(entry.get("t", moment))

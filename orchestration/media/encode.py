@@ -71,7 +71,7 @@ def encode_rungs(
         ProgramError: ffmpeg failed or took too long.
         EncodeTruncated: A rendition is shorter than the master, whatever ffmpeg's exit code says.
     """
-    files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in [*ladder.video, *ladder.audio]}
+    files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in ladder.rungs}
     command = encode_command(master, report, ladder, settings, files)
     damage = 0
 
@@ -86,7 +86,7 @@ def encode_rungs(
         on_progress=on_progress,
         on_error_line=count_damage,
     )
-    for rung in [*ladder.video, *ladder.audio]:
+    for rung in ladder.rungs:
         _require_whole(files[rung.rendition_id], rung.rung, ladder.duration_s, master)
     return EncodeResult(files=files, wall_s=result.wall_s, cpu_s=result.cpu_s, film_s=ladder.duration_s, damage=damage)
 

@@ -8,6 +8,7 @@ boxes is kept at its own size too, under the larger box's name: a scope film of 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from fractions import Fraction
 
 import msgspec
@@ -80,6 +81,11 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     def rate(self) -> Fraction:
         """Pictures per second."""
         return Fraction(self.frame_rate)
+
+    @property
+    def rungs(self) -> list[VideoRung | AudioRung]:
+        """Video, largest first, then audio."""
+        return [*self.video, *self.audio]
 
 
 def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
@@ -200,6 +206,6 @@ def _audio_rungs(tracks: list[AudioTrack], source_sha256: str, settings: MediaSe
     return list(rungs.values())
 
 
-def _rendition_id(source_sha256: str, recipe: list[str | int | float | None]) -> str:
+def _rendition_id(source_sha256: str, recipe: Sequence[object]) -> str:
     content = msgspec.json.encode([RECIPE_VERSION, source_sha256, *recipe])
     return hashlib.sha256(content).hexdigest()[:16]

@@ -127,7 +127,7 @@ def encode_title(
         EncodeTruncated, ProgramError, PackagingError: The encode failed; nothing of it is in the store.
     """
     ladder = read_ladder(store, title_id)
-    rungs = [*ladder.video, *ladder.audio]
+    rungs = ladder.rungs
     missing = {rung.rendition_id for rung in rungs if not is_complete(store, title_id, rung.rendition_id)}
     result = None
     if missing:
@@ -173,7 +173,7 @@ def package_title(
         PackagingError: Renditions or artwork are missing.
     """
     ladder = read_ladder(store, title_id)
-    records = [read_rendition(store, title_id, rung.rendition_id) for rung in [*ladder.video, *ladder.audio]]
+    records = [read_rendition(store, title_id, rung.rendition_id) for rung in ladder.rungs]
     artwork = artwork_keys(store, title_id, ladder.source_sha256)
     if not artwork:
         raise PackagingError(f"{title_id} has no artwork yet; materialise media/artwork")
@@ -230,7 +230,7 @@ def _store_segments(
             kind="video" if isinstance(rung, VideoRung) else "audio",
             language="und" if isinstance(rung, VideoRung) else rung.language,
         )
-        for rung in [*ladder.video, *ladder.audio]
+        for rung in ladder.rungs
     ]
     for record in cut_segments(encoded, settings, folder):
         store_rendition(store, title_id, record, folder / record.rendition.rendition_id)

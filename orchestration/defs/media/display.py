@@ -58,7 +58,9 @@ def refusal_metadata(reasons: Sequence[str], hints: Sequence[str], report_file: 
 
 def ladder_metadata(ladder: Ladder) -> dict[str, Any]:
     """Metadata of a planned ladder."""
-    rows = [(rung.rung, f"{rung.width}x{rung.height}", f"{rung.cap_bps / 1000:.0f}", rung.crf) for rung in ladder.video]
+    rows = [
+        (rung.rung, f"{rung.width}x{rung.height}", f"{rung.cap_bps / 1000:.0f}", str(rung.crf)) for rung in ladder.video
+    ]
     rows += [(rung.rung, rung.language, f"{rung.bitrate_bps / 1000:.0f}", "") for rung in ladder.audio]
     return {
         "rungs": len(rows),
