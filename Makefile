@@ -50,8 +50,8 @@ test-sdk: env ## the SDK's own tests against its wheel, installed alone
 	$(UV) build --quiet --wheel --package player-sdk --out-dir build/sdk
 	$(UV) venv --quiet --python $(PYTHON) build/sdk/venv
 	$(UV) pip install --quiet --python build/sdk/venv/bin/python build/sdk/*.whl pytest hypothesis
-	cp -r player_sdk/tests build/sdk/tests
-	cd build/sdk && venv/bin/python -m pytest tests -q -p no:cacheprovider -m "not long" -o addopts= --import-mode=importlib
+	cp -r player_sdk/tests player_sdk/README.md player_sdk/pyproject.toml build/sdk/
+	cd build/sdk && venv/bin/python -m pytest tests -q -p no:cacheprovider
 
 lint: env ## ruff: rules and format
 	$(BIN)/ruff check .

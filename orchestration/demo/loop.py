@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
 
 from rich.console import Console
 
 from orchestration.demo.board import Board, output_to_log
-from orchestration.demo.options import DemoOptions
+from orchestration.demo.options import HISTORY_DAYS, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.demo.stay import (
     serving_urls,
@@ -34,8 +35,10 @@ def run_demo(options: DemoOptions) -> int:
     started = time.monotonic()
     console = Console(highlight=False)
     try:
-        settings = choose_ports(read_settings())
+        settings = read_settings()
         state = _resume_or_begin(settings, options)
+        first_event_day = (state.now - dt.timedelta(days=HISTORY_DAYS)).date()
+        settings = choose_ports(replace(settings, first_event_day=first_event_day))
     except (SettingsError, DemoStateError) as error:
         console.print(f"[red]{error}[/red]")
         return 2
@@ -67,6 +70,7 @@ def _go_round(
     settings: Settings, options: DemoOptions, state: DemoState, board: Board, fleet: ServiceFleet
 ) -> DemoSummary:
     from orchestration.demo.stages import Stages
+    from orchestration.demo.waves import PLACED, PULL_ONLY
 
     network = read_network()
     warn_of_development_secret(settings, board.console)
@@ -85,7 +89,7 @@ def _go_round(
         stages.warm_edges()
     else:
         stages.start_serving()
-    stages.play("pull_only")
+    stages.play(PULL_ONLY)
     if first:
         stages.ingest_events()
         stages.build_warehouse()
@@ -95,7 +99,7 @@ def _go_round(
     stages.fill_edges()
     if first:
         stages.publish_snapshot()
-    stages.play("placed")
+    stages.play(PLACED)
     stages.ingest_events()
     stages.build_warehouse()
     if not first:

@@ -11,6 +11,7 @@ import os
 import shutil
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,33 +20,25 @@ import dagster as dg
 from orchestration import automation
 from orchestration.build import build_definitions, build_resources
 from orchestration.demo.board import Board
+from orchestration.demo.edge_disks import EdgeDisks
 from orchestration.demo.options import FIRST_WAVE_SESSIONS, HISTORY_DAYS, LATER_WAVE_SESSIONS, DemoOptions
 from orchestration.demo.runs import JobRunner, RunFailed, last_metadata
+from orchestration.demo.sample_data import build_world, network_traces
 from orchestration.demo.state import DemoState, save_state
 from orchestration.demo.stay import edge_capacities
-from orchestration.demo.summary import Comparison, DemoSummary, ExperienceLine, ForecastLine, ModelLine
+from orchestration.demo.summary import DemoSummary, ForecastLine, ModelLine
+from orchestration.demo.waves import PULL_ONLY, Waves, beats_sent, first_day
 from orchestration.edge.topology import Network
 from orchestration.instance import open_instance
-from orchestration.media import list_quarantine, masters_by_title
-from orchestration.sample import (
-    PlannedSession,
-    World,
-    describe_emulation,
-    make_traces,
-    make_world,
-    plan_wave,
-    read_movielens_world,
-    read_traces,
-)
-from orchestration.sample.masters import generate_broken_master, generate_masters
-from orchestration.sample.wave import PlayedSession, ServingAddresses, WaveOutcome, outcome_of, play_wave
-from orchestration.services import Service, ServiceFleet, serving_services
+from orchestration.media import PackageMissing, list_quarantine, masters_by_title, read_current_package
+from orchestration.resources.warehouse import WarehouseTableMissing
+from orchestration.sample import PlannedSession, World, describe_emulation
+from orchestration.sample.masters import SAMPLE_MASTERS, generate_broken_master, generate_masters
+from orchestration.services import ServiceFleet, serving_services
 from orchestration.settings import Settings
-from playback_api.snapshot import SnapshotReader
+from playback_api.snapshot import ModelRecord, SnapshotReader
 
 WARM_UP_SEED = 900_000
-PULL_ONLY = "pull_only"
-PLACED = "placed"
 
 
 class StageError(Exception):
@@ -72,18 +65,15 @@ class Stages:
         self._fleet = fleet
         self._options = options
         self._resources = build_resources(settings)
+        self._traces = network_traces(options.seed)
+        self._waves = Waves(settings, network, self._traces)
+        self._disks = EdgeDisks(settings, network, fleet)
+        self._forecast = ForecastLine()
         self._runner: JobRunner
-        self._requests: list[dg.RunRequest] = []
         self._world: World
+        self._requests: list[dg.RunRequest] = []
         self._durations_s: dict[str, float] = {}
         self._wave: list[PlannedSession] = []
-        self._outcomes: dict[str, WaveOutcome] = {}
-        self._experience: list[ExperienceLine] = []
-        self._sessions_played = 0
-        self._forecast = ForecastLine()
-        self._first_sessions = options.sessions_per_wave or FIRST_WAVE_SESSIONS
-        self._later_sessions = options.sessions_per_wave or LATER_WAVE_SESSIONS
-        self._traces = self._read_traces()
 
     def prepare(self) -> None:
         """Open Dagster's instance and load the code location."""
@@ -104,7 +94,7 @@ class Stages:
 
                 def landed(path: Path) -> None:
                     generated.append(path)
-                    stage.progress(len(generated), 8, path.name)
+                    stage.progress(len(generated), len(SAMPLE_MASTERS), path.name)
 
                 generate_masters(folder, on_done=landed)
                 generate_broken_master(folder)
@@ -141,7 +131,7 @@ class Stages:
     def build_world(self) -> None:
         """Make or read the world, deliver its catalogue, and write its history into the event log."""
         with self._board.stage("World and history", "sessions of history") as stage:
-            self._world = self._make_world()
+            self._world = build_world(self._state, self._network, sorted(self._durations_s))
             media = dict(zip(self._world.titles["title_id"], self._world.titles["media_title_id"], strict=True))
             masters_s = dict(self._durations_s)
             self._durations_s = {title_id: masters_s[source] for title_id, source in media.items()}
@@ -178,7 +168,7 @@ class Stages:
     def build_warehouse(self, *, whole_history: bool = False) -> None:
         """Build the marts and serving tables for the days that have new beats."""
         today = dt.datetime.now(dt.UTC).date()
-        first = self._settings.first_event_day if whole_history else min(today, self._wave_day())
+        first = self._settings.first_event_day if whole_history else min(today, first_day(self._wave))
         with self._board.stage("Warehouse (dbt)", "models and tests") as stage:
             result = self._runner.run(automation.BUILD_WAREHOUSE, tags=automation.event_day_range_tags(first, today))
             stage.count = len(result.get_asset_materialization_events()) + len(result.get_asset_check_evaluations())
@@ -212,7 +202,7 @@ class Stages:
     def fill_edges(self) -> None:
         """Bring the edges back to their starting state and fill the current plans."""
         with self._board.stage("Fill edges", "MB moved") as stage:
-            self._restore_edges()
+            self._disks.restore(self._state.catalogue_size_bytes)
             config = {"ops": {"edge__fill": {"config": {"ignore_window": True}}}}
             moved = 0
             for number, region in enumerate(self._network.regions):
@@ -234,22 +224,22 @@ class Stages:
     def start_serving(self) -> None:
         """Start control, collector, origin and edges, each a process."""
         with self._board.stage("Serving plane", "processes") as stage:
-            services = self._services()
+            capacities = edge_capacities(self._network, self._state.catalogue_size_bytes)
+            services = serving_services(self._settings, self._network, capacities)
             self._fleet.start(services)
             stage.count = len(services)
 
     def warm_edges(self) -> None:
         """Let a first wave fill the pull-through caches, and set that state aside: both later waves start from it."""
-        with self._board.stage("Warm-up viewers", "sessions") as stage:
-            shutil.rmtree(self._settings.edges_folder, ignore_errors=True)
-            self._restart_edges()
-            played = self._play(self._plan_wave(self._first_sessions // 2, WARM_UP_SEED), stage.progress, WARM_UP_SEED)
+        with self._board.stage("Viewers, warm-up", "sessions") as stage:
+            self._disks.start_empty(self._state.catalogue_size_bytes)
+            wave = self._waves.plan(
+                self._world, self._sessions_per_wave() // 2, seed=WARM_UP_SEED, durations_s=self._durations_s
+            )
+            played = self._waves.play(wave, seed=WARM_UP_SEED, on_played=stage.progress)
+            self._remember_beats(beats_sent(played))
+            self._disks.set_aside(self._state.catalogue_size_bytes)
             stage.count = len(played)
-            self._stop_edges()
-            start = self._starting_state_folder()
-            shutil.rmtree(start, ignore_errors=True)
-            shutil.copytree(self._settings.edges_folder, start)
-            self._fleet.start(self._edge_services())
 
     def play(self, name: str) -> None:
         """Play a wave; both waves are the same viewers with the same seeds from the same state of the edges."""
@@ -257,23 +247,23 @@ class Stages:
             if name == PULL_ONLY:
                 self._state.waves += 1
                 save_state(self._settings.home, self._state)
-                count = self._first_sessions if self._state.loops == 0 else self._later_sessions
-                self._wave = self._plan_wave(count, self._state.waves)
-                self._restore_edges()
+                self._wave = self._waves.plan(
+                    self._world, self._sessions_per_wave(), seed=self._state.waves, durations_s=self._durations_s
+                )
+                self._disks.restore(self._state.catalogue_size_bytes)
             self._reload_control()
-            played = self._play(self._wave, stage.progress, self._state.waves)
-            self._keep_outcome(name, played)
-            outcome = self._outcomes[name]
+            played = self._waves.play(self._wave, seed=self._state.waves, on_played=stage.progress)
+            self._fleet.check()
+            self._remember_beats(beats_sent(played))
+            outcome = self._waves.keep(name, played)
             stage.count = outcome.sessions
             stage.note = f"{outcome.failed} failed" if outcome.failed else ""
-            errors = sorted({session.error for session in played if session.error})
-            for error in errors[:5]:
+            for error in sorted({session.error for session in played if session.error})[:5]:
                 self._board.console.print(f"[yellow]  {error}[/yellow]")
 
     def summary(self) -> DemoSummary:
         """All that was kept."""
         snapshot = SnapshotReader(self._settings.store_folder).load()
-        pull, placed = self._outcomes[PULL_ONLY], self._outcomes[PLACED]
         return DemoSummary(
             stages=self._board.lines,
             titles_published=len(snapshot.titles),
@@ -281,17 +271,17 @@ class Stages:
                 {"file": report.file, "reason": "; ".join(report.reasons), "hint": "; ".join(report.hints)}
                 for report in list_quarantine(self._settings.quarantine_folder)
             ],
-            sessions_played=self._sessions_played,
+            sessions_played=self._waves.sessions_played,
             beats_accepted=self._state.beats_accepted,
             beats_in_lake=self._beats_in_lake(),
-            edge_hit_ratio=_comparison(pull.edge_hit_ratio, placed.edge_hit_ratio),
-            startup_s=_comparison(pull.startup_s_mean, placed.startup_s_mean),
-            rebuffer_ratio=_comparison(pull.rebuffer_ratio, placed.rebuffer_ratio),
-            local_start_ratio=_comparison(pull.local_start_ratio, placed.local_start_ratio),
+            edge_hit_ratio=self._waves.compare("edge_hit_ratio"),
+            startup_s=self._waves.compare("startup_s_mean"),
+            rebuffer_ratio=self._waves.compare("rebuffer_ratio"),
+            local_start_ratio=self._waves.compare("local_start_ratio"),
             model=_model_line(snapshot.models),
             forecast=self._forecast,
             snapshot_id=snapshot.snapshot_id,
-            experience=self._experience,
+            experience=self._waves.experience,
             emulation=describe_emulation(self._network, self._traces),
         )
 
@@ -305,7 +295,7 @@ class Stages:
             context = dg.build_sensor_context(
                 instance=instance, cursor=cursor, resources={"storage": self._resources["storage"]}
             )
-            tick = cast(dg.SensorResult, sensor(context))
+            tick = cast("dg.SensorResult", sensor(context))
             cursor = tick.cursor
             for wanted in tick.dynamic_partitions_requests or []:
                 instance.add_dynamic_partitions(wanted.partitions_def_name, list(wanted.partition_keys))
@@ -313,8 +303,6 @@ class Stages:
         return requests
 
     def _master_durations(self) -> dict[str, float]:
-        from orchestration.media import PackageMissing, read_current_package
-
         durations = {}
         store = self._resources["storage"].store()
         for title_id in masters_by_title(self._settings.masters_folder):
@@ -324,110 +312,21 @@ class Stages:
                 continue  # quarantined, and counted there
         return durations
 
-    def _make_world(self) -> World:
-        media_title_ids = sorted(self._durations_s)
-        if self._state.world == "movielens":
-            return read_movielens_world(
-                _data_folder() / "ratings" / "ml-1m",
-                seed=self._state.seed,
-                now=self._state.now,
-                media_title_ids=media_title_ids,
-                history_days=HISTORY_DAYS,
-                network=self._network,
-            )
-        return make_world(
-            seed=self._state.seed, now=self._state.now, media_title_ids=media_title_ids, network=self._network
+    def _sessions_per_wave(self) -> int:
+        return self._options.sessions_per_wave or (
+            FIRST_WAVE_SESSIONS if self._state.loops == 0 else LATER_WAVE_SESSIONS
         )
 
-    def _read_traces(self) -> Any:
-        folder = _data_folder() / "network_traces" if os.environ.get("MATINEE_DATA") else None
-        return read_traces(folder) if folder is not None and folder.is_dir() else make_traces(self._options.seed)
-
-    def _plan_wave(self, sessions: int, seed: int) -> list[PlannedSession]:
-        return plan_wave(
-            self._world,
-            sessions,
-            seed,
-            dt.datetime.now(dt.UTC),
-            durations_s=self._durations_s,
-            traces=self._traces,
-        )
-
-    def _play(self, wave: list[PlannedSession], progress: Any, seed: int) -> list[PlayedSession]:
-        played = play_wave(
-            wave,
-            network=self._network,
-            traces=self._traces,
-            addresses=ServingAddresses(
-                control_url=self._settings.control_url,
-                collector_url=self._settings.collector_url,
-                origin_url=self._settings.origin_url,
-                edge_urls=self._settings.edge_urls,
-            ),
-            seed=seed,
-            on_played=progress,
-        )
-        self._fleet.check()
-        self._sessions_played += sum(1 for session in played if session.report is not None)
-        self._state.beats_accepted += sum(session.report.beats_sent for session in played if session.report)
+    def _remember_beats(self, accepted: int) -> None:
+        self._state.beats_accepted += accepted
         save_state(self._settings.home, self._state)
-        return played
-
-    def _keep_outcome(self, name: str, played: list[PlayedSession]) -> None:
-        self._outcomes[name] = outcome_of(played)
-        for region in self._network.regions:
-            own = [session for session in played if session.planned.region_id == region.region_id]
-            if own:
-                outcome = outcome_of(own)
-                self._experience.append(
-                    ExperienceLine(
-                        wave=name,
-                        region_id=region.region_id,
-                        sessions=outcome.sessions,
-                        startup_s_median=outcome.startup_s_median,
-                        startup_s_p95=outcome.startup_s_p95,
-                        rebuffer_ratio=outcome.rebuffer_ratio,
-                        mean_bitrate_bps=outcome.mean_bitrate_bps,
-                        edge_hit_ratio=outcome.edge_hit_ratio,
-                        local_start_ratio=outcome.local_start_ratio,
-                    )
-                )
-
-    def _wave_day(self) -> dt.date:
-        return min((session.starts_at.date() for session in self._wave), default=dt.datetime.now(dt.UTC).date())
 
     def _beats_in_lake(self) -> int:
-        from orchestration.resources.warehouse import WarehouseTableMissing
-
         try:
             beats = self._resources["warehouse"].read("raw.heartbeats", ["session_id", "boot", "seq"])
         except WarehouseTableMissing:
             return 0
         return int(beats.n_unique())
-
-    def _services(self) -> list[Service]:
-        capacities = edge_capacities(self._network, self._state.catalogue_size_bytes)
-        return serving_services(self._settings, self._network, capacities)
-
-    def _edge_services(self) -> list[Service]:
-        return [service for service in self._services() if service.name.startswith("edge ")]
-
-    def _stop_edges(self) -> None:
-        self._fleet.stop([service.name for service in self._edge_services()])
-
-    def _restart_edges(self) -> None:
-        self._stop_edges()
-        self._fleet.start(self._edge_services())
-
-    def _restore_edges(self) -> None:
-        self._stop_edges()
-        shutil.rmtree(self._settings.edges_folder, ignore_errors=True)
-        if self._starting_state_folder().is_dir():
-            shutil.copytree(self._starting_state_folder(), self._settings.edges_folder)
-        self._fleet.start(self._edge_services())
-
-    def _starting_state_folder(self) -> Path:
-        return self._settings.home / "edges-start"
 
     def _reload_control(self) -> None:
         request = urllib.request.Request(f"{self._settings.control_url}/system/reload", method="POST")
@@ -438,18 +337,7 @@ class Stages:
             raise StageError(f"the control API does not reload ({error}); see logs/control.log") from error
 
 
-def _data_folder() -> Path:
-    folder = os.environ.get("MATINEE_DATA")
-    if not folder:
-        raise StageError("the movielens world needs MATINEE_DATA, a folder that holds ratings/ml-1m")
-    return Path(folder).expanduser().resolve()
-
-
-def _comparison(pull_only: float, placed: float) -> Comparison:
-    return Comparison(pull_only=round(pull_only, 4), placed=round(placed, 4))
-
-
-def _model_line(models: Any) -> ModelLine:
+def _model_line(models: Sequence[ModelRecord]) -> ModelLine:
     for record in models:
         if record.metric_value is not None:
             return ModelLine(

@@ -1,0 +1,41 @@
+"""`matinee simulate`: one more wave of sample viewers against the serving plane that is up."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from orchestration.demo.sample_data import build_world, network_traces
+from orchestration.demo.state import DemoStateError, load_state
+from orchestration.demo.waves import Waves
+from orchestration.edge.topology import read_network
+from orchestration.media import PackageMissing, masters_by_title, read_current_package
+from orchestration.settings import read_settings
+from orchestration.store import LocalStore
+
+
+def simulate_wave(*, sessions: int, seed: int) -> dict[str, float]:
+    """Play a wave and return what its players measured; beats and impressions enter the log as always.
+
+    Raises:
+        DemoStateError: There is no world yet.
+    """
+    settings = read_settings()
+    state = load_state(settings.home)
+    if state is None:
+        raise DemoStateError(f"{settings.home} holds no world yet; run `make demo` first")
+    network = read_network()
+    store = LocalStore(settings.store_folder)
+    durations_s = {}
+    for title_id in masters_by_title(settings.masters_folder):
+        try:
+            durations_s[title_id] = read_current_package(store, title_id).duration_s
+        except PackageMissing:
+            continue  # quarantined
+    world = build_world(state, network, sorted(durations_s))
+    media = dict(zip(world.titles["title_id"], world.titles["media_title_id"], strict=True))
+    waves = Waves(settings, network, network_traces(state.seed))
+    wave = waves.plan(
+        world, sessions, seed=seed, durations_s={title_id: durations_s[source] for title_id, source in media.items()}
+    )
+    played = waves.play(wave, seed=seed, on_played=lambda done, total: None)
+    return dataclasses.asdict(waves.keep("simulated", played))
