@@ -93,7 +93,9 @@ def test_goes_on_where_it_stopped_in_a_segment_that_grew(log, warehouse):
     assert report.beats == 2
     assert len(keys(warehouse)) == 4
     consumed = warehouse.read("raw.consumed_segments").to_dicts()
-    assert [(row["writer"], row["segment"], row["records"], row["rows"]) for row in consumed] == [("collector", 1, 2, 4)]
+    assert [(row["writer"], row["segment"], row["records"], row["rows"]) for row in consumed] == [
+        ("collector", 1, 2, 4)
+    ]
 
 
 def test_an_ingest_that_dies_between_two_chunks_is_completed_by_the_next(log, warehouse, monkeypatch):

@@ -95,7 +95,10 @@ def _read(
     notes = [f"not delivered, taken as unknown: {', '.join(absent)}"] if absent else []
     notes += [f"delivered and not used: {', '.join(unknown)}"] if unknown else []
     given = delivered.with_columns(pl.lit(None).alias(name) for name in absent).select(list(columns))
-    typed = given.cast(dict(columns), strict=False)
+    try:
+        typed = given.select(_as_type(given.schema[name], kind, name) for name, kind in columns.items())
+    except pl.exceptions.PolarsError as error:
+        raise DropUnreadable(f"{path}: a column has a type that cannot be what it should be: {error}") from error
     unreadable = [
         pl.when(given[name].is_not_null() & typed[name].is_null()).then(pl.lit(f"{name} cannot be read"))
         for name in columns
@@ -120,6 +123,13 @@ def _split(judged: pl.DataFrame, id_column: str, notes: list[str]) -> Delivery:
         rejected=judged.filter(~is_good).select("row", id_column, "reason"),
         notes=notes,
     )
+
+
+def _as_type(given: pl.DataType, wanted: pl.DataType, name: str) -> pl.Expr:
+    """The column in the wanted type; what cannot be read as such becomes null."""
+    if given == pl.String() and isinstance(wanted, pl.Date | pl.Datetime):
+        return pl.col(name).str.strptime(wanted, strict=False)
+    return pl.col(name).cast(wanted, strict=False)
 
 
 def _is_blank(column: str) -> pl.Expr:

@@ -20,7 +20,15 @@ NOON = dt.datetime(2026, 9, 2, 12, tzinfo=dt.UTC)
 
 def beat(sent_at=NOON, **fields):
     return Beat(
-        session_id="s", boot=0, seq=0, sent_at=sent_at, kind="playing", viewer_id="v", title_id="t", region="r", **fields
+        session_id="s",
+        boot=0,
+        seq=0,
+        sent_at=sent_at,
+        kind="playing",
+        viewer_id="v",
+        title_id="t",
+        region="r",
+        **fields,
     )
 
 
@@ -29,7 +37,11 @@ def beat(sent_at=NOON, **fields):
     [
         (NOON, NOON, dt.date(2026, 9, 2)),
         (NOON - dt.timedelta(days=30), NOON, dt.date(2026, 8, 3)),
-        (dt.datetime(2026, 9, 3, 0, 30, tzinfo=dt.UTC), dt.datetime(2026, 9, 2, 23, 59, tzinfo=dt.UTC), dt.date(2026, 9, 3)),
+        (
+            dt.datetime(2026, 9, 3, 0, 30, tzinfo=dt.UTC),
+            dt.datetime(2026, 9, 2, 23, 59, tzinfo=dt.UTC),
+            dt.date(2026, 9, 3),
+        ),
         (NOON + dt.timedelta(days=400), NOON, dt.date(2026, 9, 2)),
         (dt.datetime(2026, 9, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))), NOON, dt.date(2026, 9, 1)),
     ],
@@ -70,7 +82,9 @@ def test_no_beats_are_a_table_without_rows():
 
 
 def test_an_impression_is_one_row_for_every_title_with_its_page():
-    items = [ImpressionItem(title_id=name, row="top", position=place, propensity=0.5) for place, name in enumerate("ab")]
+    items = [
+        ImpressionItem(title_id=name, row="top", position=place, propensity=0.5) for place, name in enumerate("ab")
+    ]
     page = Impression(
         impression_id="i", viewer_id="v", region="r", shown_at=NOON, snapshot_id="s", model_version="1", items=items
     )
