@@ -38,12 +38,12 @@ def impression(name):
     )  # fmt: skip
 
 
-@pytest.fixture()
+@pytest.fixture
 def log(tmp_path):
     return tmp_path / "events"
 
 
-@pytest.fixture()
+@pytest.fixture
 def warehouse(tmp_path):
     return Warehouse(lake_folder=str(tmp_path / "lake"))
 

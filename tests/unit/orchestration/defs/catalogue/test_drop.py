@@ -35,9 +35,8 @@ def test_good_rows_enter_with_the_columns_of_the_lake(tmp_path):
     assert row["release_date"] == dt.date(2026, 1, 5)
     assert row["licence_end"] is None
     assert delivery.rejected.is_empty()
-    assert delivery.notes == [
-        "not delivered, taken as unknown: kind, language, runtime_s, synopsis, media_title_id, licence_start, licence_end"
-    ]
+    (note,) = delivery.notes
+    assert note.startswith("not delivered, taken as unknown: kind, language, runtime_s")
 
 
 def test_bad_rows_stay_out_with_their_reason_and_the_others_enter(tmp_path):

@@ -18,8 +18,8 @@ def record(title_id):
         poster_key=None,
         renditions=[
             Rendition(
-                rendition_id="r1", rung="240p", kind="video", codecs="avc1", bitrate_bps=1, peak_bitrate_bps=2, width=426,
-                height=240,
+                rendition_id="r1", rung="240p", kind="video", codecs="avc1", bitrate_bps=1, peak_bitrate_bps=2,
+                width=426, height=240,
             )
         ],
         objects=[

@@ -48,9 +48,14 @@ def test_other_errors_are_not_tried_again():
 def test_a_failed_transaction_leaves_nothing_behind(tmp_path):
     with connect(prepare_lake(tmp_path)) as connection:
         connection.execute("create table lake.main.numbers (number integer)")
-        with pytest.raises(duckdb.Error), transaction(connection):
-            connection.execute("insert into lake.main.numbers values (1)")
-            connection.execute("insert into lake.main.no_such_table values (1)")
+
+        def fail_half_way():
+            with transaction(connection):
+                connection.execute("insert into lake.main.numbers values (1)")
+                connection.execute("insert into lake.main.no_such_table values (1)")
+
+        with pytest.raises(duckdb.CatalogException):
+            fail_half_way()
 
         assert connection.execute("select count(*) from lake.main.numbers").fetchone() == (0,)
 

@@ -21,7 +21,7 @@ VIEWER = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def warehouse(tmp_path):
     return Warehouse(lake_folder=str(tmp_path))
 
