@@ -138,6 +138,103 @@ class LocalStore:
 
     def link(self, source_key: str, target_key: str) -> None:
         """Make ``target_key`` the same immutable object as ``source_key``, without moving a byte where possible."""
+        source, target = self.local_path(source_key), self.local_path(target_key)
+        try:
+            # Tried first and explained afterwards: titles that share renditions link them by the hundred thousand.
+            target.hardlink_to(source)
+        except FileExistsError:
+            return
+        except OSError:
+            if not source.exists():
+                raise ObjectMissing(f"no object {source_key} in {self.root}") from None
+            if not self._prepare(target_key).exists():
+                _link_or_copy(source, target)
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below a folder prefix, sorted."""
+        ...
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The folder names directly below a prefix, sorted."""
+        ...
+
+    def local_path(self, key: str) -> Path:
+        """A local file with the object behind a key."""
+        ...
+
+
+class LocalStore:
+    """An object store in one folder. Objects appear whole, by rename, or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def local_path(self, key: str) -> Path:
+        """The file behind a key. Refuses keys that would leave the store."""
+        parts = key.split("/")
+        if key.startswith("/") or not key or any(part in ("", ".", "..") for part in parts):
+            raise StoreError(f"not a store key: {key!r}; keys are relative paths without '.' or '..' parts")
+        return self.root.joinpath(*parts)
+
+    def put_file(self, key: str, source: Path, *, replace: bool = False) -> None:
+        """Store a copy of ``source``; a hard link where the file system allows it.
+
+        Raises:
+            ObjectExists: Another content stands under ``key`` and ``replace`` is false.
+        """
+        target = self._prepare(key)
+        if target.exists() and not replace:
+            if file_sha256(target) == file_sha256(source):
+                return
+            raise ObjectExists(f"{key} exists with other content; write a new version beside it")
+        staged = _staging_name(target)
+        try:
+            _link_or_copy(source, staged)
+            staged.replace(target)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def put_bytes(self, key: str, content: bytes, *, replace: bool = False) -> None:
+        """Store ``content``, made durable before it becomes visible."""
+        target = self._prepare(key)
+        if target.exists() and not replace:
+            if target.read_bytes() == content:
+                return
+            raise ObjectExists(f"{key} exists with other content; write a new version beside it")
+        staged = _staging_name(target)
+        try:
+            with staged.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(target)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def read_bytes(self, key: str) -> bytes:
+        """The content of an object."""
+        try:
+            return self.local_path(key).read_bytes()
+        except FileNotFoundError:
+            raise ObjectMissing(f"no object {key} in {self.root}") from None
+
+    def exists(self, key: str) -> bool:
+        """Whether an object has that key."""
+        return self.local_path(key).is_file()
+
+    def size_bytes(self, key: str) -> int:
+        """Size of an object."""
+        try:
+            return self.local_path(key).stat().st_size
+        except FileNotFoundError:
+            raise ObjectMissing(f"no object {key} in {self.root}") from None
+
+    def link(self, source_key: str, target_key: str) -> None:
+        """Make ``target_key`` the same immutable object as ``source_key``, without moving a byte where possible."""
         source = self.local_path(source_key)
         target = self._prepare(target_key)
         if target.exists():

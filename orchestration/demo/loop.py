@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from orchestration.demo.board import Board, output_to_log
-from orchestration.demo.options import HISTORY_DAYS, DemoOptions
+from orchestration.demo.options import HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.demo.stay import (
     serving_urls,
@@ -26,6 +27,9 @@ from orchestration.demo.summary import DemoSummary, print_summary, write_summary
 from orchestration.edge.topology import read_network
 from orchestration.services import ServiceError, ServiceFleet, choose_ports
 from orchestration.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from orchestration.demo.stages import Stages
 
 DAGSTER_PORT = 3000
 
@@ -45,7 +49,18 @@ def run_demo(options: DemoOptions) -> int:
     log = settings.home / "logs" / "demo.log"
     with terminate_as_interrupt(), output_to_log(log) as screen, ServiceFleet(settings.home / "logs") as fleet:
         try:
-            summary = _go_round(settings, options, state, Board(screen), fleet)
+            from orchestration.demo.stages import Stages  # loads Dagster, whose messages belong in the log
+
+            warn_of_development_secret(settings, screen)
+            stages = Stages(
+                settings=settings,
+                network=read_network(),
+                state=state,
+                board=Board(screen),
+                fleet=fleet,
+                options=options,
+            )
+            summary = go_round(stages, state)
             summary.seconds = round(time.monotonic() - started, 1)
             summary.urls = serving_urls(settings)
             if options.summary_path is not None:
@@ -66,15 +81,8 @@ def run_demo(options: DemoOptions) -> int:
     return 0
 
 
-def _go_round(
-    settings: Settings, options: DemoOptions, state: DemoState, board: Board, fleet: ServiceFleet
-) -> DemoSummary:
-    from orchestration.demo.stages import Stages
-    from orchestration.demo.waves import PLACED, PULL_ONLY
-
-    network = read_network()
-    warn_of_development_secret(settings, board.console)
-    stages = Stages(settings=settings, network=network, state=state, board=board, fleet=fleet, options=options)
+def go_round(stages: Stages, state: DemoState) -> DemoSummary:
+    """Once round the loop: everything on the first time, a new wave of viewers on later ones."""
     first = state.loops == 0
     stages.prepare()
     stages.land_masters()
@@ -104,8 +112,7 @@ def _go_round(
     stages.build_warehouse()
     if not first:
         stages.publish_snapshot()
-    state.loops += 1
-    save_state(settings.home, state)
+    stages.remember_loop()
     return stages.summary()
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestration.sample import WorldSize
 
 HISTORY_DAYS = 42
 FIRST_WAVE_SESSIONS = 240
 """Enough for a clear picture in every region, within the minutes that a first run may take."""
 LATER_WAVE_SESSIONS = 60
+
+PULL_ONLY = "pull_only"
+PLACED = "placed"
+"""The two waves of a loop, and the two columns of its comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +26,7 @@ class DemoOptions:
     Attributes:
         sessions_per_wave: None takes the sizes above.
         seed: Draws the sample world and the viewers.
+        world_size: How large the generated world is; None takes the usual size.
     """
 
     exit_at_end: bool = False
@@ -25,3 +34,4 @@ class DemoOptions:
     world: str = "sample"
     sessions_per_wave: int | None = None
     seed: int = 7
+    world_size: WorldSize | None = None

@@ -13,6 +13,7 @@ from orchestration.sample import (
     NetworkTrace,
     SampleWorldError,
     World,
+    WorldSize,
     make_traces,
     make_world,
     read_movielens_world,
@@ -20,7 +21,9 @@ from orchestration.sample import (
 )
 
 
-def build_world(state: DemoState, network: Network, media_title_ids: Sequence[str]) -> World:
+def build_world(
+    state: DemoState, network: Network, media_title_ids: Sequence[str], size: WorldSize | None = None
+) -> World:
     """The world of this home folder, the same at every run."""
     if state.world == "movielens":
         folder = data_folder()
@@ -34,7 +37,7 @@ def build_world(state: DemoState, network: Network, media_title_ids: Sequence[st
             history_days=HISTORY_DAYS,
             network=network,
         )
-    return make_world(seed=state.seed, now=state.now, media_title_ids=media_title_ids, network=network)
+    return make_world(seed=state.seed, now=state.now, media_title_ids=media_title_ids, network=network, size=size)
 
 
 def network_traces(seed: int) -> Sequence[NetworkTrace]:

@@ -13,21 +13,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import dagster as dg
 
 from orchestration import automation
 from orchestration.build import build_definitions, build_resources
+from orchestration.defs.demand.forecast_store import BacktestRecord, read_backtest
 from orchestration.demo.board import Board
 from orchestration.demo.edge_disks import EdgeDisks
-from orchestration.demo.options import FIRST_WAVE_SESSIONS, HISTORY_DAYS, LATER_WAVE_SESSIONS, DemoOptions
+from orchestration.demo.options import FIRST_WAVE_SESSIONS, HISTORY_DAYS, LATER_WAVE_SESSIONS, PULL_ONLY, DemoOptions
 from orchestration.demo.runs import JobRunner, RunFailed, last_metadata
 from orchestration.demo.sample_data import build_world, network_traces
 from orchestration.demo.state import DemoState, save_state
 from orchestration.demo.stay import edge_capacities
 from orchestration.demo.summary import DemoSummary, ForecastLine, ModelLine
-from orchestration.demo.waves import PULL_ONLY, Waves, beats_sent, first_day
+from orchestration.demo.waves import Waves, beats_sent, first_day
 from orchestration.edge.topology import Network
 from orchestration.instance import open_instance
 from orchestration.media import PackageMissing, list_quarantine, masters_by_title, read_current_package
@@ -68,7 +69,6 @@ class Stages:
         self._traces = network_traces(options.seed)
         self._waves = Waves(settings, network, self._traces)
         self._disks = EdgeDisks(settings, network, fleet)
-        self._forecast = ForecastLine()
         self._runner: JobRunner
         self._world: World
         self._requests: list[dg.RunRequest] = []
@@ -131,7 +131,7 @@ class Stages:
     def build_world(self) -> None:
         """Make or read the world, deliver its catalogue, and write its history into the event log."""
         with self._board.stage("World and history", "sessions of history") as stage:
-            self._world = build_world(self._state, self._network, sorted(self._durations_s))
+            self._world = build_world(self._state, self._network, sorted(self._durations_s), self._options.world_size)
             media = dict(zip(self._world.titles["title_id"], self._world.titles["media_title_id"], strict=True))
             masters_s = dict(self._durations_s)
             self._durations_s = {title_id: masters_s[source] for title_id, source in media.items()}
@@ -186,9 +186,7 @@ class Stages:
         with self._board.stage("Forecast", "title × region × day") as stage:
             result = self._runner.run(automation.FORECAST_DEMAND)
             metadata = last_metadata(result, dg.AssetKey(["demand", "forecast"]))
-            backtest = last_metadata(result, dg.AssetKey(["demand", "backtest"]))
             stage.count = int(metadata.get("rows", 0) or 0)
-            self._forecast = _forecast_line(metadata, backtest)
 
     def plan_placement(self) -> None:
         """Plan every region, replayed against its last complete day before it may be used."""
@@ -261,6 +259,11 @@ class Stages:
             for error in sorted({session.error for session in played if session.error})[:5]:
                 self._board.console.print(f"[yellow]  {error}[/yellow]")
 
+    def remember_loop(self) -> None:
+        """The loop has gone round once more."""
+        self._state.loops += 1
+        save_state(self._settings.home, self._state)
+
     def summary(self) -> DemoSummary:
         """All that was kept."""
         snapshot = SnapshotReader(self._settings.store_folder).load()
@@ -279,7 +282,7 @@ class Stages:
             rebuffer_ratio=self._waves.compare("rebuffer_ratio"),
             local_start_ratio=self._waves.compare("local_start_ratio"),
             model=_model_line(snapshot.models),
-            forecast=self._forecast,
+            forecast=_forecast_line(read_backtest(self._resources["storage"].store())),
             snapshot_id=snapshot.snapshot_id,
             experience=self._waves.experience,
             emulation=describe_emulation(self._network, self._traces),
@@ -346,8 +349,8 @@ def _model_line(models: Sequence[ModelRecord]) -> ModelLine:
     return ModelLine()
 
 
-def _forecast_line(metadata: dict[str, Any], backtest: dict[str, Any]) -> ForecastLine:
-    figures = {name: float(value) for name, value in backtest.items() if isinstance(value, int | float)}
-    return ForecastLine(
-        published=str(metadata.get("model", "")), reason=str(metadata.get("reason", "")), metrics=figures
-    )
+def _forecast_line(backtest: BacktestRecord | None) -> ForecastLine:
+    if backtest is None:
+        return ForecastLine()
+    errors = {f"WAPE {name}": value for name, value in backtest.wape_total.items()}
+    return ForecastLine(published=backtest.published, reason=backtest.reason, metrics=errors)

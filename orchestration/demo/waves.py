@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
+from orchestration.demo.options import PLACED, PULL_ONLY
 from orchestration.demo.summary import Comparison, ExperienceLine
 from orchestration.edge.topology import Network
 from orchestration.sample import NetworkTrace, PlannedSession, World, plan_wave
 from orchestration.sample.wave import PlayedSession, ServingAddresses, WaveOutcome, outcome_of, play_wave
 from orchestration.settings import Settings
-
-PULL_ONLY = "pull_only"
-PLACED = "placed"
 
 
 class Waves:
