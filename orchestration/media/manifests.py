@@ -124,7 +124,9 @@ def _media_playlist(record: RenditionRecord) -> str:
     durations_s = [record.segment_duration_s(segment) for segment in record.segments]
     lines = _playlist_head(record, durations_s, "#EXT-X-INDEPENDENT-SEGMENTS")
     for segment, duration_s in zip(record.segments, durations_s, strict=True):
-        lines += [f"#EXTINF:{duration_s:.6f},", _uri(record, segment.name)]
+        # Players that plan ahead want to know how large each segment really is.
+        bitrate_kbps = max(1, round(segment.size_bytes * 8 / duration_s / 1000))
+        lines += [f"#EXTINF:{duration_s:.6f},", f"#EXT-X-BITRATE:{bitrate_kbps}", _uri(record, segment.name)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
