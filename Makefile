@@ -28,7 +28,7 @@ help: ## show this list
 
 $(MANIFEST): .venv/.ready $(DBT_SOURCES)
 	@echo "Preparing the dbt manifest ..."
-	@$(BIN)/python -m orchestration.defs.warehouse.project
+	@$(BIN)/python -m orchestration.defs.warehouse
 
 env: .venv/.ready $(MANIFEST) ## make the environment from the lock
 

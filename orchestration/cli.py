@@ -35,13 +35,12 @@ def demo(
         sessions: How many sessions a wave plays; by default enough for a clear picture within the time.
         seed: Draws the sample world and the viewers.
     """
-    from orchestration.demo.loop import DemoOptions, run_demo
+    from orchestration.demo.loop import run_demo
+    from orchestration.demo.options import DemoOptions
 
     chosen = world or os.environ.get("MATINEE_WORLD") or "sample"
     return run_demo(
-        DemoOptions(
-            exit_at_end=exit_at_end, summary_path=summary, world=chosen, sessions_per_wave=sessions, seed=seed
-        )
+        DemoOptions(exit_at_end=exit_at_end, summary_path=summary, world=chosen, sessions_per_wave=sessions, seed=seed)
     )
 
 

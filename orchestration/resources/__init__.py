@@ -1,0 +1,1 @@
+"""Dagster resources: where an installation keeps things and which servers it talks to."""

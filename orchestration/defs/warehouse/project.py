@@ -110,6 +110,3 @@ def main() -> None:
     if is_stale(target_folder() / MANIFEST_FILE):
         prepare_manifest()
 
-
-if __name__ == "__main__":
-    main()
