@@ -12,7 +12,7 @@ BIN := .venv/bin
 MANIFEST := dbt/target/manifest.json
 DBT_SOURCES := $(shell find dbt -path dbt/target -prune -o -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) -print 2>/dev/null)
 
-.PHONY: help demo up test test-long test-sdk lint format types imports check openapi bench clean env
+.PHONY: help demo up mlflow test test-long test-sdk lint format types imports check openapi clean env
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -37,6 +37,9 @@ demo: env ## the whole loop on this machine; ARGS="--exit --summary FILE"
 
 up: env ## serve what the last demo built, with Dagster's UI, until Ctrl-C
 	@$(BIN)/matinee up $(ARGS)
+
+mlflow: env ## MLflow's UI on what was trained, on port 5000
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri "sqlite:///$(or $(MATINEE_HOME),$(CURDIR)/.matinee)/mlflow/mlflow.db"
 
 test: env ## the whole test suite
 	$(BIN)/pytest tests -m "not long" $(ARGS)

@@ -55,7 +55,11 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         ),
         "edges": EdgeFleet(secret=settings.secret, urls=settings.edge_urls),
         "serving": ServingPlane(control_url=settings.control_url),
-        "dbt": DbtCliResource(project_dir=str(warehouse.PROJECT_FOLDER), **warehouse.dbt_options(settings)),
+        "dbt": DbtCliResource(
+            project_dir=str(warehouse.PROJECT_FOLDER),
+            profiles_dir=str(warehouse.PROJECT_FOLDER),
+            dbt_executable=str(warehouse.dbt_executable()),
+        ),
     }
 
 

@@ -93,8 +93,14 @@ def simulate(*, sessions: int = 60, seed: int = 1) -> int:
         seed: Draws viewers, titles and links.
     """
     from orchestration.demo.simulate import simulate_wave
+    from orchestration.demo.state import DemoStateError
+    from orchestration.settings import SettingsError
 
-    print(json.dumps(simulate_wave(sessions=sessions, seed=seed), indent=2))
+    try:
+        print(json.dumps(simulate_wave(sessions=sessions, seed=seed), indent=2))
+    except (DemoStateError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -11,7 +11,7 @@ from orchestration.edge.topology import Network
 from orchestration.settings import Settings
 
 INSTANCE_YAML = """\
-# Written at start. Storage is SQLite below this folder; docs/operations.md tells how to move it to PostgreSQL.
+# Written once, then yours. Storage is SQLite below this folder; docs/operations.md tells how to move it to PostgreSQL.
 telemetry:
   enabled: false
 run_monitoring:
@@ -32,7 +32,9 @@ retention:
 def open_instance(settings: Settings, network: Network) -> dg.DagsterInstance:
     """The installation's instance, made at the first call, with pool limits and region partitions set."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    (settings.dagster_home / "dagster.yaml").write_text(INSTANCE_YAML, encoding="utf-8")
+    configuration = settings.dagster_home / "dagster.yaml"
+    if not configuration.exists():  # an operator may have moved the storage
+        configuration.write_text(INSTANCE_YAML, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     instance = dg.DagsterInstance.from_config(str(settings.dagster_home))
     # Limits in dagster.yaml are not applied to named pools; the instance has to be told.

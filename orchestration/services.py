@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from orchestration.edge.topology import Network
-from orchestration.settings import WORLD_FILE, Settings
+from orchestration.settings import PROJECT_FOLDER, WORLD_FILE, Settings
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
@@ -56,13 +56,17 @@ class Service:
 
 
 def choose_ports(settings: Settings) -> Settings:
-    """Keep every address whose port is free and move the others to a free port of this host.
+    """Keep every address of this host whose port is free, and move the others to a free port.
+
+    Addresses of other hosts are left as they are.
 
     The choice is written to ``world.toml`` in the home folder, where every other process reads it.
     """
     taken: set[int] = set()
 
     def free(url: str) -> str:
+        if not _is_local(url):
+            return url
         port = urlsplit(url).port or 80
         if port in taken or not port_is_free(port):
             port = any_free_port()
@@ -90,12 +94,13 @@ def serving_services(settings: Settings, network: Network, edge_capacity_bytes: 
     }
     plane = [
         _python_service("origin", settings.origin_url, shared),
-        _python_service("collector", settings.collector_url, shared),
+        _python_service("collector", settings.collector_url, {**shared, "MATINEE_WRITER_NAME": "collector-0"}),
         _python_service(
             "control",
             settings.control_url,
             {
                 **shared,
+                "MATINEE_WRITER_NAME": "control-0",
                 "MATINEE_PUBLIC_URL": settings.control_url,
                 "MATINEE_BEATS_URL": f"{settings.collector_url}/v1/beats",
             },
@@ -119,13 +124,12 @@ def serving_services(settings: Settings, network: Network, edge_capacity_bytes: 
         )
         for edge in network.edges
     ]
-    return [*plane, *edges]
+    # What answers on another host is not ours to start.
+    return [service for service in (*plane, *edges) if _is_local(service.url)]
 
 
 def dagster_service(settings: Settings, *, port: int) -> Service:
     """Dagster's UI and daemon over this project's code location."""
-    from orchestration.settings import PROJECT_FOLDER
-
     return Service(
         name="dagster",
         url=f"http://127.0.0.1:{port}",
@@ -137,6 +141,11 @@ def dagster_service(settings: Settings, *, port: int) -> Service:
             "DAGSTER_HOME": str(settings.dagster_home),
             "MATINEE_HOME": str(settings.home),
             "MATINEE_MASTERS": str(settings.masters_folder),
+            # The environment wins over world.toml, so every process is told what was chosen at start.
+            "MATINEE_FIRST_EVENT_DAY": settings.first_event_day.isoformat(),
+            "MATINEE_CONTROL_URL": settings.control_url,
+            "MATINEE_COLLECTOR_URL": settings.collector_url,
+            "MATINEE_ORIGIN_URL": settings.origin_url,
             "DAGSTER_DISABLE_TELEMETRY": "yes",
         },
         health_path="/server_info",
@@ -259,6 +268,10 @@ def _prepare_child() -> None:
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)  # the process leads its own session, so its id is the group's
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def port_is_free(port: int) -> bool:

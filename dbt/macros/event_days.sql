@@ -8,7 +8,9 @@
     - reads the beats of the days a - 2 to b + 1 (`in_beat_days`): one day earlier to know that a session began before,
       one day later to finish those that began on day b.
   Beats that arrive more than a day after their session's first day are counted by a run without days, which builds all.
-  Without the variables first_event_day and last_event_day both macros are true.
+  Without the variables first_event_day and last_event_day both macros are true. Dagster gives the same days by the
+  environment (MATINEE_BUILD_FIRST_DAY, MATINEE_BUILD_LAST_DAY): other values of --vars would make dbt parse everything
+  anew, others of the environment only the models that use them.
 -#}
 
 {% macro in_session_days(column) -%}
@@ -20,8 +22,8 @@
 {%- endmacro %}
 
 {% macro between_event_days(column, days_before, days_after) -%}
-    {%- set first_day = var('first_event_day', none) -%}
-    {%- set last_day = var('last_event_day', none) or first_day -%}
+    {%- set first_day = var('first_event_day', none) or env_var('MATINEE_BUILD_FIRST_DAY', '') -%}
+    {%- set last_day = var('last_event_day', none) or env_var('MATINEE_BUILD_LAST_DAY', '') or first_day -%}
     {%- if first_day -%}
         {{ column }} between date '{{ first_day }}' - {{ days_before }} and date '{{ last_day }}' + {{ days_after }}
     {%- else -%}

@@ -27,11 +27,10 @@ class EdgeDisks:
         self._replace_disks(None, catalogue_size_bytes)
 
     def set_aside(self, catalogue_size_bytes: int) -> None:
-        """Remember what the disks hold now as the starting state."""
+        """Stop the edges and remember what their disks hold as the starting state; ``restore`` starts them again."""
         self._stop(catalogue_size_bytes)
         shutil.rmtree(self._starting_state, ignore_errors=True)
         shutil.copytree(self._settings.edges_folder, self._starting_state)
-        self._fleet.start(self._services(catalogue_size_bytes))
 
     def restore(self, catalogue_size_bytes: int) -> None:
         """Bring the starting state back; empty disks when none was set aside."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestration.demo.board import Board, output_to_log
+from orchestration.demo.home_lock import HomeInUse, lock_home
 from orchestration.demo.options import HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.demo.stay import (
@@ -36,16 +37,20 @@ DAGSTER_PORT = 3000
 
 def run_demo(options: DemoOptions) -> int:
     """Run the loop, print the summary, stay up unless told not to. Returns the process's exit code."""
-    started = time.monotonic()
     console = Console(highlight=False)
     try:
         settings = read_settings()
-        state = _resume_or_begin(settings, options)
-        first_event_day = (state.now - dt.timedelta(days=HISTORY_DAYS)).date()
-        settings = choose_ports(replace(settings, first_event_day=first_event_day))
-    except (SettingsError, DemoStateError) as error:
+        with lock_home(settings.home):
+            state = _resume_or_begin(settings, options)
+            first_event_day = (state.now - dt.timedelta(days=HISTORY_DAYS)).date()
+            return _run(choose_ports(replace(settings, first_event_day=first_event_day)), options, state)
+    except (SettingsError, DemoStateError, HomeInUse) as error:
         console.print(f"[red]{error}[/red]")
         return 2
+
+
+def _run(settings: Settings, options: DemoOptions, state: DemoState) -> int:
+    started = time.monotonic()
     log = settings.home / "logs" / "demo.log"
     with terminate_as_interrupt(), output_to_log(log) as screen, ServiceFleet(settings.home / "logs") as fleet:
         try:
@@ -100,7 +105,7 @@ def go_round(stages: Stages, state: DemoState) -> DemoSummary:
     stages.play(PULL_ONLY)
     if first:
         stages.ingest_events()
-        stages.build_warehouse()
+        stages.build_warehouse(days_only=True)
         stages.train_models()
         stages.forecast_demand()
         stages.plan_placement()
@@ -109,9 +114,7 @@ def go_round(stages: Stages, state: DemoState) -> DemoSummary:
         stages.publish_snapshot()
     stages.play(PLACED)
     stages.ingest_events()
-    stages.build_warehouse()
-    if not first:
-        stages.publish_snapshot()
+    stages.build_warehouse(days_only=not first)
     stages.remember_loop()
     return stages.summary()
 

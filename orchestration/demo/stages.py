@@ -17,7 +17,7 @@ from typing import cast
 
 import dagster as dg
 
-from orchestration import automation
+from orchestration import automation, taxonomy
 from orchestration.build import build_definitions, build_resources
 from orchestration.defs.demand.forecast_store import BacktestRecord, read_backtest
 from orchestration.demo.board import Board
@@ -165,13 +165,24 @@ class Stages:
             self._runner.run(automation.INGEST_EVENTS)
             stage.count = self._beats_in_lake() - before
 
-    def build_warehouse(self, *, whole_history: bool = False) -> None:
-        """Build the marts and serving tables for the days that have new beats."""
+    def build_warehouse(self, *, whole_history: bool = False, days_only: bool = False) -> None:
+        """Build the marts and serving tables for the days that have new beats.
+
+        Args:
+            whole_history: Build every day.
+            days_only: Only what is kept by day, and the views over it. What models and plans read of viewing is among
+                them; the catalogue and the rankings wait for the next whole build.
+        """
         today = dt.datetime.now(dt.UTC).date()
         first = self._settings.first_event_day if whole_history else min(today, first_day(self._wave))
         with self._board.stage("Warehouse (dbt)", "models and tests") as stage:
-            result = self._runner.run(automation.BUILD_WAREHOUSE, tags=automation.event_day_range_tags(first, today))
-            stage.count = len(result.get_asset_materialization_events()) + len(result.get_asset_check_evaluations())
+            result = self._runner.run(
+                automation.BUILD_WAREHOUSE,
+                tags=automation.event_day_range_tags(first, today),
+                asset_selection=self._assets_by_day() if days_only else None,
+            )
+            built = {event.asset_key for event in result.get_asset_materialization_events()}
+            stage.count = len(built) + len(result.get_asset_check_evaluations())
             stage.note = f"{first} to {today}"
 
     def train_models(self) -> None:
@@ -323,6 +334,14 @@ class Stages:
     def _remember_beats(self, accepted: int) -> None:
         self._state.beats_accepted += accepted
         save_state(self._settings.home, self._state)
+
+    def _assets_by_day(self) -> list[dg.AssetKey]:
+        graph = self._runner.definitions.resolve_asset_graph()
+        return [
+            key
+            for key in graph.get_all_asset_keys()
+            if key.path[0] == taxonomy.WAREHOUSE and graph.get(key).is_partitioned
+        ]
 
     def _beats_in_lake(self) -> int:
         try:

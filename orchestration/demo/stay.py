@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from orchestration.demo.state import load_state
+from orchestration.demo.home_lock import HomeInUse, lock_home
+from orchestration.demo.state import DemoState, DemoStateError, load_state
 from orchestration.edge.topology import Network, read_network
 from orchestration.services import (
     ServiceError,
@@ -20,7 +21,7 @@ from orchestration.services import (
     port_is_free,
     serving_services,
 )
-from orchestration.settings import DEVELOPMENT_SECRET, Settings, read_settings
+from orchestration.settings import DEVELOPMENT_SECRET, Settings, SettingsError, read_settings
 
 CHECK_EVERY_S = 1.0
 
@@ -28,28 +29,33 @@ CHECK_EVERY_S = 1.0
 def serve_until_interrupted(*, dagster_port: int, with_dagster: bool) -> int:
     """Serve what an earlier run published. Returns the process's exit code."""
     console = Console(highlight=False)
-    settings = read_settings()
-    state = load_state(settings.home)
-    if state is None:
-        console.print(f"Nothing is published in {settings.home} yet: run `make demo` first.")
+    try:
+        settings = read_settings()
+        with lock_home(settings.home), terminate_as_interrupt():
+            state = load_state(settings.home)
+            if state is None or state.catalogue_size_bytes == 0:
+                console.print(f"Nothing is published in {settings.home} yet: run `make demo` first.")
+                return 1
+            _serve(choose_ports(settings), state, console, dagster_port if with_dagster else None)
+    except (SettingsError, DemoStateError, HomeInUse, ServiceError) as error:
+        console.print(f"[red]{error}[/red]")
         return 1
-    settings = choose_ports(settings)
-    network = read_network()
-    with terminate_as_interrupt(), ServiceFleet(settings.home / "logs") as fleet:
-        try:
-            fleet.start(serving_services(settings, network, edge_capacities(network, state.catalogue_size_bytes)))
-            urls = serving_urls(settings)
-            if with_dagster:
-                urls["Dagster"] = start_dagster(fleet, settings, dagster_port)
-            for name, url in urls.items():
-                console.print(f"  {name:<22} {url}")
-            stay(fleet, console)
-        except ServiceError as error:
-            console.print(f"[red]{error}[/red]")
-            return 1
-        except KeyboardInterrupt:
-            console.print("Stopping ...")
+    except KeyboardInterrupt:
+        console.print("Stopped.")
     return 0
+
+
+def _serve(settings: Settings, state: DemoState, console: Console, dagster_port: int | None) -> None:
+    network = read_network()
+    warn_of_development_secret(settings, console)
+    with ServiceFleet(settings.home / "logs") as fleet:
+        fleet.start(serving_services(settings, network, edge_capacities(network, state.catalogue_size_bytes)))
+        urls = serving_urls(settings)
+        if dagster_port is not None:
+            urls["Dagster"] = start_dagster(fleet, settings, dagster_port)
+        for name, url in urls.items():
+            console.print(f"  {name:<22} {url}")
+        stay(fleet, console)
 
 
 def stay(fleet: ServiceFleet, console: Console) -> None:

@@ -10,7 +10,7 @@ from orchestration.store import LocalStore
 
 
 class MediaStorage(dg.ConfigurableResource[None]):
-    """Where media, forecasts, plans and snapshots live: a folder today, a bucket when it is outgrown."""
+    """Where media, forecasts, plans and snapshots live: a folder that every process of the installation sees."""
 
     root: str
 

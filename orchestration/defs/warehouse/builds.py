@@ -7,7 +7,6 @@ with the project's tests.
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -43,11 +42,11 @@ def build_assets(settings: Settings, manifest: Mapping[str, Any]) -> list[dg.Ass
     ) -> Iterator[Any]:
         window = context.partition_time_window
         days = {
-            "first_event_day": window.start.date().isoformat(),
+            "MATINEE_BUILD_FIRST_DAY": window.start.date().isoformat(),
             # The window's end is the first moment after it.
-            "last_event_day": (window.end - dt.timedelta(days=1)).date().isoformat(),
+            "MATINEE_BUILD_LAST_DAY": (window.end - dt.timedelta(days=1)).date().isoformat(),
         }
-        yield from _build(context, dbt, warehouse, settings, "event_days", ["--vars", json.dumps(days)])
+        yield from _build(context, dbt, warehouse, settings, "event_days", days)
 
     @dbt_assets(
         manifest=manifest,
@@ -57,7 +56,7 @@ def build_assets(settings: Settings, manifest: Mapping[str, Any]) -> list[dg.Ass
         pool=taxonomy.POOL_WAREHOUSE_WRITE,
     )
     def warehouse_tables(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
-        yield from _build(context, dbt, warehouse, settings, "tables", [])
+        yield from _build(context, dbt, warehouse, settings, "tables", {})
 
     return [warehouse_event_days, warehouse_tables]
 
@@ -68,15 +67,15 @@ def _build(
     warehouse: Warehouse,
     settings: Settings,
     name: str,
-    arguments: list[str],
+    days: Mapping[str, str],
 ) -> Iterator[Any]:
     """Run ``dbt build`` on the lake and hand on what it reports.
 
     Each build keeps a target folder of its own, so that dbt finds what it parsed the last time.
     """
-    with environment_variables(warehouse.prepare().environment):
+    with environment_variables({**warehouse.prepare().environment, **days}):
         invocation = dbt.cli(
-            ["build", "--exclude-resource-type", "unit_test", *arguments],
+            ["build", "--exclude-resource-type", "unit_test"],
             context=context,
             target_path=settings.work_folder / "dbt" / name,
         )

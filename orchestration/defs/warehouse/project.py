@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestration.resources.warehouse import prepare_lake
 from orchestration.settings import PROJECT_FOLDER as REPOSITORY_FOLDER
-from orchestration.settings import Settings
+from orchestration.settings import read_settings
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +31,6 @@ _PARSE_TIMEOUT_S = 300
 
 class ManifestError(Exception):
     """dbt could not read the project; the message holds what it said."""
-
-
-def dbt_options(settings: Settings) -> dict[str, str]:
-    """What ``DbtCliResource`` needs beside the project's folder: this environment's dbt, whatever the PATH says."""
-    return {"dbt_executable": str(dbt_executable()), "profiles_dir": str(PROJECT_FOLDER)}
 
 
 def dbt_executable() -> Path:
@@ -71,7 +67,9 @@ def prepare_manifest() -> Path:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as folder:
         command = [str(dbt_executable()), "--no-use-colors", "parse", "--profiles-dir", str(PROJECT_FOLDER)]
-        environment = {**os.environ, "DBT_TARGET_PATH": folder, "DBT_LOG_PATH": folder}
+        # The lake's own variables: dbt parses everything anew when its profile is not the one that it parsed with.
+        lake = prepare_lake(read_settings().lake_folder)
+        environment = {**os.environ, **lake.environment, "DBT_TARGET_PATH": folder, "DBT_LOG_PATH": folder}
         logger.info("preparing the dbt manifest")
         parsed = subprocess.run(
             command, cwd=PROJECT_FOLDER, env=environment, capture_output=True, text=True, timeout=_PARSE_TIMEOUT_S
@@ -109,4 +107,3 @@ def main() -> None:
     """Prepare the manifest if it is missing or older than a source."""
     if is_stale(target_folder() / MANIFEST_FILE):
         prepare_manifest()
-

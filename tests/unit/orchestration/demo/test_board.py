@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestration.demo.board import Board, output_to_log
+from orchestration.demo.board import Board
 
 
 def test_a_stage_leaves_a_line() -> None:
