@@ -22,31 +22,32 @@ class EdgeDisks:
         self._network = network
         self._fleet = fleet
 
-    def start_empty(self, catalogue_size_bytes: int) -> None:
-        """Start the edges with nothing on their disks."""
-        self._replace_disks(None, catalogue_size_bytes)
+    def forget(self) -> None:
+        """Drop the starting state, so that the next layout is of empty disks."""
+        shutil.rmtree(self._starting_state, ignore_errors=True)
 
     def set_aside(self, catalogue_size_bytes: int) -> None:
-        """Stop the edges and remember what their disks hold as the starting state; ``restore`` starts them again."""
+        """Remember what the disks hold now as the starting state, and go on from it."""
         self._stop(catalogue_size_bytes)
         shutil.rmtree(self._starting_state, ignore_errors=True)
         shutil.copytree(self._settings.edges_folder, self._starting_state)
+        self._fleet.start(self._services(catalogue_size_bytes))
 
     def restore(self, catalogue_size_bytes: int) -> None:
-        """Bring the starting state back; empty disks when none was set aside."""
-        start = self._starting_state
-        self._replace_disks(start if start.is_dir() else None, catalogue_size_bytes)
+        """Bring the starting state back under edges that run."""
+        self._stop(catalogue_size_bytes)
+        self.lay_out()
+        self._fleet.start(self._services(catalogue_size_bytes))
+
+    def lay_out(self) -> None:
+        """Bring the starting state back while no edge runs; empty disks when none was set aside."""
+        shutil.rmtree(self._settings.edges_folder, ignore_errors=True)
+        if self._starting_state.is_dir():
+            shutil.copytree(self._starting_state, self._settings.edges_folder)
 
     @property
     def _starting_state(self) -> Path:
         return self._settings.home / "edges-start"
-
-    def _replace_disks(self, source: Path | None, catalogue_size_bytes: int) -> None:
-        self._stop(catalogue_size_bytes)
-        shutil.rmtree(self._settings.edges_folder, ignore_errors=True)
-        if source is not None:
-            shutil.copytree(source, self._settings.edges_folder)
-        self._fleet.start(self._services(catalogue_size_bytes))
 
     def _stop(self, catalogue_size_bytes: int) -> None:
         self._fleet.stop([service.name for service in self._services(catalogue_size_bytes)])

@@ -98,7 +98,7 @@ def go_round(stages: Stages, state: DemoState) -> DemoSummary:
         stages.ingest_events()
         stages.build_warehouse(whole_history=True)
         stages.publish_snapshot()
-        stages.start_serving()
+        stages.start_serving(empty_edges=True)
         stages.warm_edges()
     else:
         stages.start_serving()

@@ -7,6 +7,7 @@ computes. Sample data comes from ``orchestration.sample`` and enters by the door
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import shutil
 import urllib.error
@@ -212,7 +213,7 @@ class Stages:
         """Bring the edges back to their starting state and fill the current plans."""
         with self._board.stage("Fill edges", "MB moved") as stage:
             self._disks.restore(self._state.catalogue_size_bytes)
-            config = {"ops": {"edge__fill": {"config": {"ignore_window": True}}}}
+            config = {"ops": {"edge__fill": {"config": {"ignore_window": True, "poll_interval_s": 0.2}}}}
             moved = 0
             for number, region in enumerate(self._network.regions):
                 stage.progress(number, len(self._network.regions), region.region_id)
@@ -230,9 +231,12 @@ class Stages:
             stage.count = len(snapshot.titles)
             stage.note = snapshot.snapshot_id
 
-    def start_serving(self) -> None:
-        """Start control, collector, origin and edges, each a process."""
+    def start_serving(self, *, empty_edges: bool = False) -> None:
+        """Start control, collector, origin and edges, each a process; the edges from their starting state."""
         with self._board.stage("Serving plane", "processes") as stage:
+            if empty_edges:
+                self._disks.forget()
+            self._disks.lay_out()
             capacities = edge_capacities(self._network, self._state.catalogue_size_bytes)
             services = serving_services(self._settings, self._network, capacities)
             self._fleet.start(services)
@@ -241,7 +245,7 @@ class Stages:
     def warm_edges(self) -> None:
         """Let a first wave fill the pull-through caches, and set that state aside: both later waves start from it."""
         with self._board.stage("Viewers, warm-up", "sessions") as stage:
-            self._disks.start_empty(self._state.catalogue_size_bytes)
+            self._reload_control()
             wave = self._waves.plan(
                 self._world, self._sessions_per_wave() // 2, seed=WARM_UP_SEED, durations_s=self._durations_s
             )
@@ -251,7 +255,7 @@ class Stages:
             stage.count = len(played)
 
     def play(self, name: str) -> None:
-        """Play a wave; both waves are the same viewers with the same seeds from the same state of the edges."""
+        """Play a wave; both waves are the same viewers with the same seeds, and began with the same edges."""
         with self._board.stage(f"Viewers, {name.replace('_', ' ')}", "sessions") as stage:
             if name == PULL_ONLY:
                 self._state.waves += 1
@@ -259,7 +263,6 @@ class Stages:
                 self._wave = self._waves.plan(
                     self._world, self._sessions_per_wave(), seed=self._state.waves, durations_s=self._durations_s
                 )
-                self._disks.restore(self._state.catalogue_size_bytes)
             self._reload_control()
             played = self._waves.play(self._wave, seed=self._state.waves, on_played=stage.progress)
             self._fleet.check()
@@ -353,10 +356,13 @@ class Stages:
     def _reload_control(self) -> None:
         request = urllib.request.Request(f"{self._settings.control_url}/system/reload", method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=30):
-                pass
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                healthy = set(json.load(answer)["healthy_edges"])
         except urllib.error.URLError as error:
             raise StageError(f"the control API does not reload ({error}); see logs/control.log") from error
+        missing = {edge.edge_id for edge in self._network.edges} - healthy
+        if missing:  # a comparison with edges missing would compare something else
+            raise StageError(f"the control API does not see {', '.join(sorted(missing))}; see logs/control.log")
 
 
 def _model_line(models: Sequence[ModelRecord]) -> ModelLine:

@@ -34,8 +34,8 @@ class ManifestError(Exception):
 
 
 def dbt_executable() -> Path:
-    """The dbt that is installed beside the running Python."""
-    return Path(sys.executable).parent / "dbt"
+    """The dbt that is installed beside the running Python, behind ``orchestration.dbt_command``."""
+    return Path(sys.executable).parent / "matinee-dbt"
 
 
 def target_folder(environment: Mapping[str, str] = os.environ) -> Path:

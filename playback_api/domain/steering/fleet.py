@@ -131,10 +131,16 @@ class EdgeFleet:
                 views[pathway.pathway_id] = EdgeView(pathway=pathway, breaker=self._make_breaker(pathway.pathway_id))
         self._views = views
 
-    async def poll(self) -> None:
-        """Ask every edge whose breaker lets a call pass; a slow or broken one delays nobody but by the time-out."""
+    async def poll(self, *, every_edge: bool = False) -> None:
+        """Ask the edges; a slow or broken one delays nobody but by the time-out.
+
+        Args:
+            every_edge: Ask those too whose breaker is open: somebody who knows better wants to know now.
+        """
         async with self._polling:
-            await asyncio.gather(*(self._poll_edge(view) for view in self._views.values() if view.breaker.allow()))
+            await asyncio.gather(
+                *(self._poll_edge(view) for view in self._views.values() if every_edge or view.breaker.allow())
+            )
 
     async def _poll_edge(self, view: EdgeView) -> None:
         edge_id = view.pathway.pathway_id

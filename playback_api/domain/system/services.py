@@ -44,7 +44,7 @@ class SystemService:
     async def reload(self) -> ReloadReport:
         """Look at the pointer and at every edge now."""
         changed = await self.look_at_snapshot()
-        await self._fleet.poll()
+        await self._fleet.poll(every_edge=True)
         served = self._snapshots.served
         failure = self._snapshots.reader.last_failure
         return ReloadReport(

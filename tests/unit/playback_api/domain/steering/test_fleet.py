@@ -136,3 +136,13 @@ async def test_a_new_topology_keeps_what_is_known_of_an_unmoved_edge_and_forgets
     assert not fleet.is_healthy(view(fleet))
     fleet.follow([])
     assert fleet.views == {}
+
+
+async def test_who_asks_for_every_edge_is_not_kept_off_by_a_breaker(fleet, edge):
+    edge.failure = httpx.ConnectError("refused")
+    await fleet.poll()
+    await fleet.poll()
+    assert view(fleet).breaker.state == "open"
+    edge.failure = None
+    await fleet.poll(every_edge=True)
+    assert fleet.is_healthy(view(fleet))
