@@ -86,9 +86,7 @@ def main() -> None:
             tomorrow = origin + dt.timedelta(days=1)
             if not arguments.fallback and (origin - trained_at).days >= 7 * arguments.retrain:
                 titles = catalogue_at(chart, origin, 0, arguments.calendar)
-                past = build_panel(
-                    chart, titles, today=tomorrow, regions=regions, max_history_days=700, cadence=WEEKLY
-                )
+                past = build_panel(chart, titles, today=tomorrow, regions=regions, max_history_days=700, cadence=WEEKLY)
                 model, trained_at = train(past, SETTINGS), origin
             for horizon in horizons:
                 titles = catalogue_at(chart, origin, horizon, arguments.calendar)

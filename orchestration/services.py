@@ -171,9 +171,24 @@ class ServiceFleet:
         Raises:
             ServiceError: One ended or did not answer in time. Those that did start keep running until ``stop``.
         """
-        started = [self._spawn(service) for service in services]
+        wanted = list(services)
+        self.launch(wanted)
+        self.wait_until_healthy(wanted, timeout_s=timeout_s)
+
+    def launch(self, services: Iterable[Service]) -> None:
+        """Start services without waiting for them; those that run already are left alone."""
+        for service in services:
+            if service.name not in self._running:
+                self._spawn(service)
+
+    def wait_until_healthy(self, services: Iterable[Service], *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Wait until every one of the launched services answers.
+
+        Raises:
+            ServiceError: One ended or did not answer in time.
+        """
         deadline = time.monotonic() + timeout_s
-        for service in started:
+        for service in services:
             self._wait_until_healthy(service, deadline)
 
     def stop(self, names: Iterable[str] | None = None) -> None:
@@ -201,7 +216,7 @@ class ServiceFleet:
         """Where a service's output goes."""
         return self._log_folder / f"{service.name.replace(' ', '-')}.log"
 
-    def _spawn(self, service: Service) -> Service:
+    def _spawn(self, service: Service) -> None:
         self._log_folder.mkdir(parents=True, exist_ok=True)
         with self.log_path(service).open("ab") as log:
             process = subprocess.Popen(
@@ -214,7 +229,6 @@ class ServiceFleet:
                 preexec_fn=_prepare_child,
             )
         self._running[service.name] = (service, process)
-        return service
 
     def _wait_until_healthy(self, service: Service, deadline: float) -> None:
         _, process = self._running[service.name]

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestration.demo.board import Board, output_to_log
+from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.home_lock import HomeInUse, lock_home
 from orchestration.demo.options import HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.demo.stay import (
+    edge_capacities,
     serving_urls,
     start_dagster,
     stay,
@@ -25,8 +27,8 @@ from orchestration.demo.stay import (
     warn_of_development_secret,
 )
 from orchestration.demo.summary import DemoSummary, print_summary, write_summary
-from orchestration.edge.topology import read_network
-from orchestration.services import ServiceError, ServiceFleet, choose_ports
+from orchestration.edge.topology import Network, read_network
+from orchestration.services import ServiceError, ServiceFleet, choose_ports, serving_services
 from orchestration.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -54,12 +56,15 @@ def _run(settings: Settings, options: DemoOptions, state: DemoState) -> int:
     log = settings.home / "logs" / "demo.log"
     with terminate_as_interrupt(), output_to_log(log) as screen, ServiceFleet(settings.home / "logs") as fleet:
         try:
+            network = read_network()
+            warn_of_development_secret(settings, screen)
+            if state.loops:
+                _launch_serving(settings, network, state, fleet)
             from orchestration.demo.stages import Stages  # loads Dagster, whose messages belong in the log
 
-            warn_of_development_secret(settings, screen)
             stages = Stages(
                 settings=settings,
-                network=read_network(),
+                network=network,
                 state=state,
                 board=Board(screen),
                 fleet=fleet,
@@ -117,6 +122,13 @@ def go_round(stages: Stages, state: DemoState) -> DemoSummary:
     stages.build_warehouse(days_only=not first)
     stages.remember_loop()
     return stages.summary()
+
+
+def _launch_serving(settings: Settings, network: Network, state: DemoState, fleet: ServiceFleet) -> None:
+    """Let the servers of a published installation start while Dagster is loaded."""
+    disks = EdgeDisks(settings, network, fleet, catalogue_size_bytes=state.catalogue_size_bytes)
+    disks.lay_out(STARTING)
+    fleet.launch(serving_services(settings, network, edge_capacities(network, state.catalogue_size_bytes)))
 
 
 def _resume_or_begin(settings: Settings, options: DemoOptions) -> DemoState:

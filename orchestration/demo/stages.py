@@ -22,7 +22,7 @@ from orchestration import automation, taxonomy
 from orchestration.build import build_definitions, build_resources
 from orchestration.defs.demand.forecast_store import BacktestRecord, read_backtest
 from orchestration.demo.board import Board
-from orchestration.demo.edge_disks import EdgeDisks
+from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.options import FIRST_WAVE_SESSIONS, HISTORY_DAYS, LATER_WAVE_SESSIONS, PULL_ONLY, DemoOptions
 from orchestration.demo.runs import JobRunner, RunFailed, last_metadata
 from orchestration.demo.sample_data import build_world, network_traces
@@ -36,7 +36,7 @@ from orchestration.media import PackageMissing, list_quarantine, masters_by_titl
 from orchestration.resources.warehouse import WarehouseTableMissing
 from orchestration.sample import PlannedSession, World, describe_emulation
 from orchestration.sample.masters import SAMPLE_MASTERS, generate_broken_master, generate_masters
-from orchestration.services import ServiceFleet, serving_services
+from orchestration.services import Service, ServiceFleet, serving_services
 from orchestration.settings import Settings
 from playback_api.snapshot import ModelRecord, SnapshotReader
 
@@ -69,7 +69,6 @@ class Stages:
         self._resources = build_resources(settings)
         self._traces = network_traces(options.seed)
         self._waves = Waves(settings, network, self._traces)
-        self._disks = EdgeDisks(settings, network, fleet)
         self._runner: JobRunner
         self._world: World
         self._requests: list[dg.RunRequest] = []
@@ -210,9 +209,15 @@ class Stages:
                 stage.count += int(metadata.get("rows", 0) or 0)
 
     def fill_edges(self) -> None:
-        """Bring the edges back to their starting state and fill the current plans."""
+        """Bring the edges back to their starting state and fill the current plans.
+
+        Plans that an earlier run filled from the same state are not moved again: what was there then is brought back.
+        """
         with self._board.stage("Fill edges", "MB moved") as stage:
-            self._disks.restore(self._state.catalogue_size_bytes)
+            disks = self._disks()
+            filled = disks.filled_state()
+            known = disks.is_set_aside(filled)
+            disks.restore(filled if known else STARTING)
             config = {"ops": {"edge__fill": {"config": {"ignore_window": True, "poll_interval_s": 0.2}}}}
             moved = 0
             for number, region in enumerate(self._network.regions):
@@ -221,7 +226,10 @@ class Stages:
                 moved += int(last_metadata(result, dg.AssetKey(["edge", "fill"])).get("bytes_moved", 0) or 0)
             self._runner.run(automation.CHECK_EDGES)
             self._reload_control()
+            if not known:
+                disks.set_aside(filled)
             stage.count = moved // 1_000_000
+            stage.note = "filled by an earlier run, verified again" if known else ""
 
     def publish_snapshot(self) -> None:
         """Build, verify and publish the snapshot; a running API swaps to it at once."""
@@ -235,10 +243,9 @@ class Stages:
         """Start control, collector, origin and edges, each a process; the edges from their starting state."""
         with self._board.stage("Serving plane", "processes") as stage:
             if empty_edges:
-                self._disks.forget()
-            self._disks.lay_out()
-            capacities = edge_capacities(self._network, self._state.catalogue_size_bytes)
-            services = serving_services(self._settings, self._network, capacities)
+                self._disks().forget_all()
+                self._disks().lay_out(STARTING)
+            services = self._services()
             self._fleet.start(services)
             stage.count = len(services)
 
@@ -251,7 +258,7 @@ class Stages:
             )
             played = self._waves.play(wave, seed=WARM_UP_SEED, on_played=stage.progress)
             self._remember_beats(beats_sent(played))
-            self._disks.set_aside(self._state.catalogue_size_bytes)
+            self._disks().set_aside(STARTING)
             stage.count = len(played)
 
     def play(self, name: str) -> None:
@@ -328,6 +335,16 @@ class Stages:
             except PackageMissing:
                 continue  # quarantined, and counted there
         return durations
+
+    def _disks(self) -> EdgeDisks:
+        return EdgeDisks(
+            self._settings, self._network, self._fleet, catalogue_size_bytes=self._state.catalogue_size_bytes
+        )
+
+    def _services(self) -> list[Service]:
+        return serving_services(
+            self._settings, self._network, edge_capacities(self._network, self._state.catalogue_size_bytes)
+        )
 
     def _sessions_per_wave(self) -> int:
         return self._options.sessions_per_wave or (
