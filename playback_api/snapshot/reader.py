@@ -200,7 +200,9 @@ class SnapshotReader:
             published = pointer.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             raise SnapshotMissing(f"no snapshot is published: {pointer} does not exist") from None
-        if not published or "/" in published or published.startswith("."):
+        except (OSError, UnicodeDecodeError) as error:
+            raise SnapshotDamaged(f"{pointer} cannot be read: {error}") from error
+        if not published or "/" in published or published.startswith(".") or "\0" in published:
             raise SnapshotDamaged(f"{pointer} holds no snapshot id but {published!r}")
         return published
 
@@ -211,6 +213,8 @@ def _read_manifest(folder: Path) -> SnapshotManifest:
         data = path.read_bytes()
     except FileNotFoundError:
         raise SnapshotMissing(f"no snapshot {folder.name!r}: {path} does not exist") from None
+    except OSError as error:
+        raise SnapshotDamaged(f"{path} cannot be read: {error}") from error
     try:
         version = msgspec.json.decode(data, type=_VersionOnly).schema_version
         if version[0] != SCHEMA_VERSION[0]:
@@ -219,7 +223,7 @@ def _read_manifest(folder: Path) -> SnapshotManifest:
                 f"{SCHEMA_VERSION[0]}.x; update the API before publishing it"
             )
         return msgspec.json.decode(data, type=SnapshotManifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotDamaged(f"{path} cannot be read: {error}") from error
 
 
@@ -250,5 +254,5 @@ def _decode(path: Path, kind: type[Decoded]) -> Decoded:
         return msgspec.msgpack.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         raise SnapshotDamaged(f"{path} does not exist; every snapshot has this file") from None
-    except msgspec.DecodeError as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotDamaged(f"{path} cannot be read: {error}") from error

@@ -148,7 +148,8 @@ class EdgeFleet:
         try:
             inventory = await self._ask_inventory(view)
             stats = await self._ask_stats(view)
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError, EdgeAnswerInvalid) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, EdgeAnswerInvalid) as error:
+            # msgspec's DecodeError is a ValueError, and so is the UnicodeDecodeError it raises for broken UTF-8.
             problem = f"{type(error).__name__}: {error}"
             if problem != view.problem:
                 logger.warning("edge %s at %s does not answer: %s", edge_id, view.pathway.base_url, problem)

@@ -137,6 +137,37 @@ def test_a_pointer_that_vanishes_or_holds_a_path_is_a_failure_and_not_an_outage(
     assert reader.current.snapshot_id == good.snapshot_id
 
 
+def test_a_pointer_and_a_manifest_that_cannot_be_read_leave_the_good_snapshot_in_place(tmp_path):
+    reader = SnapshotReader(tmp_path)
+    good = publish_content(tmp_path, make_content())
+    reader.refresh()
+    pointer = tmp_path / "snapshots" / "CURRENT"
+    for content in (b"\xff\xfe", b"a\0b", b"x" * 300):
+        pointer.write_bytes(content)
+        assert reader.refresh() is False
+    bad = write_snapshot(tmp_path, make_content(title_count=4), clock=lambda: NOON + DAY, lifetime=DAY)
+    publish(tmp_path, bad.snapshot_id)
+    manifest = folder_of(tmp_path, bad) / "manifest.json"
+    manifest.write_bytes(b'{"schema_version": [1, 0], "snapshot_id": "\xff"}')
+    assert reader.refresh() is False
+    manifest.unlink()
+    manifest.mkdir()
+    assert reader.refresh() is False
+
+    assert reader.failures == 5
+    assert reader.current.snapshot_id == good.snapshot_id
+
+
+def test_a_file_that_the_manifest_leaves_out_and_cannot_be_read_is_damage(tmp_path):
+    manifest = publish_content(tmp_path, make_content())
+    rewrite_manifest(tmp_path, manifest, files=[])
+    path = folder_of(tmp_path, manifest) / "titles.msgpack"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(SnapshotDamaged, match="titles"):
+        load_snapshot(tmp_path, manifest.snapshot_id)
+
+
 def test_expiry_is_flagged_and_the_snapshot_served_on(tmp_path):
     now = [NOON]
     publish_content(tmp_path, make_content(), lifetime=dt.timedelta(hours=1))

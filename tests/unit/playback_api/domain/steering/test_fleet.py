@@ -84,6 +84,7 @@ async def test_an_old_answer_is_not_trusted(fleet, now):
         httpx.ReadTimeout("slow"),
         httpx.Response(500),
         httpx.Response(200, content=b"not json"),
+        httpx.Response(200, content=b'{"edge_id": "\xff"}'),
         httpx.Response(200, json={"generation": "many"}),
         httpx.Response(304),
     ],
