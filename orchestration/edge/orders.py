@@ -94,7 +94,12 @@ class PurgeReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EdgeInventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What an edge has: ``complete`` is title_id -> rung -> segment groups."""
+    """What an edge has.
+
+    Attributes:
+        complete: title_id -> rung -> segment groups.
+        packages: title_id -> the package that these groups are of; left out where the edge does not say.
+    """
 
     edge_id: str
     generation: int
@@ -103,3 +108,4 @@ class EdgeInventory(msgspec.Struct, frozen=True, kw_only=True):
     placed_bytes: int
     cached_bytes: int
     complete: dict[str, dict[str, list[int]]]
+    packages: dict[str, str] = {}

@@ -235,20 +235,33 @@ class PlacementBook:
         Of a title in the plan only the plan's package counts: what is left of an older one serves sessions that
         still play it, but no new session should be sent here for it.
         """
-        packages: dict[str, set[str]] = defaultdict(set)
-        for group_id, group in self._groups.items():
-            if group.planned:
-                packages[group_id.title_id].add(group_id.package_id)
         listing: dict[str, dict[str, list[int]]] = {}
-        for group_id, group in sorted(self._groups.items()):
-            if group.missing == 0 and group_id.package_id in packages.get(group_id.title_id, {group_id.package_id}):
-                groups = listing.setdefault(group_id.title_id, {}).setdefault(group_id.rung, [])
-                if group_id.segment_group not in groups:
-                    groups.append(group_id.segment_group)
+        for group_id in sorted(self._listed()):
+            groups = listing.setdefault(group_id.title_id, {}).setdefault(group_id.rung, [])
+            if group_id.segment_group not in groups:
+                groups.append(group_id.segment_group)
         for rungs in listing.values():
             for groups in rungs.values():
                 groups.sort()
         return listing
+
+    def packages(self) -> dict[str, str]:
+        """The package that a title's complete groups are of; titles with groups of several are left out."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for group_id in self._listed():
+            found[group_id.title_id].add(group_id.package_id)
+        return {title_id: next(iter(ids)) for title_id, ids in sorted(found.items()) if len(ids) == 1}
+
+    def _listed(self) -> list[GroupId]:
+        planned: dict[str, set[str]] = defaultdict(set)
+        for group_id, group in self._groups.items():
+            if group.planned:
+                planned[group_id.title_id].add(group_id.package_id)
+        return [
+            group_id
+            for group_id, group in self._groups.items()
+            if group.missing == 0 and group_id.package_id in planned.get(group_id.title_id, {group_id.package_id})
+        ]
 
     def to_journal(self) -> list[tuple[FillGroup, bool]]:
         """Every group with whether it is planned, in order: what ``restore`` takes back."""

@@ -113,7 +113,12 @@ class PurgeReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EdgeInventory(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of ``GET /edge/inventory``: ``complete`` is title_id -> rung -> segment groups that are wholly there."""
+    """Answer of ``GET /edge/inventory``.
+
+    Attributes:
+        complete: title_id -> rung -> segment groups that are wholly there.
+        packages: title_id -> the package that these groups are of; left out where they are of several.
+    """
 
     edge_id: str
     generation: int
@@ -122,3 +127,4 @@ class EdgeInventory(msgspec.Struct, frozen=True, kw_only=True):
     placed_bytes: int
     cached_bytes: int
     complete: dict[str, dict[str, list[int]]]
+    packages: dict[str, str] = {}

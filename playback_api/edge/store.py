@@ -80,7 +80,7 @@ class EdgeStore:
         self._pulled = S3Fifo()
         self._reserved_bytes = 0
         self._next_to_drop: list[GroupId] | None = None
-        self._listing: dict[str, dict[str, list[int]]] | None = None
+        self._listing: tuple[dict[str, dict[str, list[int]]], dict[str, str]] | None = None
         self._generation = self._generation_ceiling = journal.load_generation()
         self._order_lock = asyncio.Lock()
         self._restore()
@@ -149,7 +149,8 @@ class EdgeStore:
     def inventory(self) -> EdgeInventory:
         """The complete groups, for routing and for the fill's report."""
         if self._listing is None:
-            self._listing = self._book.complete()
+            self._listing = (self._book.complete(), self._book.packages())
+        complete, packages = self._listing
         return EdgeInventory(
             edge_id=self._edge_id,
             generation=self._generation,
@@ -157,7 +158,8 @@ class EdgeStore:
             capacity_bytes=self.capacity_bytes,
             placed_bytes=self.placed_bytes,
             cached_bytes=self.cached_bytes,
-            complete=self._listing,
+            complete=complete,
+            packages=packages,
         )
 
     # Objects come and go
@@ -274,11 +276,11 @@ class EdgeStore:
             OSError: The journal could not be written; the plan is in force but would not survive a restart.
         """
         async with self._order_lock:
-            listing_before = self._book.complete()
+            listing_before = (self._book.complete(), self._book.packages())
             contradicted = self._book.adopt_plan(groups)
             self.plan_id = plan_id
             self._next_to_drop = None
-            if self._book.complete() != listing_before:
+            if (self._book.complete(), self._book.packages()) != listing_before:
                 self._raise_generation()
             await self._save_journal()
             await self._delete_placed(contradicted)

@@ -16,7 +16,11 @@ GROUP_DURATION_S = 20.0
 
 
 class EdgeInventory(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of ``GET /edge/inventory``; only groups that are whole on disk are listed."""
+    """The answer of ``GET /edge/inventory``; only groups that are whole on disk are listed.
+
+    Attributes:
+        packages: title_id -> the package that its groups are of, where the edge says so.
+    """
 
     edge_id: str
     generation: int
@@ -25,6 +29,7 @@ class EdgeInventory(msgspec.Struct, frozen=True, kw_only=True):
     placed_bytes: int = 0
     cached_bytes: int = 0
     complete: PlacedTitles = {}
+    packages: dict[str, str] = {}
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,8 @@ def find_holding(
     usable_rungs: Sequence[str],
     planned: PlacedTitles,
     inventory: EdgeInventory,
+    *,
+    package_id: str | None = None,
 ) -> Holding:
     """What is both planned for an edge and reported by it: a plan alone is a wish, an inventory alone may be leaving.
 
@@ -59,7 +66,10 @@ def find_holding(
         usable_rungs: Video rungs that the viewer's screen and network can use.
         planned: What the snapshot's plans put on this edge.
         inventory: What the edge says.
+        package_id: The package to be played; groups of another one are of no use to it. None takes any.
     """
+    if package_id is not None and inventory.packages.get(title_id, package_id) != package_id:
+        return Holding()
     planned_rungs = planned.get(title_id, {})
     complete_rungs = inventory.complete.get(title_id, {})
     held = {

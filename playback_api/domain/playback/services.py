@@ -66,6 +66,7 @@ class PlaybackService:
             bandwidth_bps=expected_bandwidth_bps(request.network_class, request.throughput_bps),
             max_height=max_height_of(request.device),
             expires_at=now + lifetime,
+            package_id=title.package_id,
         )
         token = self._signer.sign(claims)
         choices = self._router.rank(served, claims)

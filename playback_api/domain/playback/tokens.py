@@ -22,6 +22,7 @@ class SessionClaims(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         bandwidth_bps: The viewer's network as it was estimated at the start.
         max_height: Of the viewer's screen.
+        package_id: What is played of the title; None in tokens from before it was signed.
     """
 
     session_id: str
@@ -30,6 +31,7 @@ class SessionClaims(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth_bps: float
     max_height: int
     expires_at: dt.datetime
+    package_id: str | None = None
 
 
 class TokenSigner:

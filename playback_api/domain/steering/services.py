@@ -73,6 +73,7 @@ class PathwayRouter:
                 [rung.rung for rung in rungs],
                 served.snapshot.placement.get(pathway.pathway_id, {}),
                 view.inventory,
+                package_id=claims.package_id,
             )
         origin = next(other for other in served.snapshot.topology.pathways if not other.region_id)
         return Candidate(

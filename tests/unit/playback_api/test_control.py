@@ -21,6 +21,7 @@ class Edges:
     def __init__(self):
         self.complete = {"north-1": {}, "north-2": {}, "south-1": {}}
         self.generation = dict.fromkeys(self.complete, 1)
+        self.packages = {}
         self.down = set()
         self.asked = []
 
@@ -45,6 +46,7 @@ class Edges:
             "placed_bytes": 10,
             "cached_bytes": 5,
             "complete": self.complete[edge_id],
+            "packages": self.packages,
         }
         return httpx.Response(200, json=inventory)
 
@@ -143,6 +145,26 @@ async def test_the_edge_that_reports_the_planned_title_comes_first_once_it_repor
         await client.post("/system/reload")
         firsts = {ids(await start_session(client))[0] for _ in range(8)}
         assert firsts == {holder}
+
+
+async def test_an_edge_with_an_old_package_is_not_preferred_at_the_start_and_while_it_runs(world, client):
+    whole = {rung: [0, 1, 2, 3] for rung in ("manifest", "240p", "480p", "1080p")}
+    world.publish(placement={"south-1": {"s-0001": whole}, "north-1": {"s-0001": whole}})
+    world.edges.packages = {"s-0001": "pkg-old"}
+    world.edges.hold("north-1", {"s-0001": whole})
+    await client.post("/system/reload")
+    sessions = [await start_session(client) for _ in range(32)]
+    hashed = {ids(session)[0] for session in sessions}
+    assert hashed == {"north-1", "north-2"}, "as if neither held it"
+    other = next(session for session in sessions if ids(session)[0] == "north-2")
+    url = other["steering_url"].removeprefix("http://control.test")
+    steered = (await client.get(f"{url}&_HLS_pathway=north-2")).json()
+    assert steered["PATHWAY-PRIORITY"][0] == "north-2"
+    world.edges.packages = {"s-0001": "pkg0001"}
+    world.edges.hold("north-1", {"s-0001": whole})
+    await client.post("/system/reload")
+    steered = (await client.get(f"{url}&_HLS_pathway=north-2")).json()
+    assert steered["PATHWAY-PRIORITY"][0] == "north-1"
 
 
 async def test_errors_have_one_form(world, client):

@@ -94,3 +94,12 @@ def test_contradictions_within_a_plan_are_refused():
         unique_objects([group("a", 0, "a/1"), group("a", 1, "a/1", sizes=11)])
     with pytest.raises(PlanInvalidError, match="no key"):
         unique_objects([group("a", 0, "a/../b")])
+
+
+def test_complete_groups_name_their_package_unless_it_is_not_one():
+    book = book_with(group("a", 0, "a/1"), group("b", 0, "b/1"))
+    assert book.packages() == {"a": "pk1", "b": "pk1"}
+    book.adopt_plan([group("a", 0, "a/1", package_id="pk2")])
+    assert book.packages() == {"a": "pk2", "b": "pk1"}, "the object is shared, so the new package is there at once"
+    book.adopt_plan([])
+    assert book.packages() == {"b": "pk1"}

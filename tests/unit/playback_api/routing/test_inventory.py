@@ -5,8 +5,8 @@ from playback_api.routing import EdgeInventory, find_holding, group_count
 WHOLE = {"manifest": [0], "240p": [0, 1, 2], "480p": [0, 1, 2]}
 
 
-def inventory(complete):
-    return EdgeInventory(edge_id="e", generation=1, complete=complete)
+def inventory(complete, **packages):
+    return EdgeInventory(edge_id="e", generation=1, complete=complete, packages=packages)
 
 
 @pytest.mark.parametrize(("duration_s", "groups"), [(0.0, 1), (8.0, 1), (8.1, 2), (28.0, 2), (28.5, 3), (48.0, 3)])
@@ -37,6 +37,12 @@ def test_without_the_manifest_no_session_starts_locally():
     holding = find_holding("t", 48.0, ["240p"], complete, inventory(complete))
     assert not holding.prefix
     assert holding.coverage == 1.0
+
+
+@pytest.mark.parametrize(("named", "held"), [({}, True), ({"t": "pk2"}, True), ({"t": "pk1"}, False)])
+def test_groups_of_another_package_are_not_held(named, held):
+    holding = find_holding("t", 48.0, ["240p"], {"t": WHOLE}, inventory({"t": WHOLE}, **named), package_id="pk2")
+    assert (holding.prefix, holding.coverage > 0) == (held, held)
 
 
 def test_coverage_is_the_share_of_usable_rungs_and_groups():

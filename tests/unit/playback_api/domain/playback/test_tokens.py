@@ -1,5 +1,6 @@
 import datetime as dt
 
+import msgspec
 import pytest
 
 from playback_api.domain.errors import SessionExpired, TokenInvalid
@@ -48,3 +49,9 @@ def test_a_session_ends_at_its_expiry():
     signer.read(token, session_id="session-1", now=CLAIMS.expires_at - dt.timedelta(seconds=1))
     with pytest.raises(SessionExpired):
         signer.read(token, session_id="session-1", now=CLAIMS.expires_at)
+
+
+def test_a_token_from_before_packages_were_signed_is_read():
+    old = {name: value for name, value in msgspec.structs.asdict(CLAIMS).items() if name != "package_id"}
+    payload = msgspec.msgpack.encode(old)
+    assert msgspec.msgpack.decode(payload, type=SessionClaims) == CLAIMS
