@@ -179,6 +179,29 @@ def test_a_file_that_is_no_segment_does_not_stop_the_others(log, warehouse):
     assert report.unreadable_count >= 1
 
 
+class UnreadableSegment(SegmentLogReader):
+    """A reader whose disk fails at the first segment of one writer."""
+
+    def read(self, writer, segment, from_offset=0):
+        if (writer, segment) == ("collector", 1):
+            raise OSError("input/output error")
+        return super().read(writer, segment, from_offset)
+
+
+def test_a_segment_that_cannot_be_opened_is_read_by_a_later_ingest(log, warehouse):
+    append(log, beats("a", 2))
+    append(log, beats("b", 2))
+    append(log, beats("c", 1), writer="history")
+
+    failed = warehouse.ingest_events(UnreadableSegment(log))
+    assert {session for session, _, _ in keys(warehouse)} == {"c"}
+    assert [(found.writer, found.segment) for found in failed.unreadable] == [("collector", 1)]
+    assert "input/output error" in failed.unreadable[0].reason
+
+    assert warehouse.ingest_events(SegmentLogReader(log)).beats == 4
+    assert {session for session, _, _ in keys(warehouse)} == {"a", "b", "c"}
+
+
 def test_a_clock_far_ahead_counts_for_the_day_of_arrival(log, warehouse):
     append(log, beats("a", 2, sent_at=NOON + dt.timedelta(days=365)))
 

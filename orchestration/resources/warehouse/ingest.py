@@ -134,12 +134,17 @@ def ingest_events(
                 if segment < newest_consumed:
                     continue
                 before = report.log_bytes + chunk.log_bytes
+                stays_unread = False
                 for item in _records(reader, writer, segment, done.get((writer, segment), 0)):
                     chunk.add(item)
+                    stays_unread = item.stays_unread
                     if chunk.rows >= chunk_rows:
                         _commit(connection, chunk, report, now())
                         chunk = _Chunk()
                 report.segments += report.log_bytes + chunk.log_bytes > before
+                if stays_unread:
+                    # Consuming a later segment would say that this one is done: the writer waits for the next run.
+                    break
         if chunk.progress:
             _commit(connection, chunk, report, now())
     return report
@@ -147,13 +152,17 @@ def ingest_events(
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One step through a segment: a record or its reason for being unreadable, and the offsets around it."""
+    """One step through a segment: a record or its reason for being unreadable, and the offsets around it.
+
+    ``stays_unread`` says that the file could not be read from here on, and is to be tried again.
+    """
 
     address: RecordAddress
     before: int
     after: int
     record: LogRecord | None
     reason: str = ""
+    stays_unread: bool = False
 
 
 @dataclass(slots=True)
@@ -224,7 +233,8 @@ def _records(reader: LogReader, writer: str, segment: int, offset: int) -> Itera
             yield _Read(RecordAddress(writer, segment, error.offset), offset, resume_offset, None, str(error))
             offset = resume_offset
         except OSError as error:
-            yield _Read(RecordAddress(writer, segment, offset), offset, offset, None, f"cannot be opened: {error}")
+            address = RecordAddress(writer, segment, offset)
+            yield _Read(address, offset, offset, None, f"the file cannot be read: {error}", stays_unread=True)
             return
         else:
             return
