@@ -29,6 +29,29 @@ retention:
 """
 
 
+def end_abandoned_runs(instance: dg.DagsterInstance, tags: dict[str, str]) -> int:
+    """Mark runs of a process that was killed as failed, and free the pool slots they would hold for ever.
+
+    Args:
+        instance: Where the runs are recorded.
+        tags: What all runs of such a process carry. The caller knows that none of them is alive.
+
+    Returns:
+        How many there were.
+    """
+    unfinished = [
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    ]
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=unfinished, tags=tags))
+    for run in runs:
+        instance.report_run_failed(run, "the process that ran this was killed")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return len(runs)
+
+
 def open_instance(settings: Settings, network: Network) -> dg.DagsterInstance:
     """The installation's instance, made at the first call, with pool limits and region partitions set."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)

@@ -106,6 +106,8 @@ def go_round(stages: Stages, state: DemoState) -> DemoSummary:
         stages.start_serving(empty_edges=True)
         stages.warm_edges()
     else:
+        if stages.has_new_titles:
+            stages.load_catalogue()
         stages.start_serving()
     stages.play(PULL_ONLY)
     if first:
@@ -119,7 +121,9 @@ def go_round(stages: Stages, state: DemoState) -> DemoSummary:
         stages.publish_snapshot()
     stages.play(PLACED)
     stages.ingest_events()
-    stages.build_warehouse(days_only=not first)
+    stages.build_warehouse(days_only=not first and not stages.has_new_titles)
+    if stages.has_new_titles and not first:
+        stages.publish_snapshot()
     stages.remember_loop()
     return stages.summary()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -14,8 +14,22 @@ QUIET_LOGGER: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": 
 logger = logging.getLogger(__name__)
 
 
+STARTED_BY = {"matinee/started_by": "demo"}
+"""Tags of every run that lives in this process and so ends with it."""
+
+_INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
+
 class RunFailed(Exception):
-    """A job's run failed; the message has the step and its reason, and the run id to look up in the UI."""
+    """A job's run failed; the message has the step and its reason, and the run id to look up in the UI.
+
+    Attributes:
+        refused_by: Blocking checks that failed: nothing broke, the platform refused something.
+    """
+
+    def __init__(self, message: str, *, refused_by: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.refused_by = tuple(refused_by)
 
 
 class JobRunner:
@@ -38,18 +52,37 @@ class JobRunner:
 
         Raises:
             RunFailed: A step failed.
+            KeyboardInterrupt: Somebody interrupted it. Dagster makes a failed run of that, and goes on.
         """
         result = self.definitions.resolve_job_def(job_name).execute_in_process(
             instance=self.instance,
             partition_key=partition_key,
-            tags=dict(tags or {}),
+            tags={**STARTED_BY, **(tags or {})},
             run_config={**QUIET_LOGGER, **(run_config or {})},
             asset_selection=asset_selection,
             raise_on_error=False,
         )
+        if was_interrupted(result):
+            raise KeyboardInterrupt
         if not result.success:
-            raise RunFailed(f"{job_name} failed (run {result.run_id}): {failure_reason(result)}")
+            refused_by = [
+                f"{check.asset_key.to_user_string()}: {check.check_name}"
+                for check in result.get_asset_check_evaluations()
+                if check.blocking and not check.passed
+            ]
+            raise RunFailed(f"{job_name} failed (run {result.run_id}): {failure_reason(result)}", refused_by=refused_by)
         return result
+
+
+def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a step failed because somebody pressed Ctrl-C or sent SIGTERM."""
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        while error is not None:
+            if error.cls_name in _INTERRUPTIONS:
+                return True
+            error = error.cause
+    return False
 
 
 def failure_reason(result: dg.ExecuteInProcessResult) -> str:

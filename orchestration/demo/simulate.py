@@ -21,7 +21,7 @@ def simulate_wave(*, sessions: int, seed: int) -> dict[str, float]:
     """
     settings = read_settings()
     state = load_state(settings.home)
-    if state is None:
+    if state is None or not state.media_title_ids:
         raise DemoStateError(f"{settings.home} holds no world yet; run `make demo` first")
     network = read_network()
     store = LocalStore(settings.store_folder)
@@ -31,11 +31,10 @@ def simulate_wave(*, sessions: int, seed: int) -> dict[str, float]:
             durations_s[title_id] = read_current_package(store, title_id).duration_s
         except PackageMissing:
             continue  # quarantined
-    world = build_world(state, network, sorted(durations_s))
+    world = build_world(state, network, state.media_title_ids)
     media = dict(zip(world.titles["title_id"], world.titles["media_title_id"], strict=True))
+    lengths_s = {title_id: durations_s[source] for title_id, source in media.items() if source in durations_s}
     waves = Waves(settings, network, network_traces(state.seed))
-    wave = waves.plan(
-        world, sessions, seed=seed, durations_s={title_id: durations_s[source] for title_id, source in media.items()}
-    )
+    wave = waves.plan(world, sessions, seed=seed, durations_s=lengths_s)
     played = waves.play(wave, seed=seed, on_played=lambda done, total: None)
     return dataclasses.asdict(waves.keep("simulated", played))

@@ -18,26 +18,30 @@ from typing import cast
 
 import dagster as dg
 
+from ml.tracking import Tracker
 from orchestration import automation, taxonomy
 from orchestration.build import build_definitions, build_resources
 from orchestration.defs.demand.forecast_store import BacktestRecord, read_backtest
+from orchestration.defs.recommender.registry import PRIMARY_METRIC, TOP_N
 from orchestration.demo.board import Board
 from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.options import FIRST_WAVE_SESSIONS, HISTORY_DAYS, LATER_WAVE_SESSIONS, PULL_ONLY, DemoOptions
-from orchestration.demo.runs import JobRunner, RunFailed, last_metadata
+from orchestration.demo.runs import STARTED_BY, JobRunner, RunFailed, last_metadata
 from orchestration.demo.sample_data import build_world, network_traces
 from orchestration.demo.state import DemoState, save_state
 from orchestration.demo.stay import edge_capacities
 from orchestration.demo.summary import DemoSummary, ForecastLine, ModelLine
-from orchestration.demo.waves import Waves, beats_sent, first_day
+from orchestration.demo.waves import Waves, first_day
 from orchestration.edge.topology import Network
-from orchestration.instance import open_instance
+from orchestration.instance import end_abandoned_runs, open_instance
 from orchestration.media import PackageMissing, list_quarantine, masters_by_title, read_current_package
 from orchestration.resources.warehouse import WarehouseTableMissing
 from orchestration.sample import PlannedSession, World, describe_emulation
+from orchestration.sample.history import WRITER as HISTORY_WRITER
 from orchestration.sample.masters import SAMPLE_MASTERS, generate_broken_master, generate_masters
 from orchestration.services import Service, ServiceFleet, serving_services
 from orchestration.settings import Settings
+from playback_api.events import BeatsRecord, decode_record
 from playback_api.snapshot import ModelRecord, SnapshotReader
 
 WARM_UP_SEED = 900_000
@@ -67,7 +71,7 @@ class Stages:
         self._fleet = fleet
         self._options = options
         self._resources = build_resources(settings)
-        self._traces = network_traces(options.seed)
+        self._traces = network_traces(state.seed)
         self._waves = Waves(settings, network, self._traces)
         self._runner: JobRunner
         self._world: World
@@ -81,9 +85,11 @@ class Stages:
             # The code location reads the settings that were just written down, as the UI's processes do.
             os.environ["MATINEE_HOME"] = str(self._settings.home)
             instance = open_instance(self._settings, self._network)
+            abandoned = end_abandoned_runs(instance, STARTED_BY)
             definitions = build_definitions(self._settings)
             self._runner = JobRunner(definitions, instance)
             stage.count = len(definitions.resolve_asset_graph().get_all_asset_keys())
+            stage.note = f"{abandoned} runs of a killed demo ended" if abandoned else ""
 
     def land_masters(self) -> None:
         """Let masters land, and let the sensor see them."""
@@ -128,13 +134,21 @@ class Stages:
             stage.count = len(self._requests) - len(failed)
             stage.note = f"{len(refused)} quarantined"
 
+    @property
+    def has_new_titles(self) -> bool:
+        """Whether a master was new or changed in this run."""
+        return bool(self._requests)
+
     def build_world(self) -> None:
         """Make or read the world, deliver its catalogue, and write its history into the event log."""
         with self._board.stage("World and history", "sessions of history") as stage:
-            self._world = build_world(self._state, self._network, sorted(self._durations_s), self._options.world_size)
+            self._state.media_title_ids = self._state.media_title_ids or sorted(self._durations_s)
+            self._world = build_world(self._state, self._network, self._state.media_title_ids, self._options.world_size)
             media = dict(zip(self._world.titles["title_id"], self._world.titles["media_title_id"], strict=True))
             masters_s = dict(self._durations_s)
-            self._durations_s = {title_id: masters_s[source] for title_id, source in media.items()}
+            self._durations_s = {
+                title_id: masters_s[source] for title_id, source in media.items() if source in masters_s
+            }
             if self._state.history_written:
                 stage.note = f"{len(media)} titles, {self._world.viewers.height} viewers; history is written already"
                 return
@@ -143,7 +157,7 @@ class Stages:
             shutil.rmtree(self._settings.event_log_folder / "history", ignore_errors=True)
             report = self._world.write_history(self._settings.event_log_folder, self._durations_s)
             self._state.history_written = True
-            self._state.beats_accepted += report.sessions
+            self._state.history_beats = report.sessions
             save_state(self._settings.home, self._state)
             stage.count = report.sessions
             stage.note = f"{len(media)} titles, {self._world.viewers.height} viewers, {HISTORY_DAYS} days"
@@ -191,22 +205,41 @@ class Stages:
             result = self._runner.run(automation.TRAIN_RECOMMENDER)
             metadata = last_metadata(result, dg.AssetKey(["recommender", "recommendations"]))
             stage.count = int(metadata.get("viewers", 0) or 0)
+            self._state.baseline = best_baseline(self._resources["tracking"].tracker())
+            save_state(self._settings.home, self._state)
 
     def forecast_demand(self) -> None:
-        """Back-test and forecast."""
+        """Back-test and forecast, from the days before the wave that will judge the plan."""
         with self._board.stage("Forecast", "title × region × day") as stage:
-            result = self._runner.run(automation.FORECAST_DEMAND)
+            config = {"config": {"today": first_day(self._wave).isoformat()}}
+            result = self._runner.run(
+                automation.FORECAST_DEMAND, run_config={"ops": {"demand__backtest": config, "demand__forecast": config}}
+            )
             metadata = last_metadata(result, dg.AssetKey(["demand", "forecast"]))
             stage.count = int(metadata.get("rows", 0) or 0)
 
     def plan_placement(self) -> None:
-        """Plan every region, replayed against its last complete day before it may be used."""
+        """Plan every region, replayed against its last complete day before it may be used.
+
+        A plan that the replay refuses leaves the region with what runs; that is told, and the others go on.
+        """
+        config = {"ops": {"edge__placement_plan": {"config": {"today": first_day(self._wave).isoformat()}}}}
         with self._board.stage("Placement plans", "objects placed") as stage:
+            refused = []
             for number, region in enumerate(self._network.regions):
                 stage.progress(number, len(self._network.regions), region.region_id)
-                result = self._runner.run(automation.PLAN_PLACEMENT, partition_key=region.region_id)
+                try:
+                    result = self._runner.run(
+                        automation.PLAN_PLACEMENT, partition_key=region.region_id, run_config=config
+                    )
+                except RunFailed as error:
+                    if not error.refused_by:
+                        raise
+                    refused.append(region.region_id)
+                    continue
                 metadata = last_metadata(result, dg.AssetKey(["edge", "placement_plan"]))
                 stage.count += int(metadata.get("rows", 0) or 0)
+            stage.note = f"refused by their replay: {', '.join(refused)}" if refused else ""
 
     def fill_edges(self) -> None:
         """Bring the edges back to their starting state and fill the current plans.
@@ -257,8 +290,9 @@ class Stages:
                 self._world, self._sessions_per_wave() // 2, seed=WARM_UP_SEED, durations_s=self._durations_s
             )
             played = self._waves.play(wave, seed=WARM_UP_SEED, on_played=stage.progress)
-            self._remember_beats(beats_sent(played))
             self._disks().set_aside(STARTING)
+            # Both waves begin with edges that have just started on the same disks.
+            self._disks().restore(STARTING)
             stage.count = len(played)
 
     def play(self, name: str) -> None:
@@ -273,7 +307,6 @@ class Stages:
             self._reload_control()
             played = self._waves.play(self._wave, seed=self._state.waves, on_played=stage.progress)
             self._fleet.check()
-            self._remember_beats(beats_sent(played))
             outcome = self._waves.keep(name, played)
             stage.count = outcome.sessions
             stage.note = f"{outcome.failed} failed" if outcome.failed else ""
@@ -296,13 +329,13 @@ class Stages:
                 for report in list_quarantine(self._settings.quarantine_folder)
             ],
             sessions_played=self._waves.sessions_played,
-            beats_accepted=self._state.beats_accepted,
+            beats_accepted=self._state.history_beats + self._beats_acknowledged(),
             beats_in_lake=self._beats_in_lake(),
             edge_hit_ratio=self._waves.compare("edge_hit_ratio"),
             startup_s=self._waves.compare("startup_s_mean"),
             rebuffer_ratio=self._waves.compare("rebuffer_ratio"),
             local_start_ratio=self._waves.compare("local_start_ratio"),
-            model=_model_line(snapshot.models),
+            model=_model_line(snapshot.models, self._state.baseline),
             forecast=_forecast_line(read_backtest(self._resources["storage"].store())),
             snapshot_id=snapshot.snapshot_id,
             experience=self._waves.experience,
@@ -351,9 +384,19 @@ class Stages:
             FIRST_WAVE_SESSIONS if self._state.loops == 0 else LATER_WAVE_SESSIONS
         )
 
-    def _remember_beats(self, accepted: int) -> None:
-        self._state.beats_accepted += accepted
-        save_state(self._settings.home, self._state)
+    def _beats_acknowledged(self) -> int:
+        """Beats of viewers that the collector made durable, each once, whoever was told of it."""
+        reader = self._resources["event_log"].reader()
+        keys: set[tuple[str, int, int]] = set()
+        for writer in reader.writers():
+            if writer == HISTORY_WRITER:
+                continue
+            for segment in reader.segments(writer):
+                for record, _ in reader.read(writer, segment):
+                    event = decode_record(record)
+                    if isinstance(event, BeatsRecord):
+                        keys.update((beat.session_id, beat.boot, beat.seq) for beat in event.beats)
+        return len(keys)
 
     def _assets_by_day(self) -> list[dg.AssetKey]:
         graph = self._runner.definitions.resolve_asset_graph()
@@ -382,11 +425,29 @@ class Stages:
             raise StageError(f"the control API does not see {', '.join(sorted(missing))}; see logs/control.log")
 
 
-def _model_line(models: Sequence[ModelRecord]) -> ModelLine:
+def best_baseline(tracker: Tracker) -> tuple[str, float] | None:
+    """The best of the simple models that the champion was measured beside, in the same run."""
+    champion = tracker.champion(TOP_N)
+    if champion is None:
+        return None
+    scores = {
+        name.split("/")[1]: value
+        for name, value in champion.metrics.items()
+        if name.startswith("baselines/") and name.endswith(f"/{PRIMARY_METRIC}")
+    }
+    return max(scores.items(), key=lambda score: score[1], default=None)
+
+
+def _model_line(models: Sequence[ModelRecord], baseline: tuple[str, float] | None) -> ModelLine:
     for record in models:
         if record.metric_value is not None:
             return ModelLine(
-                name=record.name, version=record.version, metric=record.metric_name, value=record.metric_value
+                name=record.name,
+                version=record.version,
+                metric=record.metric_name,
+                value=record.metric_value,
+                baseline=baseline[0] if baseline else "",
+                baseline_value=baseline[1] if baseline else None,
             )
     return ModelLine()
 

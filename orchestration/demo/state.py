@@ -21,9 +21,11 @@ class DemoState(msgspec.Struct, kw_only=True):
         world, seed: Which sample world this home folder holds; another one needs another home folder.
         now: The moment at which the world's history ends.
         history_written: Whether the whole history is in the event log.
+        media_title_ids: The masters whose renditions the world's titles show; later ones are titles of their own.
+        history_beats: How many beats the history has.
+        baseline: What the champion was judged beside, and the figure.
         waves: How many waves of viewers have been planned; each draws other viewers.
         catalogue_size_bytes: Size of all packaged titles, which edge capacities are a share of.
-        beats_accepted: Beats that the event log acknowledged, history's and viewers'.
         loops: How often the loop has gone round.
     """
 
@@ -31,9 +33,11 @@ class DemoState(msgspec.Struct, kw_only=True):
     seed: int
     now: dt.datetime
     history_written: bool = False
+    media_title_ids: list[str] = []
+    history_beats: int = 0
+    baseline: tuple[str, float] | None = None
     waves: int = 0
     catalogue_size_bytes: int = 0
-    beats_accepted: int = 0
     loops: int = 0
 
 

@@ -17,7 +17,6 @@ class Waves:
     """Plans and plays waves, and keeps the outcome of each by name.
 
     Attributes:
-        outcomes: By the name of the wave.
         experience: By wave and region.
         sessions_played: Sessions that were played to their planned end or failed in playing, over all waves.
     """
@@ -31,7 +30,7 @@ class Waves:
             origin_url=settings.origin_url,
             edge_urls=settings.edge_urls,
         )
-        self.outcomes: dict[str, WaveOutcome] = {}
+        self._played: dict[str, list[PlayedSession]] = {}
         self.experience: list[ExperienceLine] = []
         self.sessions_played = 0
 
@@ -57,27 +56,37 @@ class Waves:
 
     def keep(self, name: str, played: Sequence[PlayedSession]) -> WaveOutcome:
         """Keep what became of a wave, over all and by region."""
-        self.outcomes[name] = outcome_of(played)
+        self._played[name] = list(played)
         for region in self._network.regions:
             own = [session for session in played if session.planned.region_id == region.region_id]
             if own:
                 self.experience.append(_experience_line(name, region.region_id, outcome_of(own)))
-        return self.outcomes[name]
+        return outcome_of(played)
 
     def compare(self, figure: str) -> Comparison:
-        """One figure of both waves."""
-        pull_only, placed = self.outcomes[PULL_ONLY], self.outcomes[PLACED]
-        return Comparison(pull_only=round(getattr(pull_only, figure), 4), placed=round(getattr(placed, figure), 4))
+        """One figure of both waves, over the sessions that were played in both."""
+        pull_only, placed = paired(self._played[PULL_ONLY], self._played[PLACED])
+        return Comparison(
+            pull_only=round(getattr(outcome_of(pull_only), figure), 4),
+            placed=round(getattr(outcome_of(placed), figure), 4),
+        )
+
+
+def paired(
+    one: Sequence[PlayedSession], other: Sequence[PlayedSession]
+) -> tuple[list[PlayedSession], list[PlayedSession]]:
+    """The sessions of two plays of one wave that both started: a session that failed in one is left out of both."""
+    pairs = [
+        (left, right)
+        for left, right in zip(one, other, strict=True)
+        if all(session.report is not None and session.report.startup_s is not None for session in (left, right))
+    ]
+    return [left for left, _ in pairs], [right for _, right in pairs]
 
 
 def first_day(wave: Sequence[PlannedSession]) -> dt.date:
     """The first UTC day on which a session of the wave begins."""
     return min(session.starts_at for session in wave).date()
-
-
-def beats_sent(played: Sequence[PlayedSession]) -> int:
-    """How many beats the collector acknowledged."""
-    return sum(session.report.beats_sent for session in played if session.report is not None)
 
 
 def _experience_line(wave: str, region_id: str, outcome: WaveOutcome) -> ExperienceLine:
