@@ -10,6 +10,7 @@ import msgspec
 from playback_api.snapshot import PlacedTitles
 
 MANIFEST_RUNG = "manifest"
+AUDIO_PREFIX = "audio-"
 PREFIX_GROUP = 0
 PREFIX_DURATION_S = 8.0
 GROUP_DURATION_S = 20.0
@@ -79,8 +80,11 @@ def find_holding(
     }
     if not held or not usable_rungs:
         return Holding()
-    starts = PREFIX_GROUP in held.get(MANIFEST_RUNG, ()) and any(
-        PREFIX_GROUP in held.get(rung, ()) for rung in usable_rungs
+    audio_rungs = [rung for rung in planned_rungs if rung.startswith(AUDIO_PREFIX)]
+    starts = (
+        PREFIX_GROUP in held.get(MANIFEST_RUNG, ())
+        and any(PREFIX_GROUP in held.get(rung, ()) for rung in usable_rungs)
+        and (not audio_rungs or any(PREFIX_GROUP in held.get(rung, ()) for rung in audio_rungs))
     )
     wanted = group_count(duration_s) * len(usable_rungs)
     groups_held = sum(len(held.get(rung, ())) for rung in usable_rungs)

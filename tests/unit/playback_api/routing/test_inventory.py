@@ -32,6 +32,12 @@ def test_a_prefix_of_a_rung_the_viewer_cannot_use_does_not_help():
     assert not find_holding("t", 48.0, ["240p"], complete, inventory(complete)).prefix
 
 
+@pytest.mark.parametrize(("audio", "starts"), [({}, False), ({"audio-en": [1]}, False), ({"audio-fr": [0, 1]}, True)])
+def test_a_title_with_sound_starts_locally_only_with_its_sound(audio, starts):
+    planned = {"t": WHOLE | {"audio-en": [0, 1], "audio-fr": [0, 1]}}
+    assert find_holding("t", 48.0, ["240p"], planned, inventory({"t": WHOLE | audio})).prefix is starts
+
+
 def test_without_the_manifest_no_session_starts_locally():
     complete = {"t": {"240p": [0, 1, 2]}}
     holding = find_holding("t", 48.0, ["240p"], complete, inventory(complete))
