@@ -80,6 +80,7 @@ class EdgeStore:
         self._pulled = S3Fifo()
         self._reserved_bytes = 0
         self._next_to_drop: list[GroupId] | None = None
+        self._journal_behind = False
         self._listing: tuple[dict[str, dict[str, list[int]]], dict[str, str]] | None = None
         self._generation = self._generation_ceiling = journal.load_generation()
         self._order_lock = asyncio.Lock()
@@ -286,7 +287,12 @@ class EdgeStore:
             await self._delete_placed(contradicted)
 
     async def purge(self, order: PurgeOrder) -> PurgeReport:
-        """Remove what a purge names; the journal forgets it before the disk does."""
+        """Remove what a purge names; the journal forgets it before the disk does.
+
+        Raises:
+            OSError: The journal could not be written, as on a full disk. The objects are gone all the same, which may
+                be the room it wanted; send the purge again to save the journal.
+        """
         async with self._order_lock:
             title_ids = frozenset(order.title_ids)
             groups = self._book.groups_of_titles(title_ids)
@@ -296,16 +302,18 @@ class EdgeStore:
             complete_before = self._book.complete_group_count
             for group_id in groups:
                 doomed |= self._book.drop(group_id)
-            if self._book.complete_group_count != complete_before:
-                self._raise_generation()
+            self._next_to_drop = None
             pulled = [key for key in self._pulled.held_keys() if order.cached or key.partition("/")[0] in title_ids]
             cached_before = self._pulled.used_bytes
             for key in pulled:
                 self._forget_cached(key)
-            if groups:
-                self._next_to_drop = None
-                await self._save_journal()
-            await self._delete_placed(doomed)
+            try:
+                if self._book.complete_group_count != complete_before:
+                    self._raise_generation()
+                if groups or self._journal_behind:
+                    await self._save_journal()
+            finally:
+                await self._delete_placed(doomed)
             return PurgeReport(
                 placed_objects=len(doomed),
                 placed_bytes=sum(doomed.values()),
@@ -398,11 +406,14 @@ class EdgeStore:
         self._listing = None
         self._generation += 1
         if self._generation > self._generation_ceiling:
-            self._generation_ceiling = self._generation + GENERATIONS_PER_RESERVATION
-            self._journal.save_generation(self._generation_ceiling)
+            ceiling = self._generation + GENERATIONS_PER_RESERVATION
+            self._journal.save_generation(ceiling)
+            self._generation_ceiling = ceiling  # only now: a reservation that failed is tried again
 
     async def _save_journal(self) -> None:
+        self._journal_behind = True
         await asyncio.to_thread(self._journal.save, self._journal_state())
+        self._journal_behind = False
 
     def _journal_state(self) -> JournalState:
         groups = [JournalGroup(group=group, planned=planned) for group, planned in self._book.to_journal()]
