@@ -17,6 +17,8 @@ from playback_api.events.schema import HEARTBEAT_VERSION, MAX_BEATS_PER_BATCH, B
 
 MAX_CLOCK_LEAD = dt.timedelta(days=1)
 """A client clock that is further ahead would put its beats into days that have not come yet."""
+MAX_BEAT_AGE = dt.timedelta(days=400)
+"""No spool keeps beats for longer; what is older comes from a clock that was never set."""
 
 Encoding = Literal["json", "msgpack"]
 
@@ -77,7 +79,7 @@ def read_batch(body: bytes, encoding: Encoding, *, received_at: dt.datetime) -> 
         raise BatchUnreadable(f"heartbeat version {envelope.version} is not understood; send {HEARTBEAT_VERSION}")
     if len(envelope.beats) > MAX_BEATS_PER_BATCH:
         raise BatchTooLarge(f"{len(envelope.beats)} beats in one batch; send at most {MAX_BEATS_PER_BATCH}")
-    latest = received_at + MAX_CLOCK_LEAD
+    earliest, latest = received_at - MAX_BEAT_AGE, received_at + MAX_CLOCK_LEAD
     beats: list[Beat] = []
     rejected: list[RejectedBeat] = []
     for index, raw in enumerate(envelope.beats):
@@ -86,7 +88,7 @@ def read_batch(body: bytes, encoding: Encoding, *, received_at: dt.datetime) -> 
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             rejected.append(RejectedBeat(index=index, reason=str(error)))
             continue
-        reason = _objection(beat, latest)
+        reason = _objection(beat, earliest, latest)
         if reason is None:
             beats.append(beat)
         else:
@@ -94,10 +96,12 @@ def read_batch(body: bytes, encoding: Encoding, *, received_at: dt.datetime) -> 
     return Intake(beats=beats, rejected=rejected)
 
 
-def _objection(beat: Beat, latest: dt.datetime) -> str | None:
-    """What the schema cannot say: a time needs an offset, and a day that has come."""
+def _objection(beat: Beat, earliest: dt.datetime, latest: dt.datetime) -> str | None:
+    """What the schema cannot say: a time needs an offset, and a day that has come and is not long gone."""
     if beat.sent_at.tzinfo is None:
         return "sent_at has no UTC offset - at `$.sent_at`"
+    if beat.sent_at < earliest:
+        return f"sent_at is more than {MAX_BEAT_AGE.days} days behind the collector's clock - at `$.sent_at`"
     if beat.sent_at > latest:
         return f"sent_at is more than {MAX_CLOCK_LEAD.days} day ahead of the collector's clock - at `$.sent_at`"
     return None
