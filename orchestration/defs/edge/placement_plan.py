@@ -48,6 +48,7 @@ from orchestration.store import ObjectMissing, ObjectStore
 PLAN_KEY = dg.AssetKey(["edge", "placement_plan"])
 REPLAY_GATE = "replay_gate"
 EDGES_ANSWERED = "edges_answered"
+FORECAST_COVERS_PLAN = "forecast_covers_plan"
 CHECKS = [
     dg.AssetCheckSpec(
         REPLAY_GATE,
@@ -59,6 +60,11 @@ CHECKS = [
         EDGES_ANSWERED,
         asset=PLAN_KEY,
         description="Every edge of the region told its disk and inventory; otherwise the seeds' share was used.",
+    ),
+    dg.AssetCheckSpec(
+        FORECAST_COVERS_PLAN,
+        asset=PLAN_KEY,
+        description="The forecast has every day that is planned; otherwise its nearest days were used.",
     ),
 ]
 WAREHOUSE_TABLES = ("srv_objects", "srv_rung_mix", "srv_requests", "srv_titles")
@@ -97,6 +103,7 @@ class PlanInputs:
     resident: pl.DataFrame
     running: pl.DataFrame | None
     silent_edges: tuple[str, ...]
+    forecast_gap: str
     notes: tuple[str, ...]
 
     @property
@@ -171,6 +178,7 @@ def placement_plan(
             _check(
                 EDGES_ANSWERED, not inputs.silent_edges, "; ".join(inputs.silent_edges) or "all answered", warn=True
             ),
+            _check(FORECAST_COVERS_PLAN, not inputs.forecast_gap, inputs.forecast_gap or "it does", warn=True),
         ],
     )
 
@@ -195,11 +203,11 @@ def read_plan_inputs(
     objects = warehouse.read("serving.srv_objects")
     if objects.is_empty():
         raise NoDemand("no title is packaged yet; there is nothing to place")
-    first_day = forecast["day"].min()
-    if not isinstance(first_day, dt.date):
+    if forecast.is_empty():
         raise NoDemand(f"forecast {forecast_id} is empty")
-    last_day = first_day + dt.timedelta(days=config.plan_days - 1)
-    demand = forecast.filter(pl.col("day") <= last_day).group_by("region_id", "title_id").agg(pl.col("sessions").sum())
+    first_day = config.date()
+    expected, forecast_gap = forecast_of_days(forecast, first_day, config.plan_days)
+    demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())
     requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(pl.col("event_day") < config.date())
     replay_day = requests["event_day"].max()
     network = read_network()
@@ -221,8 +229,32 @@ def read_plan_inputs(
         resident=resident,
         running=running,
         silent_edges=tuple(silent),
-        notes=(*silent, *([problem] if problem else [])),
+        forecast_gap=forecast_gap,
+        notes=tuple(note for note in (*silent, forecast_gap, problem) if note),
     )
+
+
+def forecast_of_days(forecast: pl.DataFrame, first_day: dt.date, day_count: int) -> tuple[pl.DataFrame, str]:
+    """The forecast's rows of the days from the first on, and a sentence when it does not have them all.
+
+    Of a forecast that has none of them, the days nearest to them stand in.
+
+    Args:
+        forecast: Rows by ``day``; at least one.
+        first_day: The first day that is planned.
+        day_count: How many days are planned.
+    """
+    planned = [first_day + dt.timedelta(days=ahead) for ahead in range(day_count)]
+    known = sorted(forecast["day"].unique())
+    missing = [day for day in planned if day not in known]
+    used = [day for day in planned if day in known] or (
+        known[-day_count:] if known[-1] < first_day else [day for day in known if day > first_day][:day_count]
+    )
+    gap = (
+        f"the forecast goes from {known[0]} to {known[-1]} and lacks {', '.join(map(str, missing))}: "
+        f"{', '.join(map(str, used))} used; materialise demand/forecast"
+    )
+    return forecast.filter(pl.col("day").is_in(used)), gap if missing else ""
 
 
 def describe_edges(
@@ -415,7 +447,11 @@ def _no_plan(reason: str) -> dg.MaterializeResult:
     """The answer of a new installation: nothing is planned and nothing that runs is touched."""
     return dg.MaterializeResult(
         metadata={"in_force": False, "reason": reason, "rows": 0},
-        check_results=[_check(REPLAY_GATE, True, reason), _check(EDGES_ANSWERED, True, reason, warn=True)],
+        check_results=[
+            _check(REPLAY_GATE, True, reason),
+            _check(EDGES_ANSWERED, True, reason, warn=True),
+            _check(FORECAST_COVERS_PLAN, True, reason, warn=True),
+        ],
     )
 
 

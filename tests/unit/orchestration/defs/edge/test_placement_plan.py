@@ -11,9 +11,11 @@ from orchestration import partitions
 from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
 from orchestration.defs.edge.placement_plan import (
     EDGES_ANSWERED,
+    FORECAST_COVERS_PLAN,
     REPLAY_GATE,
     PlanRecord,
     describe_edges,
+    forecast_of_days,
     placement_plan,
 )
 from orchestration.edge import EdgeAnswer, EdgeInventory, current_plan_key, plan_key, read_current_plan
@@ -145,7 +147,7 @@ def test_a_plan_is_made_replayed_and_put_in_force(rooms, instance):
     result = materialize(rooms, instance)
     assert result.success
     told = metadata_of(result)
-    assert checks_of(result) == {REPLAY_GATE: True, EDGES_ANSWERED: False}
+    assert checks_of(result) == {REPLAY_GATE: True, EDGES_ANSWERED: False, FORECAST_COVERS_PLAN: True}
     assert "no address" in told["notes"]
     assert told["replay_day"] == "2026-11-21"
     assert "oracle" in told["replay"]
@@ -183,6 +185,34 @@ def test_without_a_forecast_nothing_is_planned_and_it_is_said(rooms, instance):
     assert result.success
     assert "no forecast yet" in metadata_of(result)["reason"]
     assert not rooms["storage"].store().exists(current_plan_key(REGION))
+
+
+def test_a_stale_forecast_is_used_and_it_is_said(rooms, instance):
+    yesterday = TODAY - dt.timedelta(days=1)
+    publish(rooms["storage"].store(), make_forecast().with_columns(day=pl.lit(yesterday)))
+    result = materialize(rooms, instance)
+    assert result.success
+    assert checks_of(result)[FORECAST_COVERS_PLAN] is False
+    told = metadata_of(result)
+    assert told["first_day"] == TODAY.isoformat()
+    assert f"lacks {TODAY}" in told["notes"]
+    assert told["in_force"]
+
+
+@pytest.mark.parametrize(
+    ("first_day", "day_count", "used", "missing"),
+    [(2, 2, [2, 3], []), (3, 2, [3], [4]), (5, 2, [2, 3], [5, 6]), (0, 1, [1], [0])],
+    ids=["covered", "ends too early", "stale", "begins later"],
+)
+def test_the_forecast_is_taken_from_the_planned_day_on(first_day, day_count, used, missing):
+    def day(number):
+        return TODAY + dt.timedelta(days=number)
+
+    forecast = pl.DataFrame({"day": [day(1), day(2), day(3)], "sessions": [1.0, 2.0, 3.0]})
+    rows, gap = forecast_of_days(forecast, day(first_day), day_count)
+    assert rows["day"].to_list() == [day(number) for number in used]
+    assert all(str(day(number)) in gap for number in missing)
+    assert bool(gap) is bool(missing)
 
 
 def test_an_edge_that_does_not_answer_is_a_warning(rooms, instance):
