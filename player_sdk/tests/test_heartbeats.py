@@ -12,7 +12,7 @@ from player_sdk.heartbeat import Beat, encode_batch
 from player_sdk.spool import BeatSpool
 from player_sdk.testing import START_UTC, FakeOrigin, FakeTitle, fake_player
 
-from player_sdk import HeartbeatSettings, Link, SystemClock, VirtualClock
+from player_sdk import HeartbeatSettings, Link, Started, SystemClock, VirtualClock
 
 URL = "http://beats.test/v1/beats"
 
@@ -188,6 +188,48 @@ def test_in_real_time_sending_does_not_hold_playback_up():
         assert one.sent == 2
 
     asyncio.run(run())
+
+
+def test_who_sends_at_the_same_time_sends_each_beat_once():
+    taken = []
+
+    async def slow(request):
+        await asyncio.sleep(0)
+        taken.extend(beat["seq"] for beat in msgspec.msgpack.decode(request.content)["beats"])
+        return httpx.Response(202, json={})
+
+    async def run():
+        _, one = sender(slow, clock=SystemClock())
+        one.put(URL, beat(0))
+        one.put(URL, beat(1))
+        assert all(await asyncio.gather(one.flush(), one.flush()))
+        assert one.sent == 2
+
+    asyncio.run(run())
+    assert taken == [0, 1]
+
+
+def test_a_session_that_is_closed_twice_at_once_ends_once():
+    class Slow(FakeOrigin):
+        async def handle_async_request(self, request):
+            await asyncio.sleep(0)  # lets the second one in while the first waits
+            return await super().handle_async_request(request)
+
+    origin = Slow()
+
+    async def run():
+        async with fake_player(origin) as player:
+            session = await player.play("film")
+            async for event in session.events():
+                if isinstance(event, Started):
+                    break
+            await asyncio.gather(session.close(), session.close())
+            return session.report
+
+    report = asyncio.run(run())
+    assert report.end_reason == "stopped"
+    assert [beat.kind for beat in origin.beats] == ["start", "end"]
+    assert report.beats_sent == 2
 
 
 def test_a_batch_is_json_or_msgpack_with_the_version_in_front():

@@ -6,6 +6,7 @@ unreadable. The queue is bounded; when it is full the oldest beat goes, and the 
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections import Counter, deque
@@ -79,6 +80,7 @@ class BeatSender:
         self._settings = settings
         self._background = Background(clock)
         self._queue: deque[tuple[str, Beat]] = deque()
+        self._sending = asyncio.Lock()
         self._oldest_s = math.inf
         self._not_before_s = -math.inf
         self._failures = 0
@@ -153,6 +155,11 @@ class BeatSender:
             await self.send_due()
 
     async def _send_all(self) -> None:
+        """Send the queue; one caller at a time, or two would post the same beats."""
+        async with self._sending:
+            await self._send_queue()
+
+    async def _send_queue(self) -> None:
         while self._queue:
             beats_url = self._queue[0][0]
             batch: list[Beat] = []

@@ -7,6 +7,7 @@ happens at its ticks (between pieces of a download, between slices of waiting).
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import AsyncIterator, Callable
@@ -126,6 +127,7 @@ class Session:
         self._begun = False
         self._stop_wanted = False
         self._report: SessionReport | None = None
+        self._finishing = asyncio.Lock()
         self._media: PlayingMedia | None = None
         self._throughput_bps: float | None = None
 
@@ -519,9 +521,12 @@ class Session:
         self._beats.put(self.plan.beats_url, beat)
 
     async def _finish(self, failure: PlayerError | None) -> None:
-        """The last beats, the report, and the last event; does nothing the second time."""
-        if self._report is not None:
-            return
+        """The last beats, the report, and the last event; a second call waits for the first and does nothing."""
+        async with self._finishing:
+            if self._report is None:
+                await self._tell_end(failure)
+
+    async def _tell_end(self, failure: PlayerError | None) -> None:
         if self._media is not None:
             self._media.buffer.close(self._clock.now())
         if failure is not None:
