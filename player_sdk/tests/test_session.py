@@ -117,6 +117,24 @@ def test_a_viewer_without_patience_leaves_before_the_first_frame():
     assert [(beat.kind, beat.end_reason, beat.startup_s) for beat in origin.beats] == [("end", "abandoned", None)]
 
 
+def test_a_rung_that_ends_a_little_before_the_first_one_ends_the_title():
+    class Ragged(FakeTitle):
+        def _media_playlist(self, rung):
+            text = super()._media_playlist(rung)
+            return text.replace("#EXTINF:3.000000", "#EXTINF:2.900000") if rung == "480p" else text
+
+    class Climbing(AlwaysRung):
+        def choose(self, state):
+            return Decision(rung=min(1, state.segment_index))
+
+    def fault(request):
+        assert len(origin.requests) < 200, "it plays for ever"
+
+    origin = FakeOrigin([Ragged(duration_s=11.0, ladder={"240p": 400_000, "480p": 800_000}, audio_bps=0)], fault=fault)
+    report = play(origin, abr=Climbing)[0][-1].report
+    assert (report.end_reason, report.played_s) == ("completed", pytest.approx(10.9))
+
+
 def test_playback_resumes_where_the_server_says_or_the_caller_wants():
     events, _ = play(FakeOrigin(plan={"resume_position_s": 21.0}))
     assert of(SegmentDownloaded, events)[0].index == 5

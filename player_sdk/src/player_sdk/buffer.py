@@ -106,6 +106,16 @@ class PlaybackBuffer:
         """Audio is loaded up to here."""
         self.audio_end_s = end_s
 
+    def end_at_loaded(self) -> float:
+        """Nothing more will come: what is loaded is all there is to play.
+
+        Returns:
+            Where that ends.
+        """
+        end_s = min(self.video_end_s, self.audio_end_s)
+        self._stop_s = min(self._stop_s, end_s)
+        return end_s
+
     def start(self, now_s: float) -> None:
         """Show the first frame."""
         self._looked_at_s = now_s

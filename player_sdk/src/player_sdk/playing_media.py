@@ -71,6 +71,10 @@ class PlayingMedia:
         """All audio is there: sound that ends before the picture must not stop it."""
         self.buffer.add_audio(math.inf)
 
+    def finish(self) -> None:
+        """All of it is loaded: a rung that ends a little before the first one ends the title."""
+        self.duration_s = min(self.duration_s, self.buffer.end_at_loaded())
+
     def played_bitrate_bps(self, rung: int, segment: Segment, size_bytes: int) -> float:
         """The rung's declared bit rate, or the segment's own where none is declared."""
         declared_bps = self._bitrates_bps[rung]

@@ -281,6 +281,8 @@ class Session:
         if not self._over():
             await self._load_video(media, media.nearest_rung(decision.rung))
             await self._load_audio(media)
+            if media.all_loaded:
+                media.finish()
             self._arrived(media)
 
     async def _load_video(self, media: PlayingMedia, rung: int) -> None:
