@@ -135,6 +135,30 @@ def test_a_rung_that_ends_a_little_before_the_first_one_ends_the_title():
     assert (report.end_reason, report.played_s) == ("completed", pytest.approx(10.9))
 
 
+def test_a_viewer_who_leaves_while_requests_fail_has_left_and_did_not_see_a_failure():
+    down = FakeOrigin(fault=lambda request: httpx.Response(503) if "/media/" in request.url.path else None)
+    events, end_s = play(down, patience_s=3.0, link=Link.constant(1e6, latency_s=1.0))
+    assert events[-1].report.end_reason == "abandoned"
+    assert 3.0 <= end_s < 8.0
+    asked = [path for path in down.paths() if "/media/" in path]
+    assert len(asked) < 6
+
+    async def stop_at_first_failure():
+        def fault(request):
+            if not request.url.path.endswith("seg-00003.m4s"):
+                return None
+            session.stop()
+            return httpx.Response(503)
+
+        async with fake_player(FakeOrigin(fault=fault)) as player:
+            session = await player.play("film")
+            return await session.watch()
+
+    report = asyncio.run(stop_at_first_failure())
+    assert report.end_reason == "stopped"
+    assert sum(error.startswith("http-503") for error in report.errors) == 1
+
+
 def test_playback_resumes_where_the_server_says_or_the_caller_wants():
     events, _ = play(FakeOrigin(plan={"resume_position_s": 21.0}))
     assert of(SegmentDownloaded, events)[0].index == 5

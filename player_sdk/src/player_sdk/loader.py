@@ -61,8 +61,15 @@ class Resource:
     complete: bool = True
 
 
+class NotWanted(Exception):
+    """Nobody waits for the resource any more."""
+
+
 class LoadListener(Protocol):
     """Who wants to know what happens on the way to a resource."""
+
+    def still_wanted(self) -> bool:
+        """Whether to go on; asked before each request and each wait."""
 
     def request_failed(self, pathway_id: str, code: str, message: str) -> None:
         """A request failed; another may follow."""
@@ -139,18 +146,21 @@ class PathwayLoader:
 
         Raises:
             DeliveryError: The attempts or the session's retry budget are used up.
+            NotWanted: The listener did not want it any more before it came.
         """
         request_headers = dict(headers or {})
         if byte_range is not None:
             request_headers["Range"] = byte_range.header()
         attempt = 0
         while True:
+            self._ask_whether_wanted(path)
             attempt += 1
             failed = self._current
             try:
                 resource = await self._fetch_once(path, request_headers, watcher)
             except _Failed as failure:
                 self._listener.request_failed(failed, failure.code, str(failure))
+                self._ask_whether_wanted(path)
                 if attempt >= self._settings.attempts or self._budget < 1.0:
                     raise DeliveryError(
                         f"{path}: {attempt} requests failed, the last one on {failed} with {failure}"
@@ -161,6 +171,10 @@ class PathwayLoader:
             else:
                 self._budget = min(self._settings.budget, self._budget + self._settings.budget_per_success)
                 return resource
+
+    def _ask_whether_wanted(self, path: str) -> None:
+        if not self._listener.still_wanted():
+            raise NotWanted(path)
 
     async def _move_on(self, attempt: int) -> None:
         best = self._best()

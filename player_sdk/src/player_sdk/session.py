@@ -35,7 +35,7 @@ from player_sdk.events import (
     Switched,
 )
 from player_sdk.heartbeat import BeatKind, EndReason
-from player_sdk.loader import PathwayLoader, Resource, RetrySettings
+from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
 from player_sdk.models import PlaybackPlan, Viewer
 from player_sdk.playing_media import PlayingMedia
 from player_sdk.playlist import ByteRange, MediaPlaylist, Presentation, Segment, Track, parse_manifest, parse_media
@@ -185,7 +185,7 @@ class Session:
                 await self._step(media)
                 for event in self._take_events():
                     yield event
-        except _ViewerLeft:
+        except (_ViewerLeft, NotWanted):
             pass  # _reason() tells how
         except (DeliveryError, PlaylistError) as error:
             failure = error
@@ -199,7 +199,11 @@ class Session:
         self._stop_wanted = True
         await self._finish(None)
 
-    # What the loader tells (``LoadListener``).
+    # What the loader asks and tells (``LoadListener``).
+
+    def still_wanted(self) -> bool:
+        """Whether the viewer is still there: one who has left waits for no retry."""
+        return not self._over()
 
     def request_failed(self, pathway_id: str, code: str, message: str) -> None:
         """Count a failed request and tell it."""
