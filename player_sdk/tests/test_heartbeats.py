@@ -250,10 +250,35 @@ def test_the_spool_is_bounded_and_survives_a_broken_file(tmp_path):
         assert spool.keep([(URL, at)]) == []
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1000
     (tmp_path / "0.beats").write_bytes(b"\x00broken")
-    taken = spool.take()
-    assert taken[-1][1].seq == 8
+    (tmp_path / "1.beats").mkdir()
+    files = spool.read(max_beats=100)
+    taken = [beat.seq for beats in files.values() for _, beat in beats]
+    assert taken[-1] == 8
     assert 0 < len(taken) < 9
-    assert list(tmp_path.iterdir()) == []
+    assert set(tmp_path.iterdir()) == {*files, tmp_path / "1.beats"}
+    assert len(spool.read(max_beats=1)) == 1
+
+
+def test_a_spooled_file_stays_until_the_collector_took_its_beats(tmp_path):
+    kept = [(URL, beat(seq)) for seq in range(3)]
+    BeatSpool(tmp_path, limit_bytes=10_000).keep(kept)
+    before = list(tmp_path.iterdir())
+    status = 503
+    _, one = sender(lambda request: httpx.Response(status, json={}), spool_folder=tmp_path, queue_limit=3)
+    asyncio.run(one.send_spooled())
+    assert (list(tmp_path.iterdir()), one.queued) == (before, 3), "a player that is killed now loses nothing"
+    one.put(URL, beat(9))
+    assert (one.queued, one.lost) == (3, 0), "what leaves the queue is on disk still"
+    asyncio.run(one.close())
+    assert len(list(tmp_path.iterdir())) == 2, "the new beat has a file of its own"
+
+    status = 202
+    _, small = sender(lambda request: httpx.Response(status, json={}), spool_folder=tmp_path, queue_limit=2)
+    asyncio.run(small.send_spooled())
+    assert (small.sent, list(tmp_path.iterdir())) == (1, before), "a file that does not fit waits"
+    _, other = sender(lambda request: httpx.Response(status, json={}), spool_folder=tmp_path)
+    asyncio.run(other.send_spooled())
+    assert (other.sent, list(tmp_path.iterdir())) == (3, [])
 
 
 def test_a_spool_that_cannot_be_written_gives_the_beats_back(tmp_path):

@@ -51,6 +51,10 @@ class HeartbeatSettings:
     spool_limit_bytes: int = 4_000_000
 
 
+_Key = tuple[str, int, int]
+"""Session, boot and sequence number: what makes a beat the same beat."""
+
+
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     reason: str = ""
@@ -87,6 +91,7 @@ class BeatSender:
         self._spool = (
             BeatSpool(settings.spool_folder, limit_bytes=settings.spool_limit_bytes) if settings.spool_folder else None
         )
+        self._unsent_by_file: dict[Path, set[_Key]] = {}
         self._put_by_session: Counter[str] = Counter()
         self._sent_by_session: Counter[str] = Counter()
         self.sent = 0
@@ -107,8 +112,8 @@ class BeatSender:
     def put(self, beats_url: str, beat: Beat) -> None:
         """Queue a beat."""
         if len(self._queue) >= self._settings.queue_limit:
-            self._queue.popleft()
-            self.lost += 1
+            _, dropped = self._queue.popleft()
+            self.lost += not self._is_spooled(dropped)
         self._queue.append((beats_url, beat))
         self._put_by_session[beat.session_id] += 1
         self._oldest_s = min(self._oldest_s, self._clock.now())
@@ -141,17 +146,19 @@ class BeatSender:
     async def close(self) -> None:
         """Keep what could not be sent on disk, or count it as lost."""
         await self._background.cancel()
-        left = list(self._queue)
+        left = [(beats_url, beat) for beats_url, beat in self._queue if not self._is_spooled(beat)]
         self._queue.clear()
         if self._spool is not None:
             left = self._spool.keep(left)
         self.lost += len(left)
 
     async def send_spooled(self) -> None:
-        """Queue again what an earlier player could not send."""
+        """Queue again what an earlier player could not send, as far as there is room."""
         if self._spool is not None:
-            for beats_url, beat in self._spool.take():
-                self.put(beats_url, beat)
+            for path, beats in self._spool.read(max_beats=self._settings.queue_limit - len(self._queue)).items():
+                self._unsent_by_file[path] = {_key_of(beat) for _, beat in beats}
+                for beats_url, beat in beats:
+                    self.put(beats_url, beat)
             await self.send_due()
 
     async def _send_all(self) -> None:
@@ -172,7 +179,23 @@ class BeatSender:
             sent = {id(beat) for beat in batch}
             while self._queue and id(self._queue[0][1]) in sent:
                 self._queue.popleft()
+            self._forget_spooled(batch)
         self._oldest_s = math.inf
+
+    def _is_spooled(self, beat: Beat) -> bool:
+        """Whether a file still keeps the beat."""
+        return any(_key_of(beat) in keys for keys in self._unsent_by_file.values())
+
+    def _forget_spooled(self, batch: Sequence[Beat]) -> None:
+        """Remove the files whose last beats these were."""
+        if self._spool is None or not self._unsent_by_file:
+            return
+        keys = {_key_of(beat) for beat in batch}
+        for path, unsent in list(self._unsent_by_file.items()):
+            unsent -= keys
+            if not unsent:
+                del self._unsent_by_file[path]
+                self._spool.remove(path)
 
     async def _post(self, beats_url: str, batch: Sequence[Beat]) -> bool:
         """Whether the batch is dealt with."""
@@ -210,6 +233,10 @@ class BeatSender:
             wanted_s = wait_s * (0.5 + 0.5 * self._rng.random())
         self._failures += 1
         self._not_before_s = self._clock.now() + max(wanted_s, 0.1)
+
+
+def _key_of(beat: Beat) -> _Key:
+    return beat.session_id, beat.boot, beat.seq
 
 
 def _decode_answer(body: bytes) -> _Answer:
