@@ -7,7 +7,9 @@
       session of the day before;
     - reads the beats of the days a - 2 to b + 1 (`in_beat_days`): one day earlier to know that a session began before,
       one day later to finish those that began on day b.
-  Beats that arrive more than a day after their session's first day are counted by a run without days, which builds all.
+  A session that stands on a day outside the rebuilt ones is left as it is: its beats may pause for days, or come late,
+  and it shall not begin again beside its own row. Such beats, more than a day away from their session's first day, are
+  counted by a run without days, which builds all.
   Without the variables first_event_day and last_event_day both macros are true. Dagster gives the same days by the
   environment (MATINEE_BUILD_FIRST_DAY, MATINEE_BUILD_LAST_DAY): other values of --vars would make dbt parse everything
   anew, others of the environment only the models that use them.

@@ -67,7 +67,11 @@ EVENING = [
 ]
 MORNING = [beat("morning", 0, at(2, 8), startup_s=1.5, viewer_id="v-2", **played(10, "240p"), end_reason="stopped")]
 GAVE_UP = [beat("gave-up", 0, at(2, 9), end_reason="abandoned", title_id="s-2")]
-LATE = [beat("late", 0, at(1, 12), startup_s=0.2, title_id="bare-master", **played(5), end_reason="stopped")]
+LATE = [
+    beat("late", 0, at(1, 12), startup_s=0.2, title_id="bare-master", **played(5), end_reason="stopped"),
+    # Of a session that stands on the day after the rebuilt ones: it gets no second row.
+    beat("morning", 1, at(1, 13), viewer_id="v-2"),
+]
 
 
 def store(log, *batches):
@@ -180,7 +184,7 @@ def world(tmp_path_factory):
 
 def test_an_empty_world_builds_and_the_unit_tests_pass(world):
     assert set(world.empty_rows.values()) == {0}
-    assert world.unit_tests == 7
+    assert world.unit_tests == 8
 
 
 def test_a_session_over_midnight_is_one_session_of_its_first_day(world):

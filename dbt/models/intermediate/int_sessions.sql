@@ -111,4 +111,12 @@ select
     sessions.ended_at
 from sessions
 left join rungs on sessions.session_id = rungs.session_id
-where {{ in_session_days('sessions.event_day') }}
+where
+    {{ in_session_days('sessions.event_day') }}
+    {% if is_incremental() %}
+    -- After a pause of days the beats of an old session look like a new one: it keeps the row and the day it has.
+    and sessions.session_id not in (
+        select standing.session_id from {{ this }} as standing
+        where not ({{ in_session_days('standing.event_day') }})
+    )
+    {% endif %}
