@@ -97,11 +97,14 @@ def test_an_exception_in_a_callback_kills_the_program(tmp_path: Path) -> None:
     def cancel(_line: str) -> None:
         raise KeyboardInterrupt
 
-    code = "import sys; print('working', file=sys.stderr, flush=True); " + SLEEPER
+    # The id is on disk before the line that ends the program is written.
+    code = (
+        "import os, sys, time; from pathlib import Path; Path(sys.argv[1]).write_text(str(os.getpid())); "
+        "print('working', file=sys.stderr, flush=True); time.sleep(600)"
+    )
     with pytest.raises(KeyboardInterrupt):
         run_program([sys.executable, "-c", code, str(tmp_path / "pid")], timeout_s=30, on_error_line=cancel)
-    if (tmp_path / "pid").exists():
-        assert wait_until_gone(wait_for_pid(tmp_path / "pid"))
+    assert wait_until_gone(wait_for_pid(tmp_path / "pid"))
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
