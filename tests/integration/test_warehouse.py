@@ -184,7 +184,7 @@ def world(tmp_path_factory):
 
 def test_an_empty_world_builds_and_the_unit_tests_pass(world):
     assert set(world.empty_rows.values()) == {0}
-    assert world.unit_tests == 8
+    assert world.unit_tests == 9
 
 
 def test_a_session_over_midnight_is_one_session_of_its_first_day(world):

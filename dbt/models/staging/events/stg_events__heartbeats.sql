@@ -1,14 +1,19 @@
--- Resent beats have the event day of the first sending, so the day may stand in the key: with it, a filter on days
--- reaches the scan instead of waiting for the whole table to be numbered.
+-- A beat's key is (session_id, boot, seq), and the first copy received is the beat. Its copies carry the same sent_at,
+-- so they have the same event day too, and the day may stand in the window: with it, a filter on days reaches the scan
+-- instead of waiting for the whole table to be numbered. The one exception is a beat from a clock that runs ahead: it
+-- counts for the day of its arrival, and a copy of it may arrive after midnight. Such beats are few and known by
+-- event_day < sent_at, so their copies are looked up. Both steps look at the raw table alone and not at the days of the
+-- run, therefore a day that is built again, or beside other days, gets the same beats.
 with
 
-source as (
+source as not materialized (
 
+    -- Not materialized: it is read twice, and kept in memory it would be read whole.
     select * from {{ source('raw', 'heartbeats') }}
 
 ),
 
-first_copies as (
+first_copies_of_a_day as (
 
     select *
     from source
@@ -16,6 +21,26 @@ first_copies as (
         partition by event_day, session_id, boot, seq
         order by received_at, writer, segment, record_offset
     ) = 1
+
+),
+
+counted_on_arrival as (
+
+    select session_id, boot, seq, event_day
+    from source
+    where event_day < sent_at::date
+
+),
+
+first_copies as (
+
+    select first_copies_of_a_day.*
+    from first_copies_of_a_day
+    anti join counted_on_arrival
+        on first_copies_of_a_day.session_id = counted_on_arrival.session_id
+        and first_copies_of_a_day.boot = counted_on_arrival.boot
+        and first_copies_of_a_day.seq = counted_on_arrival.seq
+        and first_copies_of_a_day.event_day > counted_on_arrival.event_day
 
 ),
 
