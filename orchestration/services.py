@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -65,7 +66,7 @@ def choose_ports(settings: Settings) -> Settings:
     taken: set[int] = set()
 
     def free(url: str) -> str:
-        if not _is_local(url):
+        if not is_local(url):
             return url
         port = urlsplit(url).port or 80
         if port in taken or not port_is_free(port):
@@ -103,6 +104,9 @@ def serving_services(settings: Settings, network: Network, edge_capacity_bytes: 
                 "MATINEE_WRITER_NAME": "control-0",
                 "MATINEE_PUBLIC_URL": settings.control_url,
                 "MATINEE_BEATS_URL": f"{settings.collector_url}/v1/beats",
+                # The snapshot has the addresses of its publication, and ports may have moved since.
+                "MATINEE_EDGE_URLS": json.dumps(settings.edge_urls),
+                "MATINEE_ORIGIN_URL": settings.origin_url,
             },
         ),
     ]
@@ -125,7 +129,7 @@ def serving_services(settings: Settings, network: Network, edge_capacity_bytes: 
         for edge in network.edges
     ]
     # What answers on another host is not ours to start.
-    return [service for service in (*plane, *edges) if _is_local(service.url)]
+    return [service for service in (*plane, *edges) if is_local(service.url)]
 
 
 def dagster_service(settings: Settings, *, port: int) -> Service:
@@ -284,7 +288,8 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
         os.killpg(process.pid, number)  # the process leads its own session, so its id is the group's
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Whether an address is one of this host's, whose process is ours to start."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 

@@ -20,6 +20,7 @@ from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 
+from playback_api.domain.addresses import CurrentAddresses
 from playback_api.domain.catalogue.controllers import CatalogueController
 from playback_api.domain.catalogue.services import CatalogueService
 from playback_api.domain.counters import Counters
@@ -90,7 +91,12 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
     shedder = LoadShedder(MAX_IN_FLIGHT)
     background = BackgroundWork()
     reader = SnapshotReader(settings.store_folder, clock=ports.clock)
-    snapshots = ServedSnapshots(reader, ports.open_recommender, counters)
+    snapshots = ServedSnapshots(
+        reader,
+        ports.open_recommender,
+        counters,
+        addresses=CurrentAddresses(edge_urls=settings.edge_urls, origin_url=settings.origin_url),
+    )
     client = httpx.AsyncClient(transport=ports.edge_transport, timeout=EDGE_TIMEOUT_S)
     fleet = EdgeFleet(client, counters, poll_interval_s=settings.inventory_poll_s, clock=ports.monotonic)
     router = PathwayRouter(fleet, counters)

@@ -1,6 +1,6 @@
 """What each server process is told at start: one struct per application, read from the environment.
 
-``MATINEE_<FIELD>`` in capitals gives a field; what has no default must be given. Values that are the same for every
+``MATINEE_<FIELD>`` in capitals gives a field, a table as a JSON object; what has no default must be given. Values that are the same for every
 process of one installation (the secret, the folders) come from the same variables for all.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_origin, get_type_hints
 
 import msgspec
 
@@ -30,6 +30,8 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
         secret: Signs playback tokens and verifies signed calls.
         public_url: How clients reach this API.
         beats_url: Where clients post heartbeats.
+        edge_urls, origin_url: Base URLs by edge id, and the origin's, as they are now. They take the place of those in
+            the snapshot, which are of the moment it was published; an edge that is not named keeps the snapshot's.
         snapshot_poll_s, inventory_poll_s: How often the pointer and the edges' inventories are looked at.
         beat_interval_s: How often clients are asked to send heartbeats.
     """
@@ -40,6 +42,8 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     public_url: str = "http://127.0.0.1:8801"
     beats_url: str = "http://127.0.0.1:8802/v1/beats"
+    edge_urls: dict[str, str] = {}
+    origin_url: str | None = None
     writer_name: str = "control-0"
     snapshot_poll_s: float = 2.0
     inventory_poll_s: float = 2.0
@@ -88,15 +92,28 @@ def read_serving_settings(kind: type[SettingsType], environment: Mapping[str, st
     Raises:
         ServingSettingsError: A variable is missing or has the wrong form; the message names it.
     """
-    given = {
+    given: dict[str, object] = {
         name: environment[f"MATINEE_{name.upper()}"]
         for name in kind.__struct_fields__
         if f"MATINEE_{name.upper()}" in environment
     }
+    for name, form in get_type_hints(kind).items():
+        if name in given and get_origin(form) is dict:
+            given[name] = _read_table(kind, name, environment[f"MATINEE_{name.upper()}"])
     try:
         return msgspec.convert(given, kind, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         raise ServingSettingsError(f"{kind.__name__}: {error}; set it as MATINEE_<FIELD> in the environment") from error
+
+
+def _read_table(kind: type[msgspec.Struct], name: str, text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ServingSettingsError(
+            f"{kind.__name__}: MATINEE_{name.upper()} is no JSON object such as "
+            f'{{"name": "http://127.0.0.1:8810"}}: {error}'
+        ) from error
 
 
 def _decode_path(wanted: type, value: object) -> object:

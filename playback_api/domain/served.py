@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from playback_api.domain.addresses import AS_PUBLISHED, CurrentAddresses
 from playback_api.domain.counters import Counters
 from playback_api.domain.errors import SnapshotNotReady
 from playback_api.domain.search.index import SearchIndex
@@ -100,12 +101,19 @@ class ServedSnapshots:
         reader: Verifies and keeps the last good snapshot.
         open_recommender: Opens a model folder; raises RecommenderUnavailable.
         counters: Where take-overs and failures are counted.
+        addresses: Where edges and origin are, if not where the snapshot says.
     """
 
     def __init__(
-        self, reader: SnapshotReader, open_recommender: Callable[[Path], Recommender], counters: Counters
+        self,
+        reader: SnapshotReader,
+        open_recommender: Callable[[Path], Recommender],
+        counters: Counters,
+        *,
+        addresses: CurrentAddresses = AS_PUBLISHED,
     ) -> None:
         self.reader = reader
+        self._addresses = addresses
         self._open_recommender = open_recommender
         self._counters = counters
         self._served: Served | None = None
@@ -145,10 +153,10 @@ class ServedSnapshots:
     def _prepare_next(self) -> Served | None:
         self.reader.refresh()
         snapshot = self.reader.current
-        if snapshot is None or (self._served is not None and snapshot is self._served.snapshot):
+        if snapshot is None or (self._served is not None and snapshot.snapshot_id == self._served.snapshot.snapshot_id):
             return None
         recommender, problem = self._open(snapshot)
-        return prepare_served(snapshot, recommender=recommender, recommender_problem=problem)
+        return prepare_served(self._addresses.apply(snapshot), recommender=recommender, recommender_problem=problem)
 
     def _open(self, snapshot: Snapshot) -> tuple[Recommender | None, str]:
         if snapshot.recommender_folder is None:

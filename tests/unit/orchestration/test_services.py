@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import subprocess
@@ -8,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.services import Service, ServiceError, ServiceFleet, any_free_port, choose_ports
+from orchestration.edge.topology import read_network
+from orchestration.services import (
+    Service,
+    ServiceError,
+    ServiceFleet,
+    any_free_port,
+    choose_ports,
+    serving_services,
+)
 from orchestration.settings import read_settings
 
 SERVER = textwrap.dedent("""
@@ -81,6 +90,24 @@ def test_ports_that_are_taken_are_moved_and_written_down(tmp_path: Path) -> None
     again = read_settings({"MATINEE_HOME": str(tmp_path)})
     assert again.control_url == chosen.control_url
     assert again.edge_urls == chosen.edge_urls
+
+
+def test_control_is_told_where_edges_and_origin_are_now(tmp_path: Path) -> None:
+    network = read_network()
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = f"http://127.0.0.1:{holder.getsockname()[1]}"
+        moved_edge = network.edges[0].edge_id
+        (tmp_path / "world.toml").write_text(f'origin_url = "{taken}"\n[edge_urls]\n{moved_edge} = "{taken}"\n')
+        chosen = choose_ports(read_settings({"MATINEE_HOME": str(tmp_path)}))
+    services = serving_services(chosen, network, dict.fromkeys(chosen.edge_urls, 10**9))
+    url_of = {service.name: service.url for service in services}
+    [control] = [service for service in services if service.name == "control"]
+    told = json.loads(control.environment["MATINEE_EDGE_URLS"])
+    assert told == {edge.edge_id: url_of[f"edge {edge.edge_id}"] for edge in network.edges}
+    assert told[moved_edge] != taken
+    assert control.environment["MATINEE_ORIGIN_URL"] == url_of["origin"] != taken
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc; run on Linux")

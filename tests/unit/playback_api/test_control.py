@@ -22,6 +22,7 @@ class Edges:
         self.complete = {"north-1": {}, "north-2": {}, "south-1": {}}
         self.generation = dict.fromkeys(self.complete, 1)
         self.packages = {}
+        self.domains = {}
         self.down = set()
         self.asked = []
 
@@ -30,7 +31,9 @@ class Edges:
         self.generation[edge_id] += 1
 
     async def __call__(self, request):
-        edge_id = request.url.host.removesuffix(".test")
+        edge_id, _, domain = request.url.host.partition(".")
+        if domain != self.domains.get(edge_id, "test"):
+            raise httpx.ConnectError("nobody is there any more", request=request)
         self.asked.append((edge_id, request.url.path))
         if edge_id in self.down:
             raise httpx.ConnectError("connection refused", request=request)
@@ -135,6 +138,36 @@ async def test_a_session_has_all_that_a_player_needs(client):
     assert session["startup_bitrate_bps"] == 4_500_000
     assert session["resume_position_s"] == 0.0
     assert dt.datetime.fromisoformat(session["expires_at"]) == NOON + dt.timedelta(hours=4)
+
+
+async def test_edges_and_origin_that_moved_are_asked_and_named_where_they_are_now(world):
+    moved = msgspec.structs.replace(
+        world.settings,
+        edge_urls={"north-1": "http://north-1.moved/", "unheard-of": "http://nowhere.test"},
+        origin_url="http://origin.moved",
+    )
+    world.edges.domains = {"north-1": "moved"}
+    world.publish()
+    app = create_control_app(moved, ControlPorts(edge_transport=httpx.MockTransport(world.edges)))
+    async with AsyncTestClient(app) as client:
+        session = await start_session(client)
+        base_url_of = {pathway["pathway_id"]: pathway["base_url"] for pathway in session["pathways"]}
+        assert base_url_of == {
+            "north-1": "http://north-1.moved", "north-2": "http://north-2.test", "origin": "http://origin.moved",
+        } | ({"south-1": "http://south-1.test"} if "south-1" in base_url_of else {})  # fmt: skip
+        page = (await client.get("/v1/home?viewer_id=v-000001&region_id=atlantis")).json()
+        assert page["artwork_base_url"] == "http://origin.moved"
+        report = (await client.get("/system/edges")).json()
+        assert report["origin_url"] == "http://origin.moved"
+        assert {edge["base_url"] for edge in report["edges"] if edge["healthy"]} == {
+            "http://north-1.moved", "http://north-2.test", "http://south-1.test",
+        }  # fmt: skip
+
+        assert not (await client.post("/system/reload")).json()["changed"]
+        newer = world.publish(title_count=3, clock=lambda: NOON + dt.timedelta(minutes=1))
+        assert (await client.post("/system/reload")).json()["snapshot_id"] == newer.snapshot_id
+        again = await start_session(client)
+        assert again["pathways"][-1]["base_url"] == "http://origin.moved"
 
 
 async def test_the_edge_that_reports_the_planned_title_comes_first_once_it_reports_it(world, client):
