@@ -1,7 +1,7 @@
 """What each server process is told at start: one struct per application, read from the environment.
 
-``MATINEE_<FIELD>`` in capitals gives a field, a table as a JSON object; what has no default must be given. Values that are the same for every
-process of one installation (the secret, the folders) come from the same variables for all.
+``MATINEE_<FIELD>`` in capitals gives a field, a table as a JSON object; what has no default must be given. Values that
+are the same for every process of one installation (the secret, the folders) come from the same variables for all.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def test_addresses_are_read_as_a_table():
 
 @pytest.mark.parametrize("value", ["north-1=http://127.0.0.1:9", '{"north-1": 9}', "[]", ""])
 def test_what_is_no_table_of_addresses_is_refused_by_name(value):
-    with pytest.raises(ServingSettingsError, match="edge_urls|MATINEE_EDGE_URLS"):
+    with pytest.raises(ServingSettingsError, match=r"edge_urls|MATINEE_EDGE_URLS"):
         read_serving_settings(ControlSettings, {**CONTROL, "MATINEE_EDGE_URLS": value})
 
 
