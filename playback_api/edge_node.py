@@ -6,6 +6,7 @@ Here the parts of ``playback_api.edge`` are put together and given addresses:
     GET  /edge/inventory       what is complete here, 304 with ?since=<generation> while nothing has changed
     POST /edge/fill            signed: a plan to bring in      GET /edge/fill   how far it is
     POST /edge/purge           signed: what to remove
+    POST /edge/rescan          signed: the disk was restored or replaced, read it anew
     GET  /edge/stats, /metrics, /system/health
 """
 
@@ -26,11 +27,15 @@ from litestar.params import FromQuery
 
 from playback_api.delivery import prometheus_text
 from playback_api.edge import (
+    RETRY_AFTER_S,
     SIGNATURE_HEADER,
+    DiskNotReadError,
     EdgeCounters,
     EdgeDisk,
     EdgeInventory,
     EdgeMedia,
+    EdgeNode,
+    EdgeParts,
     EdgeStore,
     FillJob,
     FillOrder,
@@ -42,6 +47,7 @@ from playback_api.edge import (
     PullThrough,
     PurgeOrder,
     PurgeReport,
+    RescanRefusedError,
     SignatureRefusedError,
     Upstream,
     read_boot_id,
@@ -83,32 +89,50 @@ def create_edge_app(
         boot_id: Identifies the machine's run; read from the system by default.
     """
     counters = EdgeCounters()
-    store = EdgeStore(
-        edge_id=settings.edge_id,
-        disk=EdgeDisk(settings.folder),
-        journal=Journal(settings.folder),
-        capacity_bytes=settings.capacity_bytes,
-        pull_reserve_share=settings.pull_reserve_share,
-        counters=counters,
-        boot_id=read_boot_id() if boot_id is None else boot_id,
-    )
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     client = httpx.AsyncClient(transport=transport, timeout=UPSTREAM_TIMEOUT, limits=limits)
-    upstream = Upstream(
-        client,
-        base_url=settings.upstream_url,
-        latency_s=settings.upstream_latency_s,
-        rate_bps=settings.upstream_rate_bps,
-        breaker=CircuitBreaker("upstream", clock=clock),
-        retry_budget=RetryBudget(clock=clock),
-    )
-    pull_through = PullThrough(store, upstream, counters, clock=clock)
-    fill_job = FillJob(store, client, counters, parallel=FILL_WORKERS, clock=clock, wall_clock=wall_clock, sleep=sleep)
-    media = EdgeMedia(
-        edge_id=settings.edge_id, store=store, pull_through=pull_through, upstream=upstream, counters=counters
-    )
 
-    async def read_signed(request: EdgeRequest, kind: type[Body]) -> Body:
+    def assemble(after_generation: int) -> EdgeParts:
+        store = EdgeStore(
+            edge_id=settings.edge_id,
+            disk=EdgeDisk(settings.folder),
+            journal=Journal(settings.folder),
+            capacity_bytes=settings.capacity_bytes,
+            pull_reserve_share=settings.pull_reserve_share,
+            counters=counters,
+            boot_id=read_boot_id() if boot_id is None else boot_id,
+            after_generation=after_generation,
+        )
+        upstream = Upstream(
+            client,
+            base_url=settings.upstream_url,
+            latency_s=settings.upstream_latency_s,
+            rate_bps=settings.upstream_rate_bps,
+            breaker=CircuitBreaker("upstream", clock=clock),
+            retry_budget=RetryBudget(clock=clock),
+        )
+        pull_through = PullThrough(store, upstream, counters, clock=clock)
+        return EdgeParts(
+            store=store,
+            upstream=upstream,
+            pull_through=pull_through,
+            fill_job=FillJob(
+                store, client, counters, parallel=FILL_WORKERS, clock=clock, wall_clock=wall_clock, sleep=sleep
+            ),
+            media=EdgeMedia(
+                edge_id=settings.edge_id, store=store, pull_through=pull_through, upstream=upstream, counters=counters
+            ),
+        )
+
+    node = EdgeNode(assemble)
+
+    def parts() -> EdgeParts:
+        try:
+            return node.parts
+        except DiskNotReadError as error:
+            raise _unavailable(str(error)) from error
+
+    async def read_signed_body(request: EdgeRequest) -> bytes:
         body = await request.body()
         header = request.headers.get(SIGNATURE_HEADER)
         try:
@@ -116,6 +140,10 @@ def create_edge_app(
         except SignatureRefusedError as error:
             counters.refused_calls += 1
             raise HTTPException(str(error), status_code=401) from error
+        return body
+
+    async def read_order(request: EdgeRequest, kind: type[Body]) -> Body:
+        body = await read_signed_body(request)
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.MsgspecError as error:
@@ -123,15 +151,16 @@ def create_edge_app(
 
     @get("/inventory", operation_id="edgeInventory", sync_to_thread=False)
     def inventory(since: FromQuery[int | None] = None) -> Response[EdgeInventory | None]:
+        store = parts().store
         if since is not None and since == store.generation:
             return Response(None, status_code=304)
         return Response(store.inventory())
 
     @post("/fill", operation_id="edgeFill", status_code=202, request_max_body_size=MAX_ORDER_BYTES)
     async def start_fill(request: EdgeRequest) -> FillProgress:
-        order = await read_signed(request, FillOrder)
+        order = await read_order(request, FillOrder)
         try:
-            return await fill_job.start(order)
+            return await parts().fill_job.start(order)
         except FillRefusedError as error:
             raise _refusal(error) from error
         except OSError as error:
@@ -139,18 +168,28 @@ def create_edge_app(
 
     @get("/fill", operation_id="edgeFillProgress", sync_to_thread=False)
     def fill_progress() -> FillProgress:
-        return fill_job.progress()
+        return parts().fill_job.progress()
 
     @post("/purge", operation_id="edgePurge", status_code=200)
     async def purge(request: EdgeRequest) -> PurgeReport:
-        order = await read_signed(request, PurgeOrder)
+        order = await read_order(request, PurgeOrder)
         if not (order.title_ids or order.keep_plan or order.cached):
             raise HTTPException("say what to purge: title_ids, keep_plan or cached", status_code=400)
-        return await store.purge(order)
+        return await parts().store.purge(order)
+
+    @post("/rescan", operation_id="edgeRescan", status_code=200)
+    async def rescan(request: EdgeRequest) -> EdgeInventory:
+        await read_signed_body(request)  # for its signature; there is nothing to say
+        try:
+            return await node.rescan()
+        except RescanRefusedError as error:
+            raise HTTPException(str(error), status_code=409) from error
+        except OSError as error:
+            raise _unavailable(f"the disk cannot be read: {error}; repair it and order another rescan") from error
 
     @get("/stats", operation_id="edgeStats", sync_to_thread=False)
     def stats() -> dict[str, int | str]:
-        return {"edge_id": settings.edge_id, "upstream_circuit": upstream.breaker.state.value, **read_numbers()}
+        return {"edge_id": settings.edge_id, "upstream_circuit": parts().upstream.breaker.state.value, **read_numbers()}
 
     @get("/metrics", operation_id="edgeMetrics", media_type=MediaType.TEXT, sync_to_thread=False)
     def metrics() -> str:
@@ -161,6 +200,7 @@ def create_edge_app(
         return {"status": "ok", "edge_id": settings.edge_id}
 
     def read_numbers() -> dict[str, int]:
+        store, fill_job = parts().store, parts().fill_job
         placed_objects, cached_objects = store.object_counts
         return {
             **msgspec.structs.asdict(counters),
@@ -178,17 +218,20 @@ def create_edge_app(
         try:
             yield
         finally:
-            await fill_job.close()
-            await pull_through.close()
+            await node.close()
             await client.aclose()
 
     calls = Router(
         "/edge",
-        route_handlers=[inventory, start_fill, fill_progress, purge, stats],
+        route_handlers=[inventory, start_fill, fill_progress, purge, rescan, stats],
         response_headers=[ResponseHeader(name="access-control-allow-origin", value="*")],
     )
-    mount = asgi("/media", is_mount=True, copy_scope=False)(media)
+    mount = asgi("/media", is_mount=True, copy_scope=False)(node.serve_media)
     return Litestar([mount, calls, metrics, health], lifespan=[close_at_end], openapi_config=None, logging_config=None)
+
+
+def _unavailable(reason: str) -> HTTPException:
+    return HTTPException(reason, status_code=503, headers={"retry-after": str(RETRY_AFTER_S)})
 
 
 def _refusal(error: FillRefusedError) -> HTTPException:

@@ -6,16 +6,19 @@ store           the disk as one thing, over disk, journal, placement and evictio
 fill_job        brings a plan's objects in
 upstream        the way to the origin; pull_through asks it once for many
 media_handler   serves /media
+node            these parts over one reading of the disk, and the order to read it anew
 """
 
 from playback_api.edge.counters import EdgeCounters
 from playback_api.edge.disk import EdgeDisk
 from playback_api.edge.errors import (
+    DiskNotReadError,
     EdgeNodeError,
     FillRefusedError,
     FillRunningError,
     PlanInvalidError,
     PlanTooLargeError,
+    RescanRefusedError,
     SignatureRefusedError,
     UpstreamError,
     UpstreamTimeoutError,
@@ -23,6 +26,7 @@ from playback_api.edge.errors import (
 from playback_api.edge.fill_job import FillJob
 from playback_api.edge.journal import Journal
 from playback_api.edge.media_handler import EdgeMedia
+from playback_api.edge.node import RETRY_AFTER_S, EdgeNode, EdgeParts
 from playback_api.edge.pull_through import PullThrough
 from playback_api.edge.schema import (
     EdgeInventory,
@@ -38,12 +42,16 @@ from playback_api.edge.store import EdgeStore, read_boot_id
 from playback_api.edge.upstream import Upstream
 
 __all__ = [
+    "RETRY_AFTER_S",
     "SIGNATURE_HEADER",
+    "DiskNotReadError",
     "EdgeCounters",
     "EdgeDisk",
     "EdgeInventory",
     "EdgeMedia",
+    "EdgeNode",
     "EdgeNodeError",
+    "EdgeParts",
     "EdgeStore",
     "FillGroup",
     "FillJob",
@@ -58,6 +66,7 @@ __all__ = [
     "PullThrough",
     "PurgeOrder",
     "PurgeReport",
+    "RescanRefusedError",
     "SignatureRefusedError",
     "Upstream",
     "UpstreamError",

@@ -6,6 +6,8 @@ EdgeNodeError
 |   |-- PlanInvalidError        400
 |   |-- PlanTooLargeError       413
 |   `-- FillRunningError        409
+|-- RescanRefusedError          409
+|-- DiskNotReadError            503
 |-- UpstreamError               502
 |   `-- UpstreamTimeoutError    504
 `-- ContentMismatchError        an object is not what the plan says it is
@@ -52,6 +54,14 @@ class FillRunningError(FillRefusedError):
     def __init__(self, running_plan_id: str) -> None:
         self.facts = {"running_plan_id": running_plan_id}
         super().__init__(f"plan {running_plan_id} is being filled; wait for it or send replace=true")
+
+
+class RescanRefusedError(EdgeNodeError):
+    """The disk is not read anew, since something is being written to it; nothing has changed."""
+
+
+class DiskNotReadError(EdgeNodeError):
+    """The edge does not know now what is on its disk."""
 
 
 class UpstreamError(EdgeNodeError):

@@ -102,6 +102,11 @@ class FillJob:
         """Whether objects are being brought in now."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether objects are being brought in or an order is being taken."""
+        return self.is_running or self._order_lock.locked()
+
     async def start(self, order: FillOrder) -> FillProgress:
         """Accept an order and begin; the plan that is being filled already is simply carried on.
 

@@ -95,6 +95,11 @@ class PullThrough:
         self._counters.upstream_requests += 1
         return await self._upstream.head(key)
 
+    async def drain(self) -> None:
+        """Wait until nothing is in flight; whoever waits for it gets his answer. Nobody may ask for more meanwhile."""
+        if self._in_flight:
+            await asyncio.wait(list(self._in_flight.values()))
+
     async def close(self) -> None:
         """End what is in flight."""
         tasks = list(self._in_flight.values())

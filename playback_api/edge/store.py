@@ -55,6 +55,7 @@ class EdgeStore:
         pull_reserve_share: Share of it that a plan may not take.
         counters: Where evictions and trouble are counted.
         boot_id: Changes when the machine restarts; empty when unknown, which counts as changed.
+        after_generation: What this process reported last of the disk's former content; the generation exceeds it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class EdgeStore:
         pull_reserve_share: float,
         counters: EdgeCounters,
         boot_id: str = "",
+        after_generation: int = 0,
     ) -> None:
         self.capacity_bytes = capacity_bytes
         self.pull_reserve_bytes = int(capacity_bytes * pull_reserve_share)
@@ -82,7 +84,7 @@ class EdgeStore:
         self._next_to_drop: list[GroupId] | None = None
         self._journal_behind = False
         self._listing: tuple[dict[str, dict[str, list[int]]], dict[str, str]] | None = None
-        self._generation = self._generation_ceiling = journal.load_generation()
+        self._generation = self._generation_ceiling = max(journal.load_generation(), after_generation)
         self._order_lock = asyncio.Lock()
         self._restore()
 
@@ -107,6 +109,11 @@ class EdgeStore:
     def used_bytes(self) -> int:
         """Bytes on the disk and on their way to it; never more than the capacity."""
         return self._book.placed_bytes + self._pulled.used_bytes + self._reserved_bytes
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an order is being carried out or something is being written."""
+        return self._order_lock.locked() or self._reserved_bytes > 0
 
     @property
     def object_counts(self) -> tuple[int, int]:

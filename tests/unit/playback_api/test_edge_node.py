@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import shutil
 from contextlib import asynccontextmanager
 
 import httpx
@@ -79,6 +80,10 @@ class EdgeClient(httpx.AsyncClient):
             await asyncio.sleep(0.001)
         raise AssertionError(f"the fill does not end: {progress}")
 
+    async def rescan(self):
+        header = sign(SECRET, "POST", "/edge/rescan", b"", now=NOW)
+        return await self.post("/edge/rescan", headers={SIGNATURE_HEADER: header})
+
     async def stats(self):
         return (await self.get("/edge/stats")).json()
 
@@ -99,11 +104,11 @@ def clock():
 @pytest.fixture
 def edge(tmp_path, origin, clock):
     @asynccontextmanager
-    async def start(*, capacity_bytes=1000, boot_id="boot-1", **settings):
+    async def start(*, capacity_bytes=1000, boot_id="boot-1", disk="disk", **settings):
         app = create_edge_app(
             EdgeSettings(
                 edge_id="eu-1",
-                folder=tmp_path / "disk",
+                folder=tmp_path / disk,
                 capacity_bytes=capacity_bytes,
                 upstream_url="http://origin",
                 secret=SECRET,
@@ -133,8 +138,8 @@ def group(title_id, rung, segment_group, objects, *, value=1.0, package_id="pk1"
     }
 
 
-def files_of(tmp_path, area):
-    root = tmp_path / "disk" / area
+def files_of(tmp_path, area, *, disk="disk"):
+    root = tmp_path / disk / area
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
 
 
@@ -666,6 +671,129 @@ class TestRestart:
             inventory = await client.inventory()
         assert (inventory["complete"], inventory["placed_bytes"]) == ({}, 0)
         assert files_of(tmp_path, "placed") == set()
+
+
+class TestRescan:
+    async def test_edge_is_then_like_one_that_has_just_started_on_that_disk(self, edge, origin, tmp_path):
+        disk, restored, fresh = tmp_path / "disk", tmp_path / "restored", tmp_path / "fresh"
+        pulled = [f"t-9/r/a/{number}.m4s" for number in range(12)]
+        for key in pulled:
+            origin.put(key, b"p" * 100)
+        first = [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", bytes([n]) * 100)]) for n in range(3)]
+        second = [group("t-2", "240p", n, [origin.put(f"t-2/r/a/{n}.m4s", bytes([n]) * 100)]) for n in range(4)]
+
+        async def serve_some(client):
+            """Ask for more than there is room for; who is a hit, and what is on the disk, tells who was let go."""
+            seen = []
+            for number in (0, 6, 7, 6, 7, 8, 7, 8, 9, 8, 9, 3, 10, 9, 10, 5, 2, 1, 4, 0, 11, 6):
+                answer = await client.get(f"/media/{pulled[number]}")
+                seen.append((number, answer.headers["cache-status"], (await client.inventory())["cached_bytes"]))
+            return seen
+
+        async with edge() as client:
+            await client.fill("plan-1", first)
+            await client.filled()
+            for number in (5, 2, 0, 3, 1, 4):
+                await client.get(f"/media/{pulled[number]}")
+            shutil.copytree(disk, restored)
+            shutil.copytree(disk, fresh)
+            # What it goes through afterwards leaves its mark on hit counts, ghosts, plans and folders.
+            for number in (2, 2, 2, 5, 5, 6, 7, 8, 9, 6):
+                await client.get(f"/media/{pulled[number]}")
+            await client.get("/media/t-9/r/a/absent.m4s")
+            await client.fill("plan-2", second)
+            await client.filled()
+            await client.signed("/edge/purge", {"keep_plan": True})
+            last_reported = (await client.inventory())["generation"]
+
+            shutil.rmtree(disk)
+            restored.rename(disk)
+            found = (await client.rescan()).json()
+            assert found == await client.inventory()
+            fill_found = (await client.get("/edge/fill")).json()
+            seen = await serve_some(client)
+            origin.put("t-9/r/a/absent.m4s", b"here now")
+            assert (await client.get("/media/t-9/r/a/absent.m4s")).status_code == 200
+        async with edge(disk="fresh") as client:
+            expected = await client.inventory()
+            assert fill_found == (await client.get("/edge/fill")).json()
+            assert seen == await serve_some(client)
+            await client.get("/media/t-9/r/a/absent.m4s")
+        assert found["generation"] > last_reported
+        assert found | {"generation": 0} == expected | {"generation": 0}
+        assert (found["plan_id"], found["cached_bytes"]) == ("plan-1", 600)
+        assert found["complete"] == {"t-1": {"240p": [0, 1, 2]}}
+        assert any("hit" in status for _, status, _ in seen)
+        assert sum("stored" in status for _, status, _ in seen) > 4  # so something had to go
+        assert files_of(tmp_path, "cached", disk="fresh") == files_of(tmp_path, "cached")
+
+    async def test_new_content_is_served_and_told_under_a_new_generation(self, edge, origin, tmp_path):
+        groups = [group("t-1", "240p", 0, [origin.put("t-1/r/a/0.m4s", b"0" * 100)])]
+        async with edge() as client:
+            await client.fill("plan-1", groups)
+            await client.filled()
+            known = (await client.inventory())["generation"]
+            shutil.rmtree(tmp_path / "disk")
+            await client.rescan()
+            news = await client.get("/edge/inventory", params={"since": known})
+            miss = await client.get("/media/t-1/r/a/0.m4s")
+        assert (news.status_code, news.json()["complete"], news.json()["plan_id"]) == (200, {}, None)
+        assert miss.headers["cache-status"] == "eu-1; fwd=uri-miss; stored; fwd-status=200"
+        async with edge() as client:  # what was reported holds over a restart too
+            assert (await client.inventory())["generation"] > news.json()["generation"]
+
+    async def test_is_refused_while_a_plan_is_filled(self, edge, origin):
+        groups = [group(f"t-{n}", "240p", 0, [origin.put(f"t-{n}/r/a/1.m4s", b"x" * 10)]) for n in range(8)]
+        origin.gate = asyncio.Event()
+        async with edge() as client:
+            await client.fill("plan-1", groups)
+            refused = await client.rescan()
+            origin.gate.set()
+            progress = await client.filled()
+            assert (await client.rescan()).status_code == 200
+        assert (refused.status_code, progress["state"]) == (409, "complete")
+        assert "being filled" in refused.json()["detail"]
+
+    async def test_must_be_signed(self, edge):
+        async with edge() as client:
+            assert (await client.post("/edge/rescan")).status_code == 401
+
+    async def test_waits_for_what_is_pulled_and_serves_nobody_meanwhile(self, edge, origin):
+        origin.put("t-1/r/a/1.m4s", b"asked for before")
+        origin.gate = asyncio.Event()
+        async with edge() as client:
+            before = asyncio.create_task(client.get("/media/t-1/r/a/1.m4s"))
+            while not origin.requests:
+                await asyncio.sleep(0)
+            rescan = asyncio.create_task(client.rescan())
+            while (inventory := await client.get("/edge/inventory")).status_code == 200:
+                await asyncio.sleep(0)
+            during, again = await client.get("/media/t-1/r/a/1.m4s"), await client.rescan()
+            assert not rescan.done()
+            origin.gate.set()
+            answer, found = await before, await rescan
+            after = await client.get("/media/t-1/r/a/1.m4s")
+        assert during.headers["retry-after"] == inventory.headers["retry-after"] == "1"
+        assert (during.status_code, inventory.status_code, again.status_code) == (503, 503, 409)
+        assert (answer.content, found.json()["cached_bytes"]) == (b"asked for before", 16)
+        assert after.headers["cache-status"] == "eu-1; hit; detail=cached"
+
+    async def test_disk_that_cannot_be_read_takes_the_edge_out_until_it_can(self, edge, origin, tmp_path):
+        origin.put("t-1/r/a/1.m4s", b"x")
+        async with edge() as client:
+            await client.get("/media/t-1/r/a/1.m4s")
+            shutil.rmtree(tmp_path / "disk")
+            (tmp_path / "disk").write_bytes(b"no folder")
+            refused = await client.rescan()
+            media = await client.get("/media/t-1/r/a/1.m4s")
+            assert (await client.get("/edge/inventory")).status_code == 503
+            assert (await client.get("/system/health")).status_code == 200
+            (tmp_path / "disk").unlink()
+            repaired = await client.rescan()
+            answer = await client.get("/media/t-1/r/a/1.m4s")
+        assert (refused.status_code, media.status_code, repaired.status_code) == (503, 503, 200)
+        assert "order another rescan" in refused.json()["detail"]
+        assert answer.headers["cache-status"] == "eu-1; fwd=uri-miss; stored; fwd-status=200"
 
 
 async def test_metrics_and_health(edge, origin):
