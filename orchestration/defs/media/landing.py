@@ -1,6 +1,7 @@
-"""The sensor that turns files in the masters folder into titles and runs."""
+"""The sensor that turns files in the masters folder into titles and runs, and asks again where a run failed."""
 
 # annotations stay real objects here: Dagster reads them
+import datetime as dt
 import time
 from pathlib import Path
 
@@ -15,16 +16,40 @@ from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
 
 JOB_NAME = "ingest_title"
+PARTITION_TAG = "dagster/partition"
 INTERVAL_S = 15
 SETTLED_S = 30.0
 """A file that was not written for this long is complete; a younger one must look the same twice."""
+RETRY_AFTER_S = (60.0, 600.0)
+"""How long after a failed run the file is asked for again, by attempt; after the last of these it is given up."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a run was asked for.
+
+    Attributes:
+        fingerprint: Which file.
+        attempt: How often it was asked for, from 1.
+        asked_at_s: When it was asked for last, Unix seconds.
+        done: It was published or refused: nothing is left to ask for.
+    """
+
+    fingerprint: str
+    attempt: int
+    asked_at_s: float
+    done: bool = False
+
+    @property
+    def attempts_left(self) -> int:
+        """How often it may be asked for again."""
+        return 1 + len(RETRY_AFTER_S) - self.attempt
 
 
 class LandingCursor(msgspec.Struct, kw_only=True):
-    """What the sensor remembers: a fingerprint per title, of files that were seen and of files that were requested."""
+    """What the sensor remembers by title: fingerprints of files that were seen, and what was asked for."""
 
     seen: dict[str, str] = {}
-    requested: dict[str, str] = {}
+    asked: dict[str, Asked] = {}
 
 
 def build_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -35,22 +60,44 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )  # fmt: skip
     def master_landed(context: dg.SensorEvaluationContext, storage: MediaStorage) -> dg.SensorResult:
-        """A new or changed file in the masters folder becomes a title and a run, once it is no longer being written."""
+        """A new or changed file in the masters folder becomes a title and a run, once it is no longer being written.
+
+        A file whose run failed is asked for again, three times in all and later each time: a disk may have been full.
+        One that was published, or refused into quarantine, is not, nor one whose run somebody cancelled.
+        """
         store = storage.store()
         masters = masters_by_title(settings.masters_folder, lambda title: master_file_of(store, title))
-        cursor = msgspec.json.decode(context.cursor or "{}", type=LandingCursor)
-        landed, cursor = settle(masters, cursor, now_s=time.time())
-        wanted = {
-            title_id: fingerprint
-            for title_id, fingerprint in landed.items()
-            if not was_ingested(store, title_id, masters[title_id], settings.quarantine_folder)
-        }
+        now_s = time.time()
+        landed, cursor = settle(masters, msgspec.json.decode(context.cursor or "{}", type=LandingCursor), now_s)
+        requests: list[dg.RunRequest] = []
+        given_up: list[str] = []
+        for title_id, fingerprint in landed.items():
+            before = cursor.asked.get(title_id)
+            if was_ingested(store, title_id, masters[title_id], settings.quarantine_folder):
+                cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=0, asked_at_s=now_s, done=True)
+            elif before is None:
+                cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=1, asked_at_s=now_s)
+                requests.append(_request(title_id, cursor.asked[title_id]))
+            elif (failed := _failed_run(context.instance, title_id, before)) is not None:
+                if not before.attempts_left:
+                    given_up.append(f"{title_id} (run {failed.dagster_run.run_id})")
+                elif now_s >= (failed.end_time or 0.0) + RETRY_AFTER_S[before.attempt - 1]:
+                    cursor.asked[title_id] = Asked(
+                        fingerprint=fingerprint, attempt=before.attempt + 1, asked_at_s=now_s
+                    )
+                    requests.append(_request(title_id, cursor.asked[title_id]))
+                    context.log.warning(
+                        f"run {failed.dagster_run.run_id} of {title_id} failed: "
+                        f"asking again, attempt {before.attempt + 1} of {1 + len(RETRY_AFTER_S)}"
+                    )
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=f"{title_id}:{fingerprint}", partition_key=title_id)
-                for title_id, fingerprint in wanted.items()
-            ],
-            dynamic_partitions_requests=[partitions.title.build_add_request(list(wanted))] if wanted else [],
+            run_requests=requests,
+            skip_reason=_why_nothing(given_up) if not requests else None,
+            dynamic_partitions_requests=[
+                partitions.title.build_add_request([str(request.partition_key) for request in requests])
+            ]
+            if requests
+            else [],
             cursor=msgspec.json.encode(cursor).decode(),
         )
 
@@ -58,9 +105,13 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
 
 
 def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tuple[dict[str, str], LandingCursor]:
-    """The masters that are complete and new, as fingerprint by title, and the cursor for the next look."""
+    """The masters that are complete and not done with, as fingerprint by title, and the cursor for the next look.
+
+    The cursor forgets what was asked for a file that is gone or another one now.
+    """
     seen: dict[str, str] = {}
     landed: dict[str, str] = {}
+    asked: dict[str, Asked] = {}
     for title_id, path in masters.items():
         try:
             status = path.stat()
@@ -68,8 +119,40 @@ def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tup
             continue
         fingerprint = f"{path.name}:{status.st_size}:{status.st_mtime_ns}"
         seen[title_id] = fingerprint
+        before = cursor.asked.get(title_id)
+        if before is not None and before.fingerprint == fingerprint:
+            asked[title_id] = before
         unchanged = cursor.seen.get(title_id) == fingerprint or now_s - status.st_mtime > SETTLED_S
-        if unchanged and cursor.requested.get(title_id) != fingerprint:
+        if unchanged and not (title_id in asked and asked[title_id].done):
             landed[title_id] = fingerprint
-    requested = {title_id: mark for title_id, mark in {**cursor.requested, **landed}.items() if title_id in seen}
-    return landed, LandingCursor(seen=seen, requested=requested)
+    return landed, LandingCursor(seen=seen, asked=asked)
+
+
+def _request(title_id: str, asked: Asked) -> dg.RunRequest:
+    # Dagster drops a request whose key had a run, whatever became of it: the moment makes every asking another one.
+    return dg.RunRequest(
+        run_key=f"{title_id}:{asked.fingerprint}:{asked.attempt}:{asked.asked_at_s:.0f}", partition_key=title_id
+    )
+
+
+def _failed_run(instance: dg.DagsterInstance, title_id: str, asked: Asked) -> dg.RunRecord | None:
+    """The title's newest run since it was asked for, whoever launched it, if it failed; a cancelled one did not."""
+    newest = instance.get_run_records(
+        dg.RunsFilter(
+            job_name=JOB_NAME,
+            tags={PARTITION_TAG: title_id},
+            created_after=dt.datetime.fromtimestamp(asked.asked_at_s, tz=dt.UTC),
+        ),
+        limit=1,
+    )
+    failed = newest and newest[0].dagster_run.status is dg.DagsterRunStatus.FAILURE
+    return newest[0] if failed else None
+
+
+def _why_nothing(given_up: list[str]) -> str:
+    if not given_up:
+        return "no new master, and none to ask for again"
+    return (
+        f"given up after {1 + len(RETRY_AFTER_S)} failed runs: {', '.join(given_up)}; "
+        f"see the runs, then launch {JOB_NAME} for the title, or touch its file"
+    )

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from orchestration import partitions
-from orchestration.defs.media import build_defs
+from orchestration.defs.media import build_defs, landing
 from orchestration.defs.media.landing import SETTLED_S, LandingCursor, settle
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
@@ -161,6 +161,63 @@ def test_a_settled_file_is_requested_once_and_an_ingested_one_never(definitions,
     changed = look(definitions, instance, second.cursor)
     assert [request.partition_key for request in changed.run_requests] == ["my-film"]
     assert changed.run_requests[0].run_key not in {request.run_key for request in second.run_requests}
+
+
+def test_a_file_whose_run_failed_is_asked_for_again_until_it_is_given_up(
+    definitions, instance, settings, store, monkeypatch
+) -> None:
+    make_film(settings.masters_folder / "film.mp4")
+    settings.work_folder.write_text("in the way: no scratch space, as on a full disk")
+    tick = look(definitions, instance, look(definitions, instance, None).cursor)
+    run_keys = [request.run_key for request in tick.run_requests]
+    assert look(definitions, instance, tick.cursor).run_requests == [], "its run has not begun"
+    assert not ingest(definitions, instance, "film").success
+    tick = look(definitions, instance, tick.cursor)
+    assert tick.run_requests == [], "the failure is only a moment old"
+
+    monkeypatch.setattr(landing, "RETRY_AFTER_S", (0.0, 0.0))
+    for _ in range(2):
+        tick = look(definitions, instance, tick.cursor)
+        assert [request.partition_key for request in tick.run_requests] == ["film"]
+        run_keys += [request.run_key for request in tick.run_requests]
+        assert not ingest(definitions, instance, "film").success
+    assert len(set(run_keys)) == 3, "Dagster would drop a key that had a run"
+    tick = look(definitions, instance, tick.cursor)
+    assert tick.run_requests == []
+    assert "given up after 3 failed runs: film" in tick.skip_reason.skip_message
+
+    settings.work_folder.unlink()
+    assert ingest(definitions, instance, "film").success, "launched by hand"
+    tick = look(definitions, instance, tick.cursor)
+    assert tick.run_requests == []
+    assert "given up" not in tick.skip_reason.skip_message
+
+
+def test_a_new_asking_after_failures_starts_to_count_anew(definitions, instance, settings) -> None:
+    film = make_film(settings.masters_folder / "film.mp4")
+    age(film, SETTLED_S + 10)
+    settings.work_folder.write_text("in the way")
+    [first] = look(definitions, instance, None).run_requests
+    assert not ingest(definitions, instance, "film").success
+    forgotten = look(definitions, instance, None)
+    [again] = forgotten.run_requests
+    assert again.partition_key == first.partition_key
+    assert look(definitions, instance, forgotten.cursor).run_requests == [], "the failed run is of an earlier asking"
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.STARTED])
+def test_a_run_that_was_cancelled_or_goes_on_is_not_repeated(
+    definitions, instance, settings, monkeypatch, status
+) -> None:
+    monkeypatch.setattr(landing, "RETRY_AFTER_S", (0.0, 0.0))
+    film = make_film(settings.masters_folder / "film.mp4")
+    age(film, SETTLED_S + 10)
+    tick = look(definitions, instance, None)
+    assert len(tick.run_requests) == 1
+    instance.create_run_for_job(
+        definitions.resolve_job_def("ingest_title"), status=status, tags={"dagster/partition": "film"}
+    )
+    assert look(definitions, instance, tick.cursor).run_requests == []
 
 
 def test_a_growing_file_is_left_alone(tmp_path: Path) -> None:
