@@ -6,13 +6,13 @@ A comparison of two waves is fair only when the edges hold the same at the start
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
-from orchestration.demo.stay import edge_capacities
-from orchestration.edge import current_plan_key
+from orchestration import edge
 from orchestration.edge.topology import Network
-from orchestration.services import Service, ServiceFleet, serving_services
+from orchestration.services import is_local
 from orchestration.settings import Settings
 from orchestration.store import LocalStore
 
@@ -21,13 +21,11 @@ STARTING = "starting"
 
 
 class EdgeDisks:
-    """Sets states of the disks aside and brings them back, stopping and starting the edges around it."""
+    """Sets states of the disks aside and brings them back."""
 
-    def __init__(self, settings: Settings, network: Network, fleet: ServiceFleet, *, catalogue_size_bytes: int) -> None:
+    def __init__(self, settings: Settings, network: Network) -> None:
         self._settings = settings
         self._network = network
-        self._fleet = fleet
-        self._catalogue_size_bytes = catalogue_size_bytes
 
     def forget_all(self) -> None:
         """Drop every state that was set aside."""
@@ -43,26 +41,32 @@ class EdgeDisks:
         staged = folder.with_name(f".{state}")
         for leftover in (folder, staged):
             shutil.rmtree(leftover, ignore_errors=True)
-        shutil.copytree(self._settings.edges_folder, staged)
+        _share_tree(self._settings.edges_folder, staged)
         staged.rename(folder)
 
     def lay_out(self, state: str) -> None:
         """Bring a state back while no edge runs; empty disks when it was never set aside."""
         shutil.rmtree(self._settings.edges_folder, ignore_errors=True)
         if self.is_set_aside(state):
-            shutil.copytree(self._states_folder / state, self._settings.edges_folder)
+            _share_tree(self._states_folder / state, self._settings.edges_folder)
 
     def restore(self, state: str) -> None:
-        """Bring a state back under edges that run."""
-        services = self._services()
-        self._fleet.stop([service.name for service in services])
+        """Bring a state back under edges that run, and have them read it as if they had just started.
+
+        Nobody must be asking anything of the edges meanwhile.
+
+        Raises:
+            EdgeError: An edge does not read its disk anew.
+        """
         self.lay_out(state)
-        self._fleet.start(services)
+        with edge.connect_edges(self._urls(), self._settings.secret) as clients:
+            for client in clients.values():
+                client.rescan()
 
     def filled_state(self) -> str:
         """The name of the state in which the plans in force are filled."""
         store = LocalStore(self._settings.store_folder)
-        keys = [current_plan_key(region.region_id) for region in self._network.regions]
+        keys = [edge.current_plan_key(region.region_id) for region in self._network.regions]
         plans = "|".join(store.read_bytes(key).decode() for key in keys if store.exists(key))
         return f"filled-{hashlib.sha256(plans.encode()).hexdigest()[:12]}"
 
@@ -70,7 +74,20 @@ class EdgeDisks:
     def _states_folder(self) -> Path:
         return self._settings.home / "edge-states"
 
-    def _services(self) -> list[Service]:
-        capacities = edge_capacities(self._network, self._catalogue_size_bytes)
-        services = serving_services(self._settings, self._network, capacities)
-        return [service for service in services if service.name.startswith("edge ")]
+    def _urls(self) -> dict[str, str]:
+        """Of the edges whose disks are here."""
+        edge_ids = [node.edge_id for node in self._network.edges]
+        urls = {edge_id: self._settings.edge_urls[edge_id] for edge_id in edge_ids}
+        return {edge_id: url for edge_id, url in urls.items() if is_local(url)}
+
+
+def _share_tree(source: Path, target: Path) -> None:
+    """Make a folder the same as another. They share their files: an edge replaces a file, it never writes into one."""
+    shutil.copytree(source, target, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)  # with its time, by which an edge knows what it pulled first

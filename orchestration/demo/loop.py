@@ -16,7 +16,7 @@ from rich.console import Console
 from orchestration.demo.board import Board, output_to_log
 from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.home_lock import HomeInUse, lock_home
-from orchestration.demo.options import HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
+from orchestration.demo.options import DEFAULT_SEED, HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.demo.stay import (
     edge_capacities,
@@ -130,8 +130,7 @@ def go_round(stages: Stages, state: DemoState) -> DemoSummary:
 
 def _launch_serving(settings: Settings, network: Network, state: DemoState, fleet: ServiceFleet) -> None:
     """Let the servers of a published installation start while Dagster is loaded."""
-    disks = EdgeDisks(settings, network, fleet, catalogue_size_bytes=state.catalogue_size_bytes)
-    disks.lay_out(STARTING)
+    EdgeDisks(settings, network).lay_out(STARTING)
     fleet.launch(serving_services(settings, network, edge_capacities(network, state.catalogue_size_bytes)))
 
 
@@ -139,12 +138,18 @@ def _resume_or_begin(settings: Settings, options: DemoOptions) -> DemoState:
     state = load_state(settings.home)
     if state is None:
         now = dt.datetime.now(dt.UTC)
-        state = DemoState(world=options.world, seed=options.seed, now=now)
+        seed = DEFAULT_SEED if options.seed is None else options.seed
+        state = DemoState(world=options.world, seed=seed, now=now)
         save_state(settings.home, state)
     elif state.world != options.world:
         raise DemoStateError(
             f"{settings.home} holds the {state.world} world, and {options.world} was asked for; "
             "give another folder by MATINEE_HOME, or start anew with `make clean`"
+        )
+    elif options.seed not in (None, state.seed):
+        raise DemoStateError(
+            f"{settings.home} holds a world drawn with seed {state.seed}, and seed {options.seed} was asked for; leave "
+            "the seed out, give another folder by MATINEE_HOME, or start anew with `make clean`"
         )
     return state
 
@@ -152,7 +157,8 @@ def _resume_or_begin(settings: Settings, options: DemoOptions) -> DemoState:
 def _expected_errors() -> tuple[type[Exception], ...]:
     from orchestration.demo.runs import RunFailed
     from orchestration.demo.stages import StageError
+    from orchestration.edge import EdgeError
     from orchestration.media import MediaError
     from orchestration.sample import SampleWorldError
 
-    return RunFailed, StageError, ServiceError, MediaError, SampleWorldError
+    return RunFailed, StageError, ServiceError, EdgeError, MediaError, SampleWorldError

@@ -291,7 +291,7 @@ class Stages:
             )
             played = self._waves.play(wave, seed=WARM_UP_SEED, on_played=stage.progress)
             self._disks().set_aside(STARTING)
-            # Both waves begin with edges that have just started on the same disks.
+            # Both waves begin with edges that have just read the same disks.
             self._disks().restore(STARTING)
             stage.count = len(played)
 
@@ -370,9 +370,7 @@ class Stages:
         return durations
 
     def _disks(self) -> EdgeDisks:
-        return EdgeDisks(
-            self._settings, self._network, self._fleet, catalogue_size_bytes=self._state.catalogue_size_bytes
-        )
+        return EdgeDisks(self._settings, self._network)
 
     def _services(self) -> list[Service]:
         return serving_services(

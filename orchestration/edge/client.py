@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
@@ -14,8 +15,17 @@ from orchestration.edge.orders import EdgeInventory, FillOrder, FillProgress, Pu
 from orchestration.edge.signing import SIGNATURE_HEADER, sign
 
 DEFAULT_TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+RESCAN_TIMEOUT = httpx.Timeout(600.0, connect=2.0)
+"""A disk that comes from another run of the machine is hashed before it is believed."""
 
 Answer = TypeVar("Answer")
+
+
+@contextmanager
+def connect_edges(urls: Mapping[str, str], secret: str) -> Iterator[dict[str, EdgeClient]]:
+    """Clients by edge, from their addresses; they share their connections and lose them with the block."""
+    with httpx.Client(timeout=DEFAULT_TIMEOUT) as http:
+        yield {edge_id: EdgeClient(edge_id, url, secret, http=http) for edge_id, url in urls.items()}
 
 
 class EdgeClient:
@@ -68,6 +78,10 @@ class EdgeClient:
         order = PurgeOrder(title_ids=list(title_ids), keep_plan=keep_plan, cached=cached)
         return self._decode(self._post("/edge/purge", order), PurgeReport)
 
+    def rescan(self) -> EdgeInventory:
+        """Have the edge read its disk anew, which was restored or replaced under it; returns what it found."""
+        return self._decode(self._post("/edge/rescan", timeout=RESCAN_TIMEOUT), EdgeInventory)
+
     def stats(self) -> dict[str, int | str]:
         """The edge's counters."""
         return self._decode(self._get("/edge/stats"), dict[str, int | str])
@@ -75,11 +89,16 @@ class EdgeClient:
     def _get(self, path: str, query: dict[str, int] | None = None) -> httpx.Response:
         return self._send(self._http.build_request("GET", self._base_url + path, params=query))
 
-    def _post(self, path: str, order: FillOrder | PurgeOrder) -> httpx.Response:
-        body = msgspec.json.encode(order)
+    def _post(
+        self, path: str, order: FillOrder | PurgeOrder | None = None, *, timeout: httpx.Timeout = DEFAULT_TIMEOUT
+    ) -> httpx.Response:
+        body = b"" if order is None else msgspec.json.encode(order)
         signature = sign(self._secret, "POST", path, body, now=self._wall_clock())
         headers = {SIGNATURE_HEADER: signature, "Content-Type": "application/json"}
-        return self._send(self._http.build_request("POST", self._base_url + path, content=body, headers=headers))
+        request = self._http.build_request(
+            "POST", self._base_url + path, content=body, headers=headers, timeout=timeout
+        )
+        return self._send(request)
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         try:

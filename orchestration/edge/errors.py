@@ -23,7 +23,8 @@ class EdgeRefusedError(EdgeError):
     """The edge answered with an error.
 
     Attributes:
-        status_code: HTTP status: 400 not understood, 401 signature, 409 another plan is being filled, 413 too large.
+        status_code: HTTP status: 400 not understood, 401 signature, 409 not while something is written,
+            413 too large.
         facts: Numbers that came with it, such as the bytes of the plan and of the disk.
     """
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-import httpx
 
-from orchestration.edge.client import DEFAULT_TIMEOUT, EdgeClient
+from orchestration.edge import EdgeClient, connect_edges
 
 
 class EdgeFleet(dg.ConfigurableResource[None]):
@@ -26,5 +25,5 @@ class EdgeFleet(dg.ConfigurableResource[None]):
     def clients(self, edge_ids: Iterable[str] | None = None) -> Iterator[dict[str, EdgeClient]]:
         """Clients by edge, of all edges or of those named; ids without an address are left out."""
         wanted = sorted(self.urls if edge_ids is None else set(edge_ids) & set(self.urls))
-        with httpx.Client(timeout=DEFAULT_TIMEOUT) as http:
-            yield {edge_id: EdgeClient(edge_id, self.urls[edge_id], self.secret, http=http) for edge_id in wanted}
+        with connect_edges({edge_id: self.urls[edge_id] for edge_id in wanted}, self.secret) as clients:
+            yield clients

@@ -8,15 +8,27 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import httpx
+import msgspec
 import polars as pl
 import pytest
 
 from orchestration.defs.edge import build_defs
-from orchestration.edge import EdgeClient, current_plan_key, drive_fills, plan_fills, plan_from_rows, plan_key
+from orchestration.demo.edge_disks import EdgeDisks
+from orchestration.edge import (
+    EdgeClient,
+    Network,
+    current_plan_key,
+    drive_fills,
+    plan_fills,
+    plan_from_rows,
+    plan_key,
+    read_network,
+)
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
@@ -91,7 +103,7 @@ class World:
             "edge",
             free_port(),
             edge_id=edge_id,
-            folder=self.folder / edge_id,
+            folder=self.folder / "edges" / edge_id,
             capacity_bytes=3_000_000,
             upstream_url=self.origin.url,
             secret=SECRET,
@@ -194,8 +206,53 @@ def test_edge_that_dies_in_mid_fill_is_reported_and_keeps_its_truth(world, http)
         for group in rungs["240p"]:
             for number in range(3):
                 key = f"{title}/r/aaa/{group}-{number}.m4s"
-                placed = world.folder / "eu-north-1" / "placed" / key
+                placed = world.folder / "edges" / "eu-north-1" / "placed" / key
                 assert placed.read_bytes() == (world.store_folder / "media" / key).read_bytes()
+
+
+def test_disks_are_brought_back_under_running_edges(world, http):
+    urls = {edge_id: edge.url for edge_id, edge in world.edges.items()}
+    settings = replace(read_settings({"MATINEE_HOME": str(world.folder), "MATINEE_SECRET": SECRET}), edge_urls=urls)
+    edges = tuple(edge for edge in read_network().edges if edge.edge_id in urls)
+    disks = EdgeDisks(settings, Network(regions=(), edges=edges))
+    clients = clients_of(world, http)
+
+    def ask(edge_id, key):
+        answer = http.get(f"{urls[edge_id]}/media/{key}")
+        assert answer.content == (world.store_folder / "media" / key).read_bytes()
+        return answer.headers["cache-status"].split("; ", 1)[1]
+
+    for edge_id in urls:
+        ask(edge_id, "t-2/r/aaa/0-0.m4s")
+    disks.set_aside("pulled")
+    pulled = {edge_id: client.inventory() for edge_id, client in clients.items()}
+    fills = plan_fills(world.plan(titles=("t-1",)), world.object_files, upstream_url=world.origin.url)
+    drive_fills(fills, clients, plan_id="plan-1", poll_interval_s=0.05)
+    disks.set_aside("filled")
+    filled = {edge_id: client.inventory() for edge_id, client in clients.items()}
+
+    disks.restore("pulled")
+    for edge_id, client in clients.items():
+        found = client.inventory()
+        assert found.generation > filled[edge_id].generation
+        assert without_generation(found) == without_generation(pulled[edge_id])
+        assert ask(edge_id, "t-2/r/aaa/0-0.m4s") == "hit; detail=cached"
+        assert ask(edge_id, "t-1/r/aaa/0-0.m4s") == "fwd=uri-miss; stored; fwd-status=200"
+        client.purge(cached=True)
+    disks.restore("filled")
+    for edge_id, client in clients.items():
+        assert without_generation(client.inventory()) == without_generation(filled[edge_id])
+        assert client.fill_progress().state == "complete"
+        assert ask(edge_id, "t-1/r/aaa/0-0.m4s") == "hit; detail=placed"
+        assert ask(edge_id, "t-2/r/aaa/0-0.m4s") == "hit; detail=cached"  # the purge did not reach what is set aside
+    disks.restore("never set aside")
+    for edge_id, client in clients.items():
+        assert (client.inventory().complete, client.inventory().cached_bytes) == ({}, 0)
+        assert ask(edge_id, "t-2/r/aaa/0-0.m4s") == "fwd=uri-miss; stored; fwd-status=200"
+
+
+def without_generation(inventory):
+    return msgspec.structs.replace(inventory, generation=0)
 
 
 class FilesOnly(Warehouse):
