@@ -24,7 +24,7 @@ def demo(
     summary: Path | None = None,
     world: Literal["sample", "movielens"] | None = None,
     sessions: int | None = None,
-    seed: int = 7,
+    seed: int | None = None,
 ) -> int:
     """Run the whole loop on this machine, print a summary, and stay up until Ctrl-C.
 
@@ -33,7 +33,7 @@ def demo(
         summary: Also write the summary to this file, as JSON.
         world: Whose titles and viewers to use; `movielens` reads ratings/ml-1m below MATINEE_DATA.
         sessions: How many sessions a wave plays; by default enough for a clear picture within the time.
-        seed: Draws the sample world and the viewers.
+        seed: Draws the sample world and the viewers; 7 for a new home folder, which then keeps its seed.
     """
     from orchestration.demo.loop import run_demo
     from orchestration.demo.options import DemoOptions

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orchestration.sample import WorldSize
 
 HISTORY_DAYS = 42
+DEFAULT_SEED = 7
 FIRST_WAVE_SESSIONS = 240
 """Enough for a clear picture in every region, within the minutes that a first run may take."""
 LATER_WAVE_SESSIONS = 60
@@ -25,7 +26,7 @@ class DemoOptions:
 
     Attributes:
         sessions_per_wave: None takes the sizes above.
-        seed: Draws the sample world and the viewers.
+        seed: Draws the sample world and the viewers; None takes the home folder's, which is the default's at first.
         world_size: How large the generated world is; None takes the usual size.
     """
 
@@ -33,5 +34,5 @@ class DemoOptions:
     summary_path: Path | None = None
     world: str = "sample"
     sessions_per_wave: int | None = None
-    seed: int = 7
+    seed: int | None = None
     world_size: WorldSize | None = None
