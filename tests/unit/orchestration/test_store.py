@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,40 @@ def test_a_file_is_put_whole_and_only_once(store: LocalStore, tmp_path: Path) ->
     source.write_bytes(b"two")
     with pytest.raises(ObjectExists):
         store.put_file("a/b", source)
+
+
+@pytest.fixture
+def synced(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes | None]]:
+    """What was brought to the disk: a file's content or a folder's name, each with what `a/CURRENT` was then."""
+    seen: list[tuple[str, bytes | None]] = []
+    pointer = store.root / "a" / "CURRENT"
+
+    def fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        what = path.name if path.is_dir() else path.read_text()
+        seen.append((what, pointer.read_bytes() if pointer.exists() else None))
+
+    monkeypatch.setattr("orchestration.store.os.fsync", fsync)
+    return seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc; run on Linux")
+def test_a_pointer_is_on_the_disk_before_it_is_named_and_its_name_before_put_returns(store, synced) -> None:
+    store.put_bytes("a/CURRENT", b"one", replace=True)
+    assert synced == [("store", None), (store.root.parent.name, None), ("one", None), ("a", b"one")]
+    synced.clear()
+    store.put_bytes("a/CURRENT", b"two", replace=True)
+    assert synced == [("two", b"one"), ("a", b"two")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc; run on Linux")
+def test_a_file_is_on_the_disk_before_it_is_named(store, synced, tmp_path: Path) -> None:
+    store.put_bytes("a/CURRENT", b"one", replace=True)
+    synced.clear()
+    source = tmp_path / "file"
+    source.write_bytes(b"two")
+    store.put_file("a/CURRENT", source, replace=True)
+    assert synced == [("two", b"one"), ("a", b"two")]
 
 
 def test_a_link_is_the_same_object(store: LocalStore) -> None:
