@@ -1,4 +1,8 @@
-"""The recommender's stage: two models, the gate before the champion, and the published recommendations."""
+"""The recommender's stage: two models, the gate before the champion, and the published recommendations.
+
+Its modules say ``recommender.train_top_n`` where they use it and do not import the name: ``ml.recommender`` loads on
+first use, so that SciPy and Surprise wait for the run that trains.
+"""
 
 from __future__ import annotations
 

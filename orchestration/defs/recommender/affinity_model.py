@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ml.recommender import VIEWING_COLUMNS, RecommenderError, ViewingInsufficient, train_affinity
+from ml import recommender
 from orchestration import taxonomy
 from orchestration.defs.recommender.inputs import SEED, VIEWING_KEY, VIEWING_TABLE, not_trained
 from orchestration.defs.recommender.registry import AFFINITY, RMSE, TITLE_MEAN_RMSE, register_affinity
@@ -27,10 +27,11 @@ def affinity_model(
     predicted with what was watched to the end.
     """
     try:
-        trained = train_affinity(warehouse.read(VIEWING_TABLE, list(VIEWING_COLUMNS)), seed=SEED)
-    except ViewingInsufficient as reason:
+        viewing = warehouse.read(VIEWING_TABLE, list(recommender.VIEWING_COLUMNS))
+        trained = recommender.train_affinity(viewing, seed=SEED)
+    except recommender.ViewingInsufficient as reason:
         return not_trained(context, reason)
-    except RecommenderError as error:
+    except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
     version = register_affinity(tracking.tracker(), trained, seed=SEED)
     return dg.MaterializeResult(

@@ -5,16 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from ml.recommender import (
-    TITLE_COLUMNS,
-    VIEWING_COLUMNS,
-    OnlineRecommender,
-    RecommenderError,
-    publication_summary,
-    publish,
-    read_interactions,
-    read_title_facts,
-)
+from ml import recommender
 from orchestration import taxonomy
 from orchestration.defs.recommender.inputs import TITLES_KEY, TITLES_TABLE, VIEWING_KEY, VIEWING_TABLE
 from orchestration.defs.recommender.publication_store import POINTER_KEY, preview, store_publication
@@ -51,14 +42,14 @@ def recommendations(
         context.log.warning("nothing was published: no ranking model has passed the gate yet; popularity answers")
         return dg.MaterializeResult(metadata={"published": False, "reason": "no ranking model has passed the gate yet"})
     affinity = champion_affinity(tracker)
-    titles = warehouse.read(TITLES_TABLE, [*TITLE_COLUMNS, "name"])
+    titles = warehouse.read(TITLES_TABLE, [*recommender.TITLE_COLUMNS, "name"])
     try:
-        facts = read_title_facts(titles)
-        viewing = warehouse.read(VIEWING_TABLE, list(VIEWING_COLUMNS))
-        interactions = read_interactions(viewing, title_ids=facts.title_ids)
+        facts = recommender.read_title_facts(titles)
+        viewing = warehouse.read(VIEWING_TABLE, list(recommender.VIEWING_COLUMNS))
+        interactions = recommender.read_interactions(viewing, title_ids=facts.title_ids)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, "recommender")
-            publication = publish(
+            publication = recommender.publish(
                 folder,
                 champion[1],
                 affinity[1] if affinity else None,
@@ -66,9 +57,9 @@ def recommendations(
                 facts,
                 model_version=f"top-n-{champion[0].version}",
             )
-            sample = preview(OnlineRecommender.load(folder), interactions.viewer_ids, titles)
+            sample = preview(recommender.OnlineRecommender.load(folder), interactions.viewer_ids, titles)
             key = store_publication(storage.store(), folder, [champion[0], *([affinity[0]] if affinity else [])])
-    except RecommenderError as error:
+    except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
     return dg.MaterializeResult(
         metadata={
@@ -80,7 +71,7 @@ def recommendations(
             "viewers": publication.viewers,
             "coverage_at_10": publication.coverage_at_10,
             "size_bytes": publication.size_bytes,
-            "summary": dg.MetadataValue.md(publication_summary(publication)),
+            "summary": dg.MetadataValue.md(recommender.publication_summary(publication)),
             "sample": dg.MetadataValue.md(sample),
         }
     )

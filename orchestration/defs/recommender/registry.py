@@ -7,17 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from ml.recommender import (
-    AffinityModel,
-    TopNModel,
-    TrainedAffinity,
-    TrainedTopN,
-    load_affinity,
-    load_top_n,
-    metrics_table,
-    save_affinity,
-    save_top_n,
-)
+from ml import recommender
 from ml.tracking import ModelSignature, RegisteredVersion, TrackedRun, Tracker
 from orchestration.defs.recommender.inputs import VIEWING_TABLE
 
@@ -38,7 +28,7 @@ _AFFINITY_SIGNATURE = ModelSignature(
 )
 
 
-def register_top_n(tracker: Tracker, trained: TrainedTopN, *, plot: bytes, seed: int) -> RegisteredVersion:
+def register_top_n(tracker: Tracker, trained: recommender.TrainedTopN, *, plot: bytes, seed: int) -> RegisteredVersion:
     """Log a trained ranking model with its evaluation, and register it with the evidence that the gate decides on."""
     recipe = msgspec.to_builtins(trained.model.facts.recipe)
     blend = recipe.pop("blend")
@@ -55,35 +45,39 @@ def register_top_n(tracker: Tracker, trained: TrainedTopN, *, plot: bytes, seed:
                 **{f"baselines/{score.model}/{PRIMARY_METRIC}": score.ndcg.mean for score in baselines},
             }
         )
-        run.log_text(metrics_table(trained.evaluation), "metrics.md")
+        run.log_text(recommender.metrics_table(trained.evaluation), "metrics.md")
         run.log_plot("ndcg_by_slice", plot)
         folder = Path(scratch, "model")
-        save_top_n(trained.model, folder)
+        recommender.save_top_n(trained.model, folder)
         trained.save_evidence(folder)
         return tracker.register(run, TOP_N, folder, signature=_TOP_N_SIGNATURE)
 
 
-def register_affinity(tracker: Tracker, trained: TrainedAffinity, *, seed: int) -> RegisteredVersion:
+def register_affinity(tracker: Tracker, trained: recommender.TrainedAffinity, *, seed: int) -> RegisteredVersion:
     """Log a trained affinity model with its error, and register it."""
     with tracker.run(EXPERIMENT, "affinity") as run, tempfile.TemporaryDirectory() as scratch:
         _log_data(run, trained.interactions.data_id)
         run.log_parameters({"algorithm": trained.model.facts.algorithm, "seed": seed})
         run.log_metrics({RMSE: trained.rmse, TITLE_MEAN_RMSE: trained.title_mean_rmse, "tested": trained.tested})
         folder = Path(scratch, "model")
-        save_affinity(trained.model, folder)
+        recommender.save_affinity(trained.model, folder)
         return tracker.register(run, AFFINITY, folder, signature=_AFFINITY_SIGNATURE)
 
 
-def champion_top_n(tracker: Tracker) -> tuple[RegisteredVersion, TopNModel] | None:
+def champion_top_n(tracker: Tracker) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
     """The ranking champion, read from its files; None while there is none."""
     version = tracker.champion(TOP_N)
-    return None if version is None else (version, load_top_n(tracker.model_folder(TOP_N, version.version)))
+    if version is None:
+        return None
+    return version, recommender.load_top_n(tracker.model_folder(TOP_N, version.version))
 
 
-def champion_affinity(tracker: Tracker) -> tuple[RegisteredVersion, AffinityModel] | None:
+def champion_affinity(tracker: Tracker) -> tuple[RegisteredVersion, recommender.AffinityModel] | None:
     """The affinity champion, read from its files; None while there is none."""
     version = tracker.champion(AFFINITY)
-    return None if version is None else (version, load_affinity(tracker.model_folder(AFFINITY, version.version)))
+    if version is None:
+        return None
+    return version, recommender.load_affinity(tracker.model_folder(AFFINITY, version.version))
 
 
 def _log_data(run: TrackedRun, data_id: str) -> None:

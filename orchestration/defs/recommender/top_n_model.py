@@ -4,16 +4,7 @@ import base64
 
 import dagster as dg
 
-from ml.recommender import (
-    TITLE_COLUMNS,
-    VIEWING_COLUMNS,
-    RecommenderError,
-    ViewingInsufficient,
-    decide_from_evidence,
-    metrics_table,
-    slices_plot,
-    train_top_n,
-)
+from ml import recommender
 from orchestration import taxonomy
 from orchestration.defs.recommender.inputs import (
     SEED,
@@ -47,17 +38,17 @@ def top_n_model(
     tracker = tracking.tracker()
     champion = champion_top_n(tracker)
     try:
-        trained = train_top_n(
-            warehouse.read(VIEWING_TABLE, list(VIEWING_COLUMNS)),
-            warehouse.read(TITLES_TABLE, list(TITLE_COLUMNS)),
+        trained = recommender.train_top_n(
+            warehouse.read(VIEWING_TABLE, list(recommender.VIEWING_COLUMNS)),
+            warehouse.read(TITLES_TABLE, list(recommender.TITLE_COLUMNS)),
             seed=SEED,
             champion=champion[1] if champion else None,
         )
-    except ViewingInsufficient as reason:
+    except recommender.ViewingInsufficient as reason:
         return not_trained(context, reason)
-    except RecommenderError as error:
+    except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
-    plot = slices_plot(trained.evaluation)
+    plot = recommender.slices_plot(trained.evaluation)
     version = register_top_n(tracker, trained, plot=plot, seed=SEED)
     score = trained.evaluation.scores[0]
     embedded = base64.b64encode(plot).decode()
@@ -68,7 +59,7 @@ def top_n_model(
             "mlflow_run": version.run_id,
             "ndcg_at_10": score.ndcg.mean,
             "hit_rate_at_10": score.hit_rate,
-            "scores": dg.MetadataValue.md(metrics_table(trained.evaluation)),
+            "scores": dg.MetadataValue.md(recommender.metrics_table(trained.evaluation)),
             "ndcg_by_slice": dg.MetadataValue.md(f"![NDCG@10 by slice of viewers](data:image/png;base64,{embedded})"),
             "viewers": len(trained.interactions.viewer_ids),
             "titles": len(trained.model.title_ids),
@@ -90,7 +81,7 @@ def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
     newest = tracker.latest(TOP_N)
     if newest is None:
         return dg.AssetCheckResult(passed=True, metadata={"decision": "there is no model to judge yet"})
-    decision = decide_from_evidence(tracker.model_folder(TOP_N, newest.version), seed=SEED)
+    decision = recommender.decide_from_evidence(tracker.model_folder(TOP_N, newest.version), seed=SEED)
     if decision.promote:
         tracker.promote(TOP_N, newest.version)
     tracker.tag(TOP_N, newest.version, {"gate": decision.reason})
