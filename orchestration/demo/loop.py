@@ -16,6 +16,7 @@ from rich.console import Console
 from orchestration.demo.board import Board, output_to_log
 from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.home_lock import HomeInUse, lock_home
+from orchestration.demo.loading import without_garbage_collection
 from orchestration.demo.options import DEFAULT_SEED, HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.demo.stay import (
@@ -60,7 +61,8 @@ def _run(settings: Settings, options: DemoOptions, state: DemoState) -> int:
             warn_of_development_secret(settings, screen)
             if state.loops:
                 _launch_serving(settings, network, state, fleet)
-            from orchestration.demo.stages import Stages  # loads Dagster, whose messages belong in the log
+            with without_garbage_collection():
+                from orchestration.demo.stages import Stages  # loads Dagster, whose messages belong in the log
 
             stages = Stages(
                 settings=settings,
