@@ -43,6 +43,7 @@ from playback_api.edge import (
     FillRefusedError,
     FillRunningError,
     Journal,
+    LoadMeter,
     PlanTooLargeError,
     PullThrough,
     PurgeOrder,
@@ -65,7 +66,10 @@ UPSTREAM_TIMEOUT = httpx.Timeout(15.0, connect=3.0)
 FILL_WORKERS = 4
 
 _GAUGES = frozenset(
-    {"generation", "capacity_bytes", "placed_bytes", "cached_bytes", "placed_objects", "cached_objects", "filling"}
+    {
+        *("generation", "capacity_bytes", "placed_bytes", "cached_bytes", "placed_objects", "cached_objects"),
+        *("filling", "load"),
+    }
 )
 
 
@@ -125,6 +129,12 @@ def create_edge_app(
         )
 
     node = EdgeNode(assemble)
+    meter = LoadMeter(
+        lambda: counters.bytes_placed + counters.bytes_cached + counters.bytes_missed,
+        clock,
+        max_in_flight=settings.max_in_flight,
+        viewer_rate_bps=settings.viewer_rate_bps,
+    )
 
     def parts() -> EdgeParts:
         try:
@@ -188,7 +198,7 @@ def create_edge_app(
             raise _unavailable(f"the disk cannot be read: {error}; repair it and order another rescan") from error
 
     @get("/stats", operation_id="edgeStats", sync_to_thread=False)
-    def stats() -> dict[str, int | str]:
+    def stats() -> dict[str, float | str]:
         return {"edge_id": settings.edge_id, "upstream_circuit": parts().upstream.breaker.state.value, **read_numbers()}
 
     @get("/metrics", operation_id="edgeMetrics", media_type=MediaType.TEXT, sync_to_thread=False)
@@ -199,7 +209,7 @@ def create_edge_app(
     def health() -> dict[str, str]:
         return {"status": "ok", "edge_id": settings.edge_id}
 
-    def read_numbers() -> dict[str, int]:
+    def read_numbers() -> dict[str, float]:
         store, fill_job = parts().store, parts().fill_job
         placed_objects, cached_objects = store.object_counts
         return {
@@ -211,6 +221,7 @@ def create_edge_app(
             "placed_objects": placed_objects,
             "cached_objects": cached_objects,
             "filling": int(fill_job.is_running),
+            "load": meter.load,
         }
 
     @asynccontextmanager
@@ -226,7 +237,7 @@ def create_edge_app(
         route_handlers=[inventory, start_fill, fill_progress, purge, rescan, stats],
         response_headers=[ResponseHeader(name="access-control-allow-origin", value="*")],
     )
-    mount = asgi("/media", is_mount=True, copy_scope=False)(node.serve_media)
+    mount = asgi("/media", is_mount=True, copy_scope=False)(meter.measured(node.serve_media))
     return Litestar([mount, calls, metrics, health], lifespan=[close_at_end], openapi_config=None, logging_config=None)
 
 

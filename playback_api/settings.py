@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar, get_origin, get_type_hints
+from typing import Annotated, TypeVar, get_origin, get_type_hints
 
 import msgspec
 
@@ -74,6 +74,9 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
         upstream_url: The origin, or a nearer parent.
         upstream_latency_s, upstream_rate_bps: Emulated distance to it, both ways together; reported, not slept.
         secret: Verifies signed fill and purge calls.
+        max_in_flight: Requests that it can work on at a time; this many are a load of 1.
+        viewer_rate_bps: What its link to viewers carries; this much is a load of 1 too. None where the link is not
+            real, so that bytes per second of this host's clock say nothing about it.
     """
 
     edge_id: str
@@ -84,6 +87,8 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     pull_reserve_share: float = 0.1
     upstream_latency_s: float = 0.0
     upstream_rate_bps: float = 1e9
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 256
+    viewer_rate_bps: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
 def read_serving_settings(kind: type[SettingsType], environment: Mapping[str, str] = os.environ) -> SettingsType:

@@ -82,9 +82,9 @@ class EdgeClient:
         """Have the edge read its disk anew, which was restored or replaced under it; returns what it found."""
         return self._decode(self._post("/edge/rescan", timeout=RESCAN_TIMEOUT), EdgeInventory)
 
-    def stats(self) -> dict[str, int | str]:
-        """The edge's counters."""
-        return self._decode(self._get("/edge/stats"), dict[str, int | str])
+    def stats(self) -> dict[str, int | float | str]:
+        """The edge's counters and its load."""
+        return self._decode(self._get("/edge/stats"), dict[str, int | float | str])
 
     def _get(self, path: str, query: dict[str, int] | None = None) -> httpx.Response:
         return self._send(self._http.build_request("GET", self._base_url + path, params=query))

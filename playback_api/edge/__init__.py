@@ -6,6 +6,7 @@ store           the disk as one thing, over disk, journal, placement and evictio
 fill_job        brings a plan's objects in
 upstream        the way to the origin; pull_through asks it once for many
 media_handler   serves /media
+load            how busy the edge is, for routing
 node            these parts over one reading of the disk, and the order to read it anew
 """
 
@@ -25,6 +26,7 @@ from playback_api.edge.errors import (
 )
 from playback_api.edge.fill_job import FillJob
 from playback_api.edge.journal import Journal
+from playback_api.edge.load import LoadMeter
 from playback_api.edge.media_handler import EdgeMedia
 from playback_api.edge.node import RETRY_AFTER_S, EdgeNode, EdgeParts
 from playback_api.edge.pull_through import PullThrough
@@ -61,6 +63,7 @@ __all__ = [
     "FillRefusedError",
     "FillRunningError",
     "Journal",
+    "LoadMeter",
     "PlanInvalidError",
     "PlanTooLargeError",
     "PullThrough",

@@ -69,9 +69,9 @@ class EdgeView:
 
     @property
     def load(self) -> float:
-        """Share of its capacity in use, if it says so; 0 otherwise."""
+        """Share of its capacity in use, 0-1, if it says so; 0 otherwise."""
         value = (self.stats or {}).get("load", 0.0)
-        return float(value) if isinstance(value, int | float) else 0.0
+        return min(1.0, max(0.0, float(value))) if isinstance(value, int | float) else 0.0
 
 
 class EdgeAnswerInvalid(Exception):

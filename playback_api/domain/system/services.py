@@ -124,6 +124,7 @@ class SystemService:
         for name, view in self._fleet.views.items():
             edge = (("edge", name),)
             gauges.append(("edge_healthy", edge, int(self._fleet.is_healthy(view))))
+            gauges.append(("edge_load", edge, view.load))
             gauges.append(("edge_generation", edge, view.inventory.generation if view.inventory else 0))
         return self._counters.prometheus_text(METRIC_PREFIX, gauges)
 

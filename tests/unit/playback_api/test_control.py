@@ -22,6 +22,7 @@ class Edges:
         self.complete = {"north-1": {}, "north-2": {}, "south-1": {}}
         self.generation = dict.fromkeys(self.complete, 1)
         self.packages = {}
+        self.load = {}
         self.domains = {}
         self.down = set()
         self.asked = []
@@ -38,7 +39,8 @@ class Edges:
         if edge_id in self.down:
             raise httpx.ConnectError("connection refused", request=request)
         if request.url.path == "/edge/stats":
-            return httpx.Response(200, json={"requests": 7, "hits_placed": 5, "cached_bytes": 77})
+            stats = {"requests": 7, "hits_placed": 5, "cached_bytes": 77, "load": self.load.get(edge_id, 0.0)}
+            return httpx.Response(200, json=stats)
         if request.url.params.get("since") == str(self.generation[edge_id]):
             return httpx.Response(304)
         inventory = {
@@ -178,6 +180,34 @@ async def test_the_edge_that_reports_the_planned_title_comes_first_once_it_repor
         await client.post("/system/reload")
         firsts = {ids(await start_session(client))[0] for _ in range(8)}
         assert firsts == {holder}
+
+
+async def test_an_edge_that_says_it_is_full_is_passed_over_until_it_has_room(world, client):
+    whole = {rung: [0, 1, 2, 3] for rung in ("manifest", "240p", "480p", "1080p")}
+    world.publish(
+        placement={edge_id: {"s-0001": whole} for edge_id in ("north-1", "north-2")},
+        clock=lambda: NOON + dt.timedelta(seconds=1),
+    )
+    world.edges.hold("north-1", {"s-0001": whole})
+    world.edges.hold("north-2", {"s-0001": whole})
+    await client.post("/system/reload")
+    sessions = [await start_session(client) for _ in range(16)]
+    assert {ids(session)[0] for session in sessions} == {"north-1", "north-2"}
+
+    world.edges.load = {"north-1": 0.95}
+    await client.post("/system/reload")
+    started = [ids(await start_session(client)) for _ in range(16)]
+    assert {pathways[0] for pathways in started} == {"north-2"}
+    assert all(pathways[1] == "north-1" for pathways in started), "still a fallback"
+    running = next(session for session in sessions if ids(session)[0] == "north-1")
+    url = running["steering_url"].removeprefix("http://control.test")
+    steered = (await client.get(f"{url}&_HLS_pathway=north-1")).json()
+    assert steered["PATHWAY-PRIORITY"][:2] == ["north-2", "north-1"]
+    assert 'matinee_control_edge_load{edge="north-1"} 0.95' in (await client.get("/metrics")).text
+
+    world.edges.load = {}
+    await client.post("/system/reload")
+    assert "north-1" in {ids(await start_session(client))[0] for _ in range(16)}
 
 
 async def test_an_edge_with_an_old_package_is_not_preferred_at_the_start_and_while_it_runs(world, client):

@@ -223,6 +223,34 @@ class TestServing:
         assert len(origin.requests) == 2
 
 
+class TestLoad:
+    async def test_requests_in_flight_are_its_load(self, edge, origin, clock):
+        origin.put("t-1/r/a/seg-1.m4s", b"x")
+        origin.gate = asyncio.Event()
+        async with edge(max_in_flight=4) as client:
+            assert (await client.stats())["load"] == 0.0
+            waiting = [asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s")) for _ in range(3)]
+            while not origin.requests:
+                await asyncio.sleep(0)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            clock.now += 10.0
+            assert (await client.stats())["load"] == pytest.approx(0.75)
+            assert 'matinee_edge_load{edge_id="eu-1"} 0.75' in (await client.get("/metrics")).text
+            origin.gate.set()
+            await asyncio.gather(*waiting)
+            clock.now += 10.0
+            assert (await client.stats())["load"] == 0.0
+
+    async def test_bytes_a_second_are_its_load_where_the_link_is_known(self, edge, origin, clock):
+        origin.put("t-1/r/a/seg-1.m4s", b"x" * 500)
+        async with edge(viewer_rate_bps=8000.0) as client:
+            for _ in range(19):
+                await client.get("/media/t-1/r/a/seg-1.m4s")
+                clock.now += 0.5
+            assert (await client.stats())["load"] == pytest.approx(0.95)
+
+
 class TestTrouble:
     async def test_hundred_requests_for_one_object_are_one_upstream_request(self, edge, origin):
         origin.put("t-1/r/a/seg-1.m4s", b"x" * 50)
