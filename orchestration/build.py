@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from orchestration import automation
 from orchestration.defs import catalogue, demand, edge, events, media, ops, recommender, serving, warehouse
+from orchestration.resources.dbt_runner import DbtRunner
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.event_log import EventLogFolder
 from orchestration.resources.ffmpeg import MediaTools
@@ -55,11 +55,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         ),
         "edges": EdgeFleet(secret=settings.secret, urls=settings.edge_urls),
         "serving": ServingPlane(control_url=settings.control_url),
-        "dbt": DbtCliResource(
-            project_dir=str(warehouse.PROJECT_FOLDER),
-            profiles_dir=str(warehouse.PROJECT_FOLDER),
-            dbt_executable=str(warehouse.dbt_executable()),
-        ),
+        "dbt": DbtRunner(project_folder=str(warehouse.PROJECT_FOLDER), parsed_folder=str(warehouse.target_folder())),
     }
 
 

@@ -14,6 +14,10 @@ INSTANCE_YAML = """\
 # Written once, then yours. Storage is SQLite below this folder; docs/operations.md tells how to move it to PostgreSQL.
 telemetry:
   enabled: false
+event_log_storage:
+  # Dagster's SQLite storage with connections that are kept; leave the block out for the plain one
+  module: orchestration.event_storage
+  class: KeptSqliteEventLog
 run_monitoring:
   enabled: true
   # without this a cancelled run would keep its pool slots for ever

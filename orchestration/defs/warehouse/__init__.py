@@ -7,10 +7,10 @@ import json
 import dagster as dg
 
 from orchestration.defs.warehouse import builds, late_days
-from orchestration.defs.warehouse.project import PROJECT_FOLDER, dbt_executable, prepared_manifest
+from orchestration.defs.warehouse.project import PROJECT_FOLDER, prepared_manifest, target_folder
 from orchestration.settings import Settings
 
-__all__ = ["PROJECT_FOLDER", "build_defs", "dbt_executable"]
+__all__ = ["PROJECT_FOLDER", "build_defs", "target_folder"]
 
 
 def build_defs(settings: Settings) -> dg.Definitions:

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt import dbt_assets
 
 from orchestration import partitions, taxonomy
 from orchestration.defs.warehouse.project import environment_variables
 from orchestration.defs.warehouse.translator import LakeTranslator
+from orchestration.resources.dbt_runner import DbtRunner
 from orchestration.resources.warehouse import Warehouse
 from orchestration.settings import Settings
 
@@ -37,9 +38,7 @@ def build_assets(settings: Settings, manifest: Mapping[str, Any]) -> list[dg.Ass
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=taxonomy.POOL_WAREHOUSE_WRITE,
     )
-    def warehouse_event_days(
-        context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse
-    ) -> Iterator[Any]:
+    def warehouse_event_days(context: dg.AssetExecutionContext, dbt: DbtRunner, warehouse: Warehouse) -> Iterator[Any]:
         window = context.partition_time_window
         days = {
             "MATINEE_BUILD_FIRST_DAY": window.start.date().isoformat(),
@@ -55,7 +54,7 @@ def build_assets(settings: Settings, manifest: Mapping[str, Any]) -> list[dg.Ass
         dagster_dbt_translator=translator,
         pool=taxonomy.POOL_WAREHOUSE_WRITE,
     )
-    def warehouse_tables(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
+    def warehouse_tables(context: dg.AssetExecutionContext, dbt: DbtRunner, warehouse: Warehouse) -> Iterator[Any]:
         yield from _build(context, dbt, warehouse, settings, "tables", {})
 
     return [warehouse_event_days, warehouse_tables]
@@ -63,7 +62,7 @@ def build_assets(settings: Settings, manifest: Mapping[str, Any]) -> list[dg.Ass
 
 def _build(
     context: dg.AssetExecutionContext,
-    dbt: DbtCliResource,
+    dbt: DbtRunner,
     warehouse: Warehouse,
     settings: Settings,
     name: str,
@@ -74,9 +73,4 @@ def _build(
     Each build keeps a target folder of its own, so that dbt finds what it parsed the last time.
     """
     with environment_variables({**warehouse.prepare().environment, **days}):
-        invocation = dbt.cli(
-            ["build", "--exclude-resource-type", "unit_test"],
-            context=context,
-            target_path=settings.work_folder / "dbt" / name,
-        )
-    yield from invocation.stream()
+        yield from dbt.build(context, settings.work_folder / "dbt" / name)

@@ -1,4 +1,4 @@
-"""The dbt project on disk: where it is, how dbt is started, and the manifest that the asset graph is read from.
+"""The dbt project on disk: where it is, and the manifest that the asset graph is read from.
 
 The manifest is prepared in a build step (``python -m orchestration.defs.warehouse.project``, which ``make`` runs),
 since parsing takes longer than loading all of the graph. A code location that finds none prepares it once; one that is
@@ -34,8 +34,8 @@ class ManifestError(Exception):
 
 
 def dbt_executable() -> Path:
-    """The dbt that is installed beside the running Python, behind ``orchestration.dbt_command``."""
-    return Path(sys.executable).parent / "matinee-dbt"
+    """The dbt that is installed beside the running Python."""
+    return Path(sys.executable).parent / "dbt"
 
 
 def target_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -83,7 +83,7 @@ def prepare_manifest() -> Path:
 
 @contextmanager
 def environment_variables(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for a moment: dbt's profile is read in this process and in the one that dbt is started as."""
+    """Set variables for a moment: dbt's profile and models read them while a build goes on."""
     earlier = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
