@@ -37,6 +37,7 @@ from playback_api.events import (
     read_batch,
 )
 from playback_api.events.intake import Encoding
+from playback_api.framework import MsgspecLitestar
 from playback_api.profile import ProfileFeed, SqliteProfileStore, progress_of
 from playback_api.settings import CollectorSettings
 
@@ -211,7 +212,7 @@ def create_collector_app(
             await log.close()
             await feed.close()
 
-    return Litestar(
+    return MsgspecLitestar(
         route_handlers=[post_beats, health, metrics],
         lifespan=[lifespan],
         request_max_body_size=MAX_BODY_BYTES,

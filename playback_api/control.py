@@ -45,6 +45,7 @@ from playback_api.domain.system.background import BackgroundWork
 from playback_api.domain.system.controllers import SystemController
 from playback_api.domain.system.services import SystemService
 from playback_api.events import GroupCommitLog, SegmentLogWriter
+from playback_api.framework import MsgspecLitestar
 from playback_api.openapi import openapi_config
 from playback_api.profile import ProfileStore, SqliteProfileStore
 from playback_api.resilience import LoadShedder
@@ -144,7 +145,7 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
         "profiles": profiles,
         "system": system,
     }
-    return Litestar(
+    return MsgspecLitestar(
         route_handlers=[
             PlaybackController,
             SteeringController,

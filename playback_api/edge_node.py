@@ -54,6 +54,7 @@ from playback_api.edge import (
     read_boot_id,
     verify,
 )
+from playback_api.framework import MsgspecLitestar
 from playback_api.resilience import CircuitBreaker, RetryBudget
 from playback_api.settings import EdgeSettings
 
@@ -238,7 +239,9 @@ def create_edge_app(
         response_headers=[ResponseHeader(name="access-control-allow-origin", value="*")],
     )
     mount = asgi("/media", is_mount=True, copy_scope=False)(meter.measured(node.serve_media))
-    return Litestar([mount, calls, metrics, health], lifespan=[close_at_end], openapi_config=None, logging_config=None)
+    return MsgspecLitestar(
+        [mount, calls, metrics, health], lifespan=[close_at_end], openapi_config=None, logging_config=None
+    )
 
 
 def _unavailable(reason: str) -> HTTPException:

@@ -28,6 +28,7 @@ from playback_api.delivery import (
     send_file,
     send_preflight,
 )
+from playback_api.framework import MsgspecLitestar
 from playback_api.settings import OriginSettings
 
 logger = logging.getLogger(__name__)
@@ -116,4 +117,4 @@ def create_origin_app(settings: OriginSettings) -> Litestar:
         return prometheus_text("matinee_origin_", asdict(counters))
 
     mount = asgi("/media", is_mount=True, copy_scope=False)(media)
-    return Litestar([mount, health, metrics], openapi_config=None, logging_config=None)
+    return MsgspecLitestar([mount, health, metrics], openapi_config=None, logging_config=None)
