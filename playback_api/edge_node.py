@@ -117,6 +117,15 @@ def create_edge_app(
             retry_budget=RetryBudget(clock=clock),
         )
         pull_through = PullThrough(store, upstream, counters, clock=clock)
+        meter = LoadMeter(
+            lambda: counters.bytes_placed + counters.bytes_cached + counters.bytes_missed,
+            clock,
+            max_in_flight=settings.max_in_flight,
+            viewer_rate_bps=settings.viewer_rate_bps,
+        )
+        media = EdgeMedia(
+            edge_id=settings.edge_id, store=store, pull_through=pull_through, upstream=upstream, counters=counters
+        )
         return EdgeParts(
             store=store,
             upstream=upstream,
@@ -124,18 +133,11 @@ def create_edge_app(
             fill_job=FillJob(
                 store, client, counters, parallel=FILL_WORKERS, clock=clock, wall_clock=wall_clock, sleep=sleep
             ),
-            media=EdgeMedia(
-                edge_id=settings.edge_id, store=store, pull_through=pull_through, upstream=upstream, counters=counters
-            ),
+            meter=meter,
+            media=meter.measured(media),
         )
 
     node = EdgeNode(assemble)
-    meter = LoadMeter(
-        lambda: counters.bytes_placed + counters.bytes_cached + counters.bytes_missed,
-        clock,
-        max_in_flight=settings.max_in_flight,
-        viewer_rate_bps=settings.viewer_rate_bps,
-    )
 
     def parts() -> EdgeParts:
         try:
@@ -222,7 +224,7 @@ def create_edge_app(
             "placed_objects": placed_objects,
             "cached_objects": cached_objects,
             "filling": int(fill_job.is_running),
-            "load": meter.load,
+            "load": parts().meter.load,
         }
 
     @asynccontextmanager
@@ -238,7 +240,7 @@ def create_edge_app(
         route_handlers=[inventory, start_fill, fill_progress, purge, rescan, stats],
         response_headers=[ResponseHeader(name="access-control-allow-origin", value="*")],
     )
-    mount = asgi("/media", is_mount=True, copy_scope=False)(meter.measured(node.serve_media))
+    mount = asgi("/media", is_mount=True, copy_scope=False)(node.serve_media)
     return MsgspecLitestar(
         [mount, calls, metrics, health], lifespan=[close_at_end], openapi_config=None, logging_config=None
     )

@@ -14,7 +14,7 @@ SAMPLE_S = 0.5
 
 
 class Sample(NamedTuple):
-    """What had added up since the start at one moment."""
+    """What had added up at one moment."""
 
     at_s: float
     request_seconds: float
@@ -49,7 +49,7 @@ class LoadMeter:
         self._max_in_flight = max_in_flight
         self._viewer_rate_bps = viewer_rate_bps
         self._in_flight = 0
-        self._now = Sample(clock(), 0.0, 0.0)
+        self._now = Sample(clock(), 0.0, float(sent_bytes()))
         self._samples = deque([self._now])
 
     def measured(self, application: ASGIApp) -> ASGIApp:

@@ -12,12 +12,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from playback_api.delivery import read_media_request, send_error
 from playback_api.edge.errors import DiskNotReadError, RescanRefusedError
 from playback_api.edge.fill_job import FillJob
-from playback_api.edge.media_handler import EdgeMedia
+from playback_api.edge.load import LoadMeter
 from playback_api.edge.pull_through import PullThrough
 from playback_api.edge.schema import EdgeInventory
 from playback_api.edge.store import EdgeStore
@@ -30,13 +30,14 @@ RETRY_AFTER_S = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EdgeParts:
-    """What an edge consists of from one reading of its disk to the next."""
+    """What an edge consists of from one reading of its disk to the next; ``media`` serves ``/media`` (ASGI)."""
 
     store: EdgeStore
     upstream: Upstream
     pull_through: PullThrough
     fill_job: FillJob
-    media: EdgeMedia
+    meter: LoadMeter
+    media: ASGIApp
 
 
 class EdgeNode:

@@ -770,6 +770,17 @@ class TestRescan:
         async with edge() as client:  # what was reported holds over a restart too
             assert (await client.inventory())["generation"] > news.json()["generation"]
 
+    async def test_load_of_before_is_forgotten(self, edge, origin, clock):
+        origin.put("t-1/r/a/seg-1.m4s", b"x" * 500)
+        async with edge(viewer_rate_bps=8000.0) as client:
+            for _ in range(10):
+                await client.get("/media/t-1/r/a/seg-1.m4s")
+                clock.now += 1
+            assert (await client.stats())["load"] > 0.4
+            await client.rescan()
+            clock.now += 1
+            assert (await client.stats())["load"] == 0.0
+
     async def test_is_refused_while_a_plan_is_filled(self, edge, origin):
         groups = [group(f"t-{n}", "240p", 0, [origin.put(f"t-{n}/r/a/1.m4s", b"x" * 10)]) for n in range(8)]
         origin.gate = asyncio.Event()
