@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
+    from dagster._core.events.log import EventLogEntry
     from dagster._serdes import ConfigurableClassData
     from sqlalchemy.engine import Connection, Engine
 
 KEPT_DATABASES = 8
 """Every run has a database of its own; those of the last runs and the index stay open."""
+
+
+class DagsterHomeUnset(Exception):
+    """Dagster's folder is not known."""
 
 
 class KeptSqliteEventLog(SqliteEventLogStorage):
@@ -42,8 +46,21 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> KeptSqliteEventLog:
-        """Made from ``dagster.yaml``; below ``DAGSTER_HOME``, so that a home folder may be moved as a whole."""
-        return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data)
+        """Made from ``dagster.yaml``; below ``DAGSTER_HOME``, so that a home folder may be moved as a whole.
+
+        Raises:
+            DagsterHomeUnset: Nobody said where that is.
+        """
+        home = os.environ.get("DAGSTER_HOME")
+        if not home:
+            raise DagsterHomeUnset("set DAGSTER_HOME to the folder of dagster.yaml: the event log lies below it")
+        return cls(str(Path(home).expanduser() / "history" / "runs"), inst_data)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event and let those know who follow its run."""
+        super().store_event(event)
+        # They watch the database's file, which a kept connection does not write to: events go to the journal beside it.
+        os.utime(self.path_for_shard(event.run_id))
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -63,7 +80,6 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
     def _open(self, shard: str) -> Engine:
         engine = create_engine(
             self.conn_string_for_shard(shard),
-            poolclass=QueuePool,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         )
         if shard not in self._initialized_dbs:

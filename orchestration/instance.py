@@ -11,11 +11,11 @@ from orchestration.edge.topology import Network
 from orchestration.settings import Settings
 
 INSTANCE_YAML = """\
-# Written once, then yours. Storage is SQLite below this folder; docs/operations.md tells how to move it to PostgreSQL.
+# Written once, then yours. Storage is SQLite below this folder; docs/operations.md tells what PostgreSQL takes.
 telemetry:
   enabled: false
 event_log_storage:
-  # Dagster's SQLite storage with connections that are kept; leave the block out for the plain one
+  # Dagster's SQLite storage with connections that are kept; put a block `storage:` in this one's place for another
   module: orchestration.event_storage
   class: KeptSqliteEventLog
 run_monitoring:
@@ -33,6 +33,16 @@ retention:
 """
 
 
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+"""What a run is while it waits or goes on."""
+
+
 def end_abandoned_runs(instance: dg.DagsterInstance, tags: dict[str, str]) -> int:
     """Mark runs of a process that was killed as failed, and free the pool slots they would hold for ever.
 
@@ -43,13 +53,7 @@ def end_abandoned_runs(instance: dg.DagsterInstance, tags: dict[str, str]) -> in
     Returns:
         How many there were.
     """
-    unfinished = [
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-    ]
-    runs = instance.get_runs(filters=dg.RunsFilter(statuses=unfinished, tags=tags))
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=list(UNFINISHED), tags=tags))
     for run in runs:
         instance.report_run_failed(run, "the process that ran this was killed")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

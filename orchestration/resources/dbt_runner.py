@@ -9,6 +9,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,8 @@ class _Invocation:
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._errors: list[str] = []
-        self._success = False
-        self._thread = threading.Thread(target=self._run, name="dbt", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dbt")
+        self._success = self._thread.submit(self._run)
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Result events until the command ends."""
@@ -120,28 +120,34 @@ class _Invocation:
     def stop(self) -> None:
         """Let dbt begin nothing more, and wait for it."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.shutdown()
 
     def require_success(self) -> None:
-        if not self._success:
+        """Raise what went wrong, in dbt's words or around it."""
+        if not self._success.result():
             said = "\n".join(self._errors[-_LAST_ERRORS:]) or "it gave no reason; see dbt.log in the target folder"
             raise DbtFailed(f"dbt {self._arguments[0]} failed:\n{said}")
 
-    def _run(self) -> None:
+    def _run(self) -> bool:
+        try:
+            return self._invoke()
+        finally:  # whatever happened, somebody waits for the end
+            self._events.put(None)
+
+    def _invoke(self) -> bool:
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.adapters.factory import cleanup_connections
         from dbt.cli.main import dbtRunner
 
         try:
             outcome = dbtRunner(callbacks=[self._take]).invoke(self._arguments)
-            self._success = outcome.success
             if outcome.exception is not None and not self._errors:
                 self._errors.append(str(outcome.exception))
+            return outcome.success
         finally:
             # The adapter would hold the lake attached until this process ends.
             cleanup_connections()
             DuckDBConnectionManager.close_all_connections()
-            self._events.put(None)
 
     def _take(self, message: Any) -> None:
         from dbt_common.events.functions import msg_to_dict

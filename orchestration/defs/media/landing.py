@@ -9,6 +9,7 @@ import dagster as dg
 import msgspec
 
 from orchestration import partitions
+from orchestration.instance import UNFINISHED
 from orchestration.media.handover import master_file_of
 from orchestration.media.masters import masters_by_title
 from orchestration.media.pipeline import was_ingested
@@ -29,7 +30,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fingerprint: Which file.
-        attempt: How often it was asked for, from 1.
+        attempt: How often it was asked for; 0 for one that was done with when it was seen first.
         asked_at_s: When it was asked for last, Unix seconds.
         done: It was published or refused: nothing is left to ask for.
     """
@@ -74,7 +75,10 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         for title_id, fingerprint in landed.items():
             before = cursor.asked.get(title_id)
             if was_ingested(store, title_id, masters[title_id], settings.quarantine_folder):
-                cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=0, asked_at_s=now_s, done=True)
+                attempt = before.attempt if before else 0
+                cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=attempt, asked_at_s=now_s, done=True)
+            elif _is_under_way(context.instance, title_id):
+                continue  # asked for already, or launched by somebody; looked at again when it has ended
             elif before is None:
                 cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=1, asked_at_s=now_s)
                 requests.append(_request(title_id, cursor.asked[title_id]))
@@ -135,8 +139,14 @@ def _request(title_id: str, asked: Asked) -> dg.RunRequest:
     )
 
 
+def _is_under_way(instance: dg.DagsterInstance, title_id: str) -> bool:
+    """Whether a run of the title waits or goes on, of this job or by hand from the graph."""
+    unfinished = dg.RunsFilter(tags={PARTITION_TAG: title_id}, statuses=list(UNFINISHED))
+    return bool(instance.get_runs(unfinished, limit=1))
+
+
 def _failed_run(instance: dg.DagsterInstance, title_id: str, asked: Asked) -> dg.RunRecord | None:
-    """The title's newest run since it was asked for, whoever launched it, if it failed; a cancelled one did not."""
+    """The title's newest run of this job since it was asked for, if it failed; a cancelled one did not."""
     newest = instance.get_run_records(
         dg.RunsFilter(
             job_name=JOB_NAME,

@@ -1,3 +1,4 @@
+import queue
 from pathlib import Path
 
 import dagster as dg
@@ -5,7 +6,7 @@ import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from orchestration.edge.topology import read_network
-from orchestration.event_storage import KEPT_DATABASES, KeptSqliteEventLog
+from orchestration.event_storage import KEPT_DATABASES, DagsterHomeUnset, KeptSqliteEventLog
 from orchestration.instance import open_instance
 from orchestration.settings import read_settings
 
@@ -54,6 +55,24 @@ def test_what_another_process_stored_is_seen_at_once(home: Path) -> None:
         assert event is not None
         assert event.run_id == run_id
         assert reader.all_logs(run_id)
+
+
+def test_who_follows_a_run_hears_of_events_of_another_process(home: Path) -> None:
+    with open_anew(home) as reader, open_anew(home) as writer:
+        run_id = materialize(writer)
+        run = writer.get_run_by_id(run_id)
+        heard: queue.Queue[str | None] = queue.Queue()
+        last = reader.event_log_storage.get_records_for_run(run_id).cursor
+        reader.watch_event_logs(run_id, last, lambda entry, _cursor: heard.put(entry.message))
+        writer.report_engine_event("still here", run)
+
+        assert heard.get(timeout=30) == "still here"
+
+
+def test_a_folder_that_is_not_known_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with pytest.raises(DagsterHomeUnset, match="set DAGSTER_HOME"):
+        KeptSqliteEventLog.from_config_value(None, {})
 
 
 def test_few_databases_stay_open_and_all_runs_stay_readable(home: Path) -> None:

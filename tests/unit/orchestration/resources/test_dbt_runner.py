@@ -88,7 +88,16 @@ def test_dbt_stops_when_nobody_follows_any_more(project: Path, tmp_path: Path) -
     events.close()
 
     assert len(tables(tmp_path)) < 21
-    assert all(thread.name != "dbt" for thread in threading.enumerate())
+    assert all("dbt" not in thread.name for thread in threading.enumerate())
+
+
+def test_a_fault_around_dbt_is_told_and_nobody_waits_for_ever(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("dbt.adapters.factory.cleanup_connections", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(follow_dbt([*build(project), "--select", "base"]))
 
 
 def build(project: Path) -> list[str]:

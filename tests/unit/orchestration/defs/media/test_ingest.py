@@ -163,6 +163,17 @@ def test_a_settled_file_is_requested_once_and_an_ingested_one_never(definitions,
     assert changed.run_requests[0].run_key not in {request.run_key for request in second.run_requests}
 
 
+def test_a_file_is_not_asked_for_beside_a_run_of_its_title(definitions, instance, settings) -> None:
+    """Such as one that the sensor asked for before a share was away for a moment, or one launched from the graph."""
+    make_film(settings.masters_folder / "film.mp4")
+    seen = look(definitions, instance, None).cursor
+    job, tags = definitions.resolve_job_def("ingest_title"), {"dagster/partition": "film"}
+    run = instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    assert look(definitions, instance, seen).run_requests == []
+    instance.report_run_canceled(run)
+    assert [request.partition_key for request in look(definitions, instance, seen).run_requests] == ["film"]
+
+
 def test_a_file_whose_run_failed_is_asked_for_again_until_it_is_given_up(
     definitions, instance, settings, store, monkeypatch
 ) -> None:
