@@ -36,8 +36,17 @@
 {#- Incremental strategy `replace_days`: the days of this run leave the table and come back as they are now, whether or
     not any row is left for them. DuckLake drops whole files of a day partition, so nothing is scanned for it. -#}
 {% macro get_incremental_replace_days_sql(arg_dict) -%}
+    {{ replace_rows(arg_dict, in_session_days('event_day')) }}
+{%- endmacro %}
+
+{#- Incremental strategy `replace_beat_days`: the same for all days that the models of this run read beats of. -#}
+{% macro get_incremental_replace_beat_days_sql(arg_dict) -%}
+    {{ replace_rows(arg_dict, in_beat_days('event_day')) }}
+{%- endmacro %}
+
+{% macro replace_rows(arg_dict, condition) -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
-    delete from {{ arg_dict['target_relation'] }} where {{ in_session_days('event_day') }};
+    delete from {{ arg_dict['target_relation'] }} where {{ condition }};
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     (select {{ columns }} from {{ arg_dict['temp_relation'] }})
 {%- endmacro %}

@@ -67,6 +67,9 @@ EVENING = [
 ]
 MORNING = [beat("morning", 0, at(2, 8), startup_s=1.5, viewer_id="v-2", **played(10, "240p"), end_reason="stopped")]
 GAVE_UP = [beat("gave-up", 0, at(2, 9), end_reason="abandoned", title_id="s-2")]
+# Its clock runs more than an hour ahead, so it counts for the day of its arrival; it was sent again after midnight.
+AHEAD = beat("evening", 2, at(2, 0, 50))
+AHEAD_ARRIVALS = [at(1, 23, 40), at(2, 0, 5)]
 LATE = [
     beat("late", 0, at(1, 12), startup_s=0.2, title_id="bare-master", **played(5), end_reason="stopped"),
     # Of a session that stands on the day after the rebuilt ones: it gets no second row.
@@ -74,9 +77,9 @@ LATE = [
 ]
 
 
-def store(log, *batches):
+def store(log, *batches, received_at=at(2, 12)):
     for batch in batches:
-        log.append(RecordKind.BEATS, encode_beats(batch, at(2, 12)))
+        log.append(RecordKind.BEATS, encode_beats(batch, received_at))
     log.commit()
 
 
@@ -148,6 +151,7 @@ def world(tmp_path_factory):
 
     deliver_catalogue(warehouse)
     store(log, EVENING, MORNING, GAVE_UP, EVENING)
+    store(log, [AHEAD], received_at=AHEAD_ARRIVALS[0])
     page = Impression(
         impression_id="i-1", viewer_id="v-1", region="eu-north", shown_at=at(1, 23, 58), snapshot_id="s",
         model_version="1",
@@ -160,6 +164,7 @@ def world(tmp_path_factory):
     first = look(warehouse)
 
     store(log, LATE)
+    store(log, [AHEAD], received_at=AHEAD_ARRIVALS[1])
     warehouse.ingest_events(reader)
     build(
         warehouse,
@@ -184,7 +189,7 @@ def world(tmp_path_factory):
 
 def test_an_empty_world_builds_and_the_unit_tests_pass(world):
     assert set(world.empty_rows.values()) == {0}
-    assert world.unit_tests == 9
+    assert world.unit_tests == 10
 
 
 def test_a_session_over_midnight_is_one_session_of_its_first_day(world):
@@ -192,7 +197,7 @@ def test_a_session_over_midnight_is_one_session_of_its_first_day(world):
 
     assert sorted(sessions) == ["evening", "gave-up", "morning"]
     evening = sessions["evening"]
-    assert (evening["event_day"], evening["beats"], evening["seconds_watched"]) == (FIRST, 2, 90.0)
+    assert (evening["event_day"], evening["beats"], evening["seconds_watched"]) == (FIRST, 3, 90.0)
     assert evening["rebuffer_ratio"] == pytest.approx(0.1)
     assert evening["completion"] == pytest.approx(0.9)
     assert sessions["gave-up"]["outcome"] == "exited_before_start"
@@ -215,6 +220,18 @@ def test_late_beats_are_counted_on_their_day_and_nothing_else_changes(world):
     assert unchanged.equals(before.sort("session_id"))
     demand = world.late["srv_demand_daily"].filter(event_day=FIRST).sort("title_id")
     assert demand["title_id"].to_list() == ["bare-master", "s-1"]
+
+
+def test_a_beat_that_was_counted_on_arrival_is_not_counted_again_after_midnight(world):
+    of_the_session = {"session_id": "evening", "seq": AHEAD.seq}
+    raw = world.warehouse.read("raw.heartbeats").filter(**of_the_session)
+    beats = world.warehouse.read("staging.stg_events__heartbeats").filter(**of_the_session)
+    keys = world.warehouse.read("staging.stg_events__heartbeats_counted_on_arrival")
+
+    assert sorted(raw["event_day"]) == [FIRST, SECOND]
+    assert beats.select("event_day", "received_at").rows() == [(FIRST, AHEAD_ARRIVALS[0].replace(tzinfo=None))]
+    # Both builds kept it, each in the place of what stood there.
+    assert keys.rows() == [("evening", 0, AHEAD.seq, FIRST)]
 
 
 def test_quality_of_a_region_and_day(world):

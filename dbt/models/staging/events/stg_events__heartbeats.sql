@@ -1,15 +1,20 @@
 -- A beat's key is (session_id, boot, seq), and the first copy received is the beat. Its copies carry the same sent_at,
 -- so they have the same event day too, and the day may stand in the window: with it, a filter on days reaches the scan
 -- instead of waiting for the whole table to be numbered. The one exception is a beat from a clock that runs ahead: it
--- counts for the day of its arrival, and a copy of it may arrive after midnight. Such beats are few and known by
--- event_day < sent_at, so their copies are looked up. Both steps look at the raw table alone and not at the days of the
--- run, therefore a day that is built again, or beside other days, gets the same beats.
+-- counts for the day of its arrival, and a copy of it may arrive after midnight. Such beats are few, and their keys
+-- stand in a table of their own. A run brings that table up to date for every day that its models read here, therefore
+-- a day that is built again, or beside other days, gets the same beats.
 with
 
-source as not materialized (
+source as (
 
-    -- Not materialized: it is read twice, and kept in memory it would be read whole.
     select * from {{ source('raw', 'heartbeats') }}
+
+),
+
+counted_on_arrival as (
+
+    select * from {{ ref('stg_events__heartbeats_counted_on_arrival') }}
 
 ),
 
@@ -21,14 +26,6 @@ first_copies_of_a_day as (
         partition by event_day, session_id, boot, seq
         order by received_at, writer, segment, record_offset
     ) = 1
-
-),
-
-counted_on_arrival as (
-
-    select session_id, boot, seq, event_day
-    from source
-    where event_day < sent_at::date
 
 ),
 
