@@ -31,14 +31,15 @@ def demo(
     Args:
         exit_at_end: End by itself after the summary.
         summary: Also write the summary to this file, as JSON.
-        world: Whose titles and viewers to use; `movielens` reads ratings/ml-1m below MATINEE_DATA.
+        world: Whose titles and viewers to use: `sample` for a new home folder, which then keeps its world; `movielens`
+            reads ratings/ml-1m below MATINEE_DATA.
         sessions: How many sessions a wave plays; by default enough for a clear picture within the time.
         seed: Draws the sample world and the viewers; 7 for a new home folder, which then keeps its seed.
     """
     from orchestration.demo.loop import run_demo
     from orchestration.demo.options import DemoOptions
 
-    chosen = world or os.environ.get("MATINEE_WORLD") or "sample"
+    chosen = world or os.environ.get("MATINEE_WORLD") or None
     return run_demo(
         DemoOptions(exit_at_end=exit_at_end, summary_path=summary, world=chosen, sessions_per_wave=sessions, seed=seed)
     )

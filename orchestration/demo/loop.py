@@ -17,7 +17,7 @@ from orchestration.demo.board import Board, output_to_log
 from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.home_lock import HomeInUse, lock_home
 from orchestration.demo.loading import without_garbage_collection
-from orchestration.demo.options import DEFAULT_SEED, HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
+from orchestration.demo.options import DEFAULT_SEED, DEFAULT_WORLD, HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.demo.stay import (
     edge_capacities,
@@ -141,11 +141,11 @@ def _resume_or_begin(settings: Settings, options: DemoOptions) -> DemoState:
     if state is None:
         now = dt.datetime.now(dt.UTC)
         seed = DEFAULT_SEED if options.seed is None else options.seed
-        state = DemoState(world=options.world, seed=seed, now=now)
+        state = DemoState(world=options.world or DEFAULT_WORLD, seed=seed, now=now)
         save_state(settings.home, state)
-    elif state.world != options.world:
+    elif options.world not in (None, state.world):
         raise DemoStateError(
-            f"{settings.home} holds the {state.world} world, and {options.world} was asked for; "
+            f"{settings.home} holds the {state.world} world, and {options.world} was asked for; leave the world out, "
             "give another folder by MATINEE_HOME, or start anew with `make clean`"
         )
     elif options.seed not in (None, state.seed):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orchestration.sample import WorldSize
 
 HISTORY_DAYS = 42
+DEFAULT_WORLD = "sample"
 DEFAULT_SEED = 7
 FIRST_WAVE_SESSIONS = 240
 """Enough for a clear picture in every region, within the minutes that a first run may take."""
@@ -25,6 +26,8 @@ class DemoOptions:
     """What the command line said.
 
     Attributes:
+        world: Whose titles and viewers, `sample` or `movielens`; None takes the home folder's, which is the default at
+            first.
         sessions_per_wave: None takes the sizes above.
         seed: Draws the sample world and the viewers; None takes the home folder's, which is the default's at first.
         world_size: How large the generated world is; None takes the usual size.
@@ -32,7 +35,7 @@ class DemoOptions:
 
     exit_at_end: bool = False
     summary_path: Path | None = None
-    world: str = "sample"
+    world: str | None = None
     sessions_per_wave: int | None = None
     seed: int | None = None
     world_size: WorldSize | None = None

@@ -28,7 +28,7 @@ from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.options import FIRST_WAVE_SESSIONS, HISTORY_DAYS, LATER_WAVE_SESSIONS, PULL_ONLY, DemoOptions
 from orchestration.demo.runs import STARTED_BY, JobRunner, RunFailed, last_metadata
 from orchestration.demo.sample_data import build_world, network_traces
-from orchestration.demo.state import DemoState, save_state
+from orchestration.demo.state import DemoState, require_media, save_state
 from orchestration.demo.stay import edge_capacities
 from orchestration.demo.summary import DemoSummary, ForecastLine, ModelLine
 from orchestration.demo.waves import Waves, first_day
@@ -92,7 +92,12 @@ class Stages:
             stage.note = f"{abandoned} runs of a killed demo ended" if abandoned else ""
 
     def land_masters(self) -> None:
-        """Let masters land, and let the sensor see them."""
+        """Let masters land, and let the sensor see them.
+
+        Raises:
+            StageError: There is no folder of masters.
+            DemoStateError: The folder has no master that this world shows.
+        """
         folder = self._settings.masters_folder
         with self._board.stage("Masters", "files") as stage:
             if folder == self._settings.home / "masters":
@@ -106,6 +111,7 @@ class Stages:
                 generate_broken_master(folder)
             elif not folder.is_dir():
                 raise StageError(f"MATINEE_MASTERS is {folder}, and there is no such folder; correct it")
+            require_media(self._state, masters_by_title(folder), self._settings)
             self._requests = self._evaluate_sensor()
             stage.count = len(masters_by_title(folder))
             stage.note = f"{len(self._requests)} new or changed"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
+
+from orchestration.settings import Settings
 
 STATE_FILE = "demo.json"
 
@@ -62,3 +65,23 @@ def save_state(home: Path, state: DemoState) -> None:
     staged = home / f".{STATE_FILE}"
     staged.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
     staged.replace(home / STATE_FILE)
+
+
+def require_media(state: DemoState, title_ids: Collection[str], settings: Settings) -> None:
+    """Make sure that something of this world can be played, before anything is encoded.
+
+    Args:
+        state: Of the home folder; a world that was not made yet takes any masters.
+        title_ids: Of the masters that landed.
+        settings: Name both folders for the message.
+
+    Raises:
+        DemoStateError: The world's titles show none of these masters.
+    """
+    if not state.media_title_ids or not set(state.media_title_ids).isdisjoint(title_ids):
+        return
+    raise DemoStateError(
+        f"the world in {settings.home} shows {', '.join(state.media_title_ids)}, and none of these masters is in "
+        f"{settings.masters_folder}; name their folder by MATINEE_MASTERS, give another home by MATINEE_HOME to play "
+        "other masters, or start anew with `make clean`"
+    )

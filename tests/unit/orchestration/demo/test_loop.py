@@ -5,8 +5,8 @@ import pytest
 
 from orchestration.cli import app
 from orchestration.demo.loop import _resume_or_begin
-from orchestration.demo.options import DEFAULT_SEED, DemoOptions
-from orchestration.demo.state import DemoState, load_state, save_state
+from orchestration.demo.options import DEFAULT_SEED, DEFAULT_WORLD, DemoOptions
+from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
 from orchestration.settings import Settings, read_settings
 
 
@@ -23,6 +23,27 @@ def test_a_new_home_remembers_its_seed_and_later_runs_keep_it(settings: Settings
 
 def test_without_a_word_about_it_a_new_home_has_the_usual_seed(settings: Settings) -> None:
     assert _resume_or_begin(settings, DemoOptions()).seed == DEFAULT_SEED
+
+
+def test_a_home_keeps_its_world_and_without_a_word_about_it_the_demo_takes_that(settings: Settings) -> None:
+    assert _resume_or_begin(settings, DemoOptions(world="movielens")).world == "movielens"
+    assert _resume_or_begin(settings, DemoOptions()).world == "movielens"
+    with pytest.raises(DemoStateError, match="movielens world, and sample was asked for"):
+        _resume_or_begin(settings, DemoOptions(world="sample"))
+
+
+def test_without_a_word_about_it_a_new_home_has_the_usual_world(settings: Settings) -> None:
+    assert _resume_or_begin(settings, DemoOptions()).world == DEFAULT_WORLD
+
+
+def test_the_command_line_asks_for_no_world_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[DemoOptions] = []
+    monkeypatch.setattr("orchestration.demo.loop.run_demo", lambda options: asked.append(options) or 0)
+    monkeypatch.delenv("MATINEE_WORLD", raising=False)
+    app(["demo", "--exit"], result_action="return_value")
+    monkeypatch.setenv("MATINEE_WORLD", "movielens")
+    app(["demo", "--exit"], result_action="return_value")
+    assert [options.world for options in asked] == [None, "movielens"]
 
 
 @pytest.mark.parametrize(
