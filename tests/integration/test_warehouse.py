@@ -51,6 +51,9 @@ def at(day, hour, minute=0):
     return dt.datetime(2026, 9, day, hour, minute, tzinfo=dt.UTC)
 
 
+NOON = at(2, 12)
+
+
 def beat(session, seq, sent_at, **fields):
     known = {"kind": "playing", "viewer_id": "v-1", "title_id": "s-1", "region": "eu-north", "device": "mobile"}
     return Beat(session_id=session, boot=0, seq=seq, sent_at=sent_at, duration_s=100.0, **{**known, **fields})
@@ -77,7 +80,7 @@ LATE = [
 ]
 
 
-def store(log, *batches, received_at=at(2, 12)):
+def store(log, *batches, received_at=NOON):
     for batch in batches:
         log.append(RecordKind.BEATS, encode_beats(batch, received_at))
     log.commit()
