@@ -19,11 +19,12 @@ import av.error
 import ffmpeg
 
 from orchestration.media.errors import EncodeTruncated
-from orchestration.media.ladder import AudioRung, Ladder, VideoRung
+from orchestration.media.ladder import Ladder, VideoRung
 from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sound import AudioRung
 
 AUDIO_RATE_HZ = 48_000
 SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"

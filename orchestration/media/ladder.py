@@ -7,14 +7,14 @@ boxes is kept at its own size too, under the larger box's name: a scope film of 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from fractions import Fraction
 
 import msgspec
 
-from orchestration.media.report import AudioTrack, ProbeReport, VideoTrack
-from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+from orchestration.media.recipe import rendition_id
+from orchestration.media.report import ProbeReport, VideoTrack
+from orchestration.media.settings import MediaSettings
+from orchestration.media.sound import AudioRung, plan_sound
 
 BOX_HEIGHTS = (240, 360, 480, 720, 1080, 1440, 2160)
 MAX_FRAME_RATE = 60
@@ -32,13 +32,6 @@ RATE_EXPONENT = 0.5
 MIN_CAP_BPS = 150_000
 UNEVEN_TRACKS_S = 0.5
 
-_TWO_LETTER_CODES = {
-    "ara": "ar", "ces": "cs", "cze": "cs", "chi": "zh", "dan": "da", "deu": "de", "dut": "nl", "ell": "el", "eng": "en",
-    "fin": "fi", "fra": "fr", "fre": "fr", "ger": "de", "gre": "el", "heb": "he", "hin": "hi", "hun": "hu", "ind": "id",
-    "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl", "nor": "no", "pol": "pl", "por": "pt", "ron": "ro", "rum": "ro",
-    "rus": "ru", "spa": "es", "swe": "sv", "tha": "th", "tur": "tr", "ukr": "uk", "vie": "vi", "zho": "zh",
-}  # fmt: skip
-
 
 class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_field="kind"):
     """One picture size of the ladder; ``cap_bps`` bounds what the constant rate factor may cost."""
@@ -49,16 +42,6 @@ class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fiel
     height: int
     cap_bps: int
     crf: int
-
-
-class AudioRung(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_field="kind"):
-    """One sound track of the ladder; ``track_index`` is its stream in the master."""
-
-    rendition_id: str
-    rung: str
-    track_index: int
-    language: str
-    bitrate_bps: int
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +84,7 @@ def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings
         frame_rate=str(rate),
         duration_s=_presented_duration_s(report),
         video=rungs,
-        audio=_audio_rungs(report.audio, source_sha256, settings),
+        audio=plan_sound(report.audio, source_sha256, settings),
     )
 
 
@@ -122,12 +105,6 @@ def cap_bps(width: int, height: int, rate: Fraction) -> int:
     pixels = (width * height / REFERENCE_PIXELS) ** PIXEL_EXPONENT
     frames = (float(rate) / REFERENCE_FRAME_RATE) ** RATE_EXPONENT
     return max(int(round(REFERENCE_CAP_BPS * pixels * frames, -3)), MIN_CAP_BPS)
-
-
-def language_tag(language: str) -> str:
-    """A container's three-letter language as an RFC 5646 tag, which prefers two letters; ``und`` when unknown."""
-    tag = "".join(letter for letter in language.lower() if letter.isascii() and (letter.isalnum() or letter == "-"))
-    return _TWO_LETTER_CODES.get(tag, tag) or "und"
 
 
 def _output_rate(video: VideoTrack) -> Fraction:
@@ -178,34 +155,10 @@ def _video_rung(
         settings.segment_duration_s, name, width, height, cap, str(rate),
     ]  # fmt: skip
     return VideoRung(
-        rendition_id=_rendition_id(source_sha256, recipe),
+        rendition_id=rendition_id(source_sha256, recipe),
         rung=name,
         width=width,
         height=height,
         cap_bps=cap,
         crf=settings.crf,
     )
-
-
-def _audio_rungs(tracks: list[AudioTrack], source_sha256: str, settings: MediaSettings) -> list[AudioRung]:
-    """One rung per language, from its first track."""
-    rungs: dict[str, AudioRung] = {}
-    for track in tracks:
-        language = language_tag(track.language)
-        recipe = [
-            "aac-stereo", settings.audio_bitrate_bps, settings.loudness_lufs, settings.segment_duration_s, track.index,
-        ]  # fmt: skip
-        rung = AudioRung(
-            rendition_id=_rendition_id(source_sha256, recipe),
-            rung=f"audio-{language}",
-            track_index=track.index,
-            language=language,
-            bitrate_bps=settings.audio_bitrate_bps,
-        )
-        rungs.setdefault(language, rung)
-    return list(rungs.values())
-
-
-def _rendition_id(source_sha256: str, recipe: Sequence[object]) -> str:
-    content = msgspec.json.encode([RECIPE_VERSION, source_sha256, *recipe])
-    return hashlib.sha256(content).hexdigest()[:16]
