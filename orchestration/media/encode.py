@@ -20,6 +20,7 @@ import ffmpeg
 
 from orchestration.media.errors import EncodeTruncated
 from orchestration.media.ladder import Ladder, VideoRung
+from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.report import ProbeReport, VideoTrack
@@ -27,7 +28,6 @@ from orchestration.media.settings import MediaSettings
 from orchestration.media.sound import AudioRung
 
 AUDIO_RATE_HZ = 48_000
-SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 BUFFER_S = 1.5
 """Length of the rate control's buffer: how long a rung may exceed its cap."""
 TIMEOUT_BASE_S = 300
@@ -99,9 +99,11 @@ def encode_command(
     source = ffmpeg.input(str(master))
     outputs = []
     if ladder.video:
-        pictures = _cascade(_prepared_picture(source, report, ladder), report.video, ladder.video)
+        pictures = _cascade(
+            prepared_picture(source, report, ladder.rate, ladder.duration_s), report.video, ladder.video
+        )
         for rung, picture in zip(ladder.video, pictures, strict=True):
-            options = _video_options(rung, ladder.rate, settings)
+            options = video_options(rung, ladder.rate, settings)
             outputs.append(ffmpeg.output(picture, str(files[rung.rendition_id]), **options))
     tracks = {track.index: track for track in report.audio}
     for sound in ladder.audio:
@@ -112,26 +114,13 @@ def encode_command(
     return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
 
 
-def _prepared_picture(source: Any, report: ProbeReport, ladder: Ladder) -> Any:
-    """Upright (ffmpeg turns by itself), progressive, at a constant rate from zero on, as long as the film."""
-    video = report.video
-    picture = source[str(video.index)]
-    if video.interlaced:
-        picture = picture.filter("bwdif", mode="send_field")
-    picture = picture.filter("fps", fps=str(ladder.rate), start_time=0)
-    missing_s = ladder.duration_s - (video.start_s + video.duration_s)
-    if missing_s > float(1 / ladder.rate):
-        picture = picture.filter("tpad", stop_mode="clone", stop_duration=f"{missing_s:.6f}")
-    return picture
-
-
 def _cascade(picture: Any, video: VideoTrack, rungs: list[VideoRung]) -> list[Any]:
     """One picture per rung, each scaled from the one before it."""
     pictures = []
     for number, rung in enumerate(rungs):
-        picture = picture.filter("scale", rung.width, rung.height, flags=SCALER).filter("setsar", 1)
+        picture = scaled(picture, rung.width, rung.height)
         if number == 0:
-            picture = _in_eight_bits(picture, video)
+            picture = in_eight_bits(picture, video)
         if number == len(rungs) - 1:
             pictures.append(picture)
         else:
@@ -139,15 +128,6 @@ def _cascade(picture: Any, video: VideoTrack, rungs: list[VideoRung]) -> list[An
             pictures.append(split[0])
             picture = split[1]
     return pictures
-
-
-def _in_eight_bits(picture: Any, video: VideoTrack) -> Any:
-    """8-bit 4:2:0; HDR is mapped to BT.709 with Hable's curve, at a peak of 100 nits."""
-    if video.transfer == "sdr":
-        return picture.filter("format", "yuv420p")
-    linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
-    mapped = linear.filter("tonemap", tonemap="hable", desat=0)
-    return mapped.filter("zscale", t="bt709", m="bt709", r="tv").filter("format", "yuv420p")
 
 
 def _prepared_sound(source: Any, rung: AudioRung, track_s: float, film_s: float, settings: MediaSettings) -> Any:
@@ -163,7 +143,8 @@ def _prepared_sound(source: Any, rung: AudioRung, track_s: float, film_s: float,
     return sound.filter("atrim", end=f"{film_s:.6f}")
 
 
-def _video_options(rung: VideoRung, rate: Fraction, settings: MediaSettings) -> dict[str, Any]:
+def video_options(rung: VideoRung, rate: Fraction, settings: MediaSettings) -> dict[str, Any]:
+    """The output options of ffmpeg for one rung; the ladder's search encodes its samples with the same."""
     return {
         "c:v": "libx264",
         "preset": settings.preset,

@@ -8,6 +8,7 @@ boxes is kept at its own size too, under the larger box's name: a scope film of 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
 
 import msgspec
 
@@ -33,15 +34,27 @@ MIN_CAP_BPS = 150_000
 UNEVEN_TRACKS_S = 0.5
 
 
+VideoCodec = Literal["h264", "hevc", "vp9", "av1"]
+
+
 class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_field="kind"):
-    """One picture size of the ladder; ``cap_bps`` bounds what the constant rate factor may cost."""
+    """One picture of the ladder.
+
+    Attributes:
+        rung: Named by the box that the picture fits, such as ``720p``; another codec than H.264 is told: ``720p-vp9``.
+        cap_bps: Bounds what the constant rate factor may cost.
+        crf: In the codec's own scale.
+        target_vmaf: What a ladder per title aims at; None in a fixed ladder.
+    """
 
     rendition_id: str
     rung: str
     width: int
     height: int
     cap_bps: int
-    crf: int
+    crf: float
+    codec: VideoCodec = "h264"
+    target_vmaf: float | None = None
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):

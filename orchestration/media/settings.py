@@ -5,6 +5,8 @@ What depends on the master (sizes, rates, durations) is decided by `ladder.py`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 RECIPE_VERSION = 1
@@ -15,8 +17,11 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Encoder settings of an installation.
 
     Attributes:
+        ladder: ``per_title`` finds sizes and rate factors by what the picture needs (`search.py`); ``fixed`` gives every
+            title of a size the same ladder and costs nothing to plan.
+        quality_frames: Pictures per rung at most whose VMAF is measured after the encode; 0 leaves it unmeasured.
         preset: x264 preset. ``veryfast`` costs less than half of ``medium`` for about 10 % more bits.
-        crf: Constant rate factor; the ladder's cap bounds what it may cost.
+        crf: Constant rate factor of a fixed ladder; the ladder's cap bounds what it may cost.
         max_rungs: Video rungs at most; the largest and the smallest that fit are always kept.
         threads: Threads per encoder. It is fixed, for x264's output depends on it and renditions are reproducible.
         keyframe_interval_s: Every rung starts a closed group of pictures there.
@@ -25,6 +30,8 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         loudness_lufs: Programme loudness that audio is brought to, in one pass (EBU R128); null leaves it as it is.
     """
 
+    ladder: Literal["per_title", "fixed"] = "fixed"
+    quality_frames: int = 240
     preset: str = "veryfast"
     crf: int = 23
     max_rungs: int = 4

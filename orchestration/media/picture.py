@@ -1,0 +1,40 @@
+"""Bring a master's picture into the form that encoders and quality measurement both start from.
+
+ffmpeg-python only builds the graph here. What is measured must be what was encoded, so both take it from this module.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from orchestration.media.report import ProbeReport, VideoTrack
+
+SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
+
+
+def prepared_picture(source: Any, report: ProbeReport, rate: Fraction, duration_s: float) -> Any:
+    """Upright (ffmpeg turns by itself), progressive, at a constant rate from zero on, as long as the film."""
+    video = report.video
+    picture = source[str(video.index)]
+    if video.interlaced:
+        picture = picture.filter("bwdif", mode="send_field")
+    picture = picture.filter("fps", fps=str(rate), start_time=0)
+    missing_s = duration_s - (video.start_s + video.duration_s)
+    if missing_s > float(1 / rate):
+        picture = picture.filter("tpad", stop_mode="clone", stop_duration=f"{missing_s:.6f}")
+    return picture
+
+
+def scaled(picture: Any, width: int, height: int) -> Any:
+    """Another size, with square pixels."""
+    return picture.filter("scale", width, height, flags=SCALER).filter("setsar", 1)
+
+
+def in_eight_bits(picture: Any, video: VideoTrack) -> Any:
+    """8-bit 4:2:0; HDR is mapped to BT.709 with Hable's curve, at a peak of 100 nits."""
+    if video.transfer == "sdr":
+        return picture.filter("format", "yuv420p")
+    linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
+    mapped = linear.filter("tonemap", tonemap="hable", desat=0)
+    return mapped.filter("zscale", t="bt709", m="bt709", r="tv").filter("format", "yuv420p")
