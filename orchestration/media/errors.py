@@ -11,6 +11,7 @@ The tree::
     ├── MasterRejected           a master that cannot become a title; carries the reasons
     ├── EncodeTruncated          an encode ended early although the encoder said that all was well
     ├── PackagingError           renditions that cannot be packaged, or a packager output that makes no sense
+    ├── ProtectionError          media is to be protected and cannot be
     └── PackageMissing           a title has no package, or its record cannot be read
 """
 
@@ -74,6 +75,10 @@ class EncodeTruncated(MediaError):
 
 class PackagingError(MediaError):
     """Renditions cannot be packaged, or the packager's output makes no sense."""
+
+
+class ProtectionError(MediaError):
+    """Media is to be protected, and there is no secret to derive keys from, or a scheme is asked for what it is not."""
 
 
 class PackageMissing(MediaError):

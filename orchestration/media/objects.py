@@ -19,7 +19,12 @@ PREFIX_GROUP = 0
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """One rung of a title: a video size or an audio track."""
+    """One rung of a title: a video size or an audio track.
+
+    Attributes:
+        protection: How its segments are encrypted; those of ``aes-128`` are for HLS alone.
+        key_id: Public name of the key, 32 hexadecimal digits; empty in the clear.
+    """
 
     rendition_id: str
     rung: str
@@ -31,6 +36,8 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     height: int = 0
     frame_rate: float = 0.0
     language: str = "und"
+    protection: Literal["none", "cenc", "cbcs", "aes-128"] = "none"
+    key_id: str = ""
 
 
 class MediaObject(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,15 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         keyframe_interval_s: Every rung starts a closed group of pictures there.
         segment_duration_s: A multiple of the keyframe interval.
         audio_bitrate_bps: AAC, stereo.
-        loudness_lufs: Programme loudness that audio is brought to, in one pass (EBU R128); null leaves it as it is.
+        surround: 5.1 AAC beside the stereo, where the master has as many channels.
+        surround_bitrate_bps: AAC, 5.1.
+        opus: Opus beside the AAC, where VP9 or AV1 is made.
+        opus_bitrate_bps: Opus, stereo.
+        loudness_lufs: Programme loudness that audio is brought to (EBU R128); null leaves it as it is.
+        protection: Common Encryption of what HLS and DASH share; the keys are derived from the installation's secret.
+        hls_aes_128: Also a variant of its own for HLS players without DRM, its whole segments encrypted.
+        key_generation: Raise it to give every title new keys, and so new renditions, when the old ones leaked.
+        key_server_url: Where players ask for keys; empty when one host answers for the media and the API.
     """
 
     ladder: Literal["per_title", "fixed"] = "fixed"
@@ -39,4 +47,12 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     keyframe_interval_s: float = 2.0
     segment_duration_s: float = 4.0
     audio_bitrate_bps: int = 128_000
-    loudness_lufs: float | None = -18.0
+    surround: bool = True
+    surround_bitrate_bps: int = 384_000
+    opus: bool = True
+    opus_bitrate_bps: int = 96_000
+    loudness_lufs: float | None = -23.0
+    protection: Literal["none", "cenc", "cbcs"] = "none"
+    hls_aes_128: bool = False
+    key_generation: int = 1
+    key_server_url: str = ""
