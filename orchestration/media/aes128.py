@@ -43,9 +43,7 @@ def encrypt_rendition(
     key = keys.key_of(key_id)
     target.mkdir(parents=True)
     (target / INIT_NAME).hardlink_to(clear / INIT_NAME)
-    segments = [
-        _encrypt_segment(segment, number, clear, target, key) for number, segment in enumerate(record.segments)
-    ]
+    segments = [_encrypt_segment(segment, number, clear, target, key) for number, segment in enumerate(record.segments)]
     sizes_bytes = [segment.size_bytes for segment in segments]
     durations_s = [record.segment_duration_s(segment) for segment in segments]
     return msgspec.structs.replace(

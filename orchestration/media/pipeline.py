@@ -18,9 +18,9 @@ import msgspec
 
 from orchestration.media.artwork import Artwork, draw_artwork
 from orchestration.media.check import Finding, blocking, check_package
-from orchestration.media.cmaf import EncodedFile, cut_segments
 from orchestration.media.encode import EncodeResult, encode_rungs
 from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
+from orchestration.media.forms import is_stored, read_forms, store_forms
 from orchestration.media.handover import (
     ProbedMaster,
     artwork_keys,
@@ -30,14 +30,15 @@ from orchestration.media.handover import (
     write_ladder,
     write_probed,
 )
-from orchestration.media.ladder import Ladder, VideoRung, plan_ladder
+from orchestration.media.ladder import Ladder, plan_ladder
 from orchestration.media.objects import PackageRecord
 from orchestration.media.package import build_package
 from orchestration.media.probe import probe_file
 from orchestration.media.process import Progress
+from orchestration.media.protection import ContentKeys
 from orchestration.media.publish import publish_package, read_current_package
 from orchestration.media.quarantine import quarantine_master, read_refusal, release_master
-from orchestration.media.renditions import RenditionRecord, is_complete, read_rendition, store_rendition
+from orchestration.media.renditions import RenditionRecord
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore, file_sha256
 
@@ -117,10 +118,12 @@ def encode_title(
     settings: MediaSettings,
     work_folder: Path,
     on_progress: Callable[[Progress], None] | None = None,
+    keys: ContentKeys | None = None,
 ) -> EncodedTitle:
     """Encode and cut the rungs of a title that the store does not hold yet.
 
-    ``master`` finds the master file; it is called only when something must be encoded.
+    ``master`` finds the master file; it is called only when something must be encoded. ``keys`` are needed where the
+    settings ask for protection.
 
     Raises:
         MasterMissing: The master is gone or another one than was probed.
@@ -128,7 +131,8 @@ def encode_title(
     """
     ladder = read_ladder(store, title_id)
     rungs = ladder.rungs
-    missing = {rung.rendition_id for rung in rungs if not is_complete(store, title_id, rung.rendition_id)}
+    sha256 = ladder.source_sha256
+    missing = {rung.rendition_id for rung in rungs if not is_stored(store, title_id, rung, settings, sha256)}
     result = None
     if missing:
         probed = read_probed(store, title_id)
@@ -137,9 +141,9 @@ def encode_title(
             result = encode_rungs(
                 _unchanged(master(), probed), probed.report, wanted, settings, folder, on_progress=on_progress
             )
-            _store_segments(store, title_id, wanted, result, settings, folder)
+            store_forms(store, title_id, wanted, result.files, settings, folder, keys)
     return EncodedTitle(
-        records=[read_rendition(store, title_id, rung.rendition_id) for rung in rungs],
+        records=read_forms(store, title_id, ladder, settings),
         encoded=[rung.rung for rung in rungs if rung.rendition_id in missing],
         reused=[rung.rung for rung in rungs if rung.rendition_id not in missing],
         result=result,
@@ -173,7 +177,7 @@ def package_title(
         PackagingError: Renditions or artwork are missing.
     """
     ladder = read_ladder(store, title_id)
-    records = [read_rendition(store, title_id, rung.rendition_id) for rung in ladder.rungs]
+    records = read_forms(store, title_id, ladder, settings)
     artwork = artwork_keys(store, title_id, ladder.source_sha256)
     if not artwork:
         raise PackagingError(f"{title_id} has no artwork yet; materialise media/artwork")
@@ -197,6 +201,7 @@ def ingest_master(
     quarantine_folder: Path,
     now: Callable[[], dt.datetime],
     on_progress: Callable[[Progress], None] | None = None,
+    keys: ContentKeys | None = None,
 ) -> PackagedTitle:
     """All five steps.
 
@@ -205,7 +210,7 @@ def ingest_master(
     """
     probe_title(store, title_id, master, quarantine_folder, now)
     plan_title(store, title_id, settings)
-    encode_title(store, title_id, lambda: master, settings, work_folder, on_progress)
+    encode_title(store, title_id, lambda: master, settings, work_folder, on_progress, keys)
     draw_title(store, title_id, lambda: master, work_folder)
     return package_title(store, title_id, settings, now)
 
@@ -216,24 +221,6 @@ def _only(ladder: Ladder, rendition_ids: set[str]) -> Ladder:
         video=[rung for rung in ladder.video if rung.rendition_id in rendition_ids],
         audio=[rung for rung in ladder.audio if rung.rendition_id in rendition_ids],
     )
-
-
-def _store_segments(
-    store: ObjectStore, title_id: str, ladder: Ladder, result: EncodeResult, settings: MediaSettings, folder: Path
-) -> None:
-    """Cut what was encoded and put it into the store."""
-    encoded = [
-        EncodedFile(
-            path=result.files[rung.rendition_id],
-            rendition_id=rung.rendition_id,
-            rung=rung.rung,
-            kind="video" if isinstance(rung, VideoRung) else "audio",
-            language="und" if isinstance(rung, VideoRung) else rung.language,
-        )
-        for rung in ladder.rungs
-    ]
-    for record in cut_segments(encoded, settings, folder):
-        store_rendition(store, title_id, record, folder / record.rendition.rendition_id)
 
 
 def _unchanged(master: Path, probed: ProbedMaster) -> Path:
