@@ -17,8 +17,8 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Encoder settings of an installation.
 
     Attributes:
-        ladder: ``per_title`` finds sizes and rate factors by what the picture needs (`search.py`); ``fixed`` gives every
-            title of a size the same ladder and costs nothing to plan.
+        ladder: ``per_title`` finds sizes and rate factors by what the picture needs (`search.py`); ``fixed`` gives all
+            titles of a size the same ladder and costs nothing to plan.
         quality_frames: Pictures per rung at most whose VMAF is measured after the encode; 0 leaves it unmeasured.
         preset: x264 preset. ``veryfast`` costs less than half of ``medium`` for about 10 % more bits.
         crf: Constant rate factor of a fixed ladder; the ladder's cap bounds what it may cost.
