@@ -10,6 +10,7 @@ The tree::
     ├── MasterMissing            a title has no master file, or it changed since it was probed
     ├── MasterRejected           a master that cannot become a title; carries the reasons
     ├── EncodeTruncated          an encode ended early although the encoder said that all was well
+    ├── QualityUnmeasured        a rendition and its master cannot be compared
     ├── PackagingError           renditions that cannot be packaged, or a packager output that makes no sense
     ├── ProtectionError          media is to be protected and cannot be
     └── PackageMissing           a title has no package, or its record cannot be read
@@ -71,6 +72,10 @@ class MasterRejected(MediaError):
 
 class EncodeTruncated(MediaError):
     """An encode holds less than its master; publishing it would cut the film short."""
+
+
+class QualityUnmeasured(MediaError):
+    """A rendition and its master cannot be compared picture by picture."""
 
 
 class PackagingError(MediaError):
