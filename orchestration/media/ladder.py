@@ -97,7 +97,9 @@ def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings
         frame_rate=str(rate),
         duration_s=_presented_duration_s(report),
         video=rungs,
-        audio=plan_sound(report.audio, source_sha256, settings),
+        audio=plan_sound(
+            report.audio, source_sha256, settings, with_opus=any(rung.codec in ("vp9", "av1") for rung in rungs)
+        ),
     )
 
 

@@ -84,11 +84,12 @@ def test_high_rates_are_halved_and_fields_become_pictures() -> None:
     assert plan_ladder(report(interlaced=True), SHA, MediaSettings()).frame_rate == "50"
 
 
-def test_one_sound_rung_per_language() -> None:
+def test_every_sound_track_is_in_the_ladder() -> None:
     ladder = plan_ladder(report(languages=("eng", "deu", "eng", "und")), SHA, MediaSettings())
     assert [(rung.rung, rung.track_index) for rung in ladder.audio] == [
         ("audio-en", 1),
         ("audio-de", 2),
+        ("audio-en-2", 3),
         ("audio-und", 4),
     ]
 
