@@ -87,7 +87,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
 def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
     """The ladder for a playable master."""
     video = report.video
-    rate = _output_rate(video)
+    rate = output_rate(video)
     rungs = [
         _video_rung(name, width, height, rate, source_sha256, settings)
         for name, width, height in reversed(_thin_out(fit_sizes(video.width, video.height), settings.max_rungs))
@@ -122,7 +122,8 @@ def cap_bps(width: int, height: int, rate: Fraction) -> int:
     return max(int(round(REFERENCE_CAP_BPS * pixels * frames, -3)), MIN_CAP_BPS)
 
 
-def _output_rate(video: VideoTrack) -> Fraction:
+def output_rate(video: VideoTrack) -> Fraction:
+    """The constant frame rate of all renditions: a picture per field, and 60 per second at most."""
     rate = video.rate * 2 if video.interlaced else video.rate
     while rate > MAX_FRAME_RATE:
         rate /= 2
