@@ -39,7 +39,9 @@ from orchestration.media.protection import ContentKeys
 from orchestration.media.publish import publish_package, read_current_package
 from orchestration.media.quarantine import quarantine_master, read_refusal, release_master
 from orchestration.media.renditions import RenditionRecord
+from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sound import EncodedSound, encode_sound
 from orchestration.store import ObjectStore, file_sha256
 
 
@@ -138,9 +140,7 @@ def encode_title(
         probed = read_probed(store, title_id)
         with _scratch(work_folder, title_id) as folder:
             wanted = _only(ladder, missing)
-            result = encode_rungs(
-                _unchanged(master(), probed), probed.report, wanted, settings, folder, on_progress=on_progress
-            )
+            result = _encode(_unchanged(master(), probed), probed.report, wanted, settings, folder, on_progress)
             store_forms(store, title_id, wanted, result.files, settings, folder, keys)
     return EncodedTitle(
         records=read_forms(store, title_id, ladder, settings),
@@ -220,6 +220,30 @@ def _only(ladder: Ladder, rendition_ids: set[str]) -> Ladder:
         ladder,
         video=[rung for rung in ladder.video if rung.rendition_id in rendition_ids],
         audio=[rung for rung in ladder.audio if rung.rendition_id in rendition_ids],
+    )
+
+
+def _encode(
+    master: Path,
+    report: ProbeReport,
+    ladder: Ladder,
+    settings: MediaSettings,
+    folder: Path,
+    on_progress: Callable[[Progress], None] | None,
+) -> EncodeResult:
+    """Picture and sound, each in a process of its own."""
+    parts: list[EncodeResult | EncodedSound] = []
+    if ladder.video:
+        pictures = msgspec.structs.replace(ladder, audio=[])
+        parts.append(encode_rungs(master, report, pictures, settings, folder, on_progress=on_progress))
+    if ladder.audio:
+        parts.append(encode_sound(master, report, ladder.audio, ladder.duration_s, settings, folder))
+    return EncodeResult(
+        files={rendition_id: file for part in parts for rendition_id, file in part.files.items()},
+        wall_s=sum(part.wall_s for part in parts),
+        cpu_s=sum(part.cpu_s for part in parts),
+        film_s=ladder.duration_s,
+        damage=sum(part.damage for part in parts),
     )
 
 
