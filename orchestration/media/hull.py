@@ -33,9 +33,9 @@ class RatePoint(msgspec.Struct, frozen=True, kw_only=True):
 class SizeCurve:
     """Rate and quality of one size over the rate factor.
 
-    The logarithm of the rate and the VMAF are each a polynomial in the rate factor, quadratic from three points on, read
-    on a grid from the highest to the lowest rate factor. A lower rate factor never gives or costs less there: where a
-    fit bends back outside its points, it goes on level.
+    The logarithm of the rate and the VMAF are each a polynomial in the rate factor, quadratic from three points on, and
+    read on a grid from the highest to the lowest rate factor. A lower rate factor never gives or costs less there:
+    where a fit bends back outside its points, it goes on level.
     """
 
     def __init__(self, points: Sequence[RatePoint]) -> None:
