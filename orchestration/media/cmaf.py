@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -49,6 +50,8 @@ class EncodedFile:
     rung: str
     kind: str
     language: str = "und"
+    name: str = ""
+    role: Literal["main", "commentary", "description"] = "main"
 
 
 def cut_segments(
@@ -217,6 +220,8 @@ def _describe(
             height=int(representation.get("height", 0)),
             frame_rate=round(float(Fraction(frame_rate)), 3) if frame_rate else 0.0,
             language=item.language,
+            name=item.name,
+            role=item.role,
         ),
         timescale=timescale,
         frame_rate=str(Fraction(frame_rate)) if frame_rate else "",

@@ -105,6 +105,8 @@ def _encoded_file(rung: VideoRung | AudioRung, files: Mapping[str, Path], protec
         rung=rung.rung,
         kind=group,
         language="und" if isinstance(rung, VideoRung) else rung.language,
+        name="" if isinstance(rung, VideoRung) else rung.name,
+        role="main" if isinstance(rung, VideoRung) else rung.role,
     )
 
 
