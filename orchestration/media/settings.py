@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raise it when a change of the code changes encoded bytes: it is part of every rendition's id."""
 
 
@@ -23,6 +23,10 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         preset: x264 preset. ``veryfast`` costs less than half of ``medium`` for about 10 % more bits.
         crf: Constant rate factor of a fixed ladder; the ladder's cap bounds what it may cost.
         max_rungs: Video rungs at most; the largest and the smallest that fit are always kept.
+        codecs: Which codecs every title gets; H.264 always comes first, since every player has it.
+        extra_codec_rungs: Rungs at most of each codec beside H.264: the largest, the smallest, and some between.
+        hevc_preset, vp9_speed, av1_preset: How slow those encoders work; slower ones need fewer bits.
+        chunk_cpu_s: Encoder seconds that a chunk carries at least. A film with less than two of them is one chunk.
         threads: Threads per encoder. It is fixed, for x264's output depends on it and renditions are reproducible.
         keyframe_interval_s: Every rung starts a closed group of pictures there.
         segment_duration_s: A multiple of the keyframe interval.
@@ -43,6 +47,12 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     preset: str = "veryfast"
     crf: int = 23
     max_rungs: int = 4
+    codecs: tuple[Literal["h264", "hevc", "vp9", "av1"], ...] = ("h264",)
+    extra_codec_rungs: int = 3
+    hevc_preset: str = "fast"
+    vp9_speed: int = 4
+    av1_preset: int = 8
+    chunk_cpu_s: float = 120.0
     threads: int = 2
     keyframe_interval_s: float = 2.0
     segment_duration_s: float = 4.0
