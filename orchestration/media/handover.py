@@ -1,7 +1,8 @@
 """What one media step leaves for the next: the probe's report, the ladder and the artwork of each title's master.
 
     ingest/<title_id>/CURRENT                     sha256 of the master that counts
-    ingest/<title_id>/<sha256, 16 digits>/        probe.json, ladder.json, artwork/poster.jpg, artwork/thumb-01.jpg ...
+    ingest/<title_id>/<sha256, 16 digits>/        probe.json, ladder.json, artwork/poster.jpg, artwork/thumb-01.jpg ...,
+                                                  storyboard/storyboard.json, storyboard/storyboard-001.jpg ...
 
 It stands in the store under the master's own content, so any step can be run again alone, on any host, and a new
 version of a master disturbs nothing of the old one. Nothing here is served.
@@ -17,7 +18,10 @@ import msgspec
 from orchestration.media.errors import MasterMissing
 from orchestration.media.ladder import Ladder
 from orchestration.media.report import ProbeReport
+from orchestration.media.storyboard import DrawnStoryboard, Storyboard
 from orchestration.store import ObjectStore
+
+STORYBOARD_RECORD = "storyboard.json"
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -75,6 +79,27 @@ def write_artwork(store: ObjectStore, title_id: str, source_sha256: str, files: 
 def artwork_keys(store: ObjectStore, title_id: str, source_sha256: str) -> list[str]:
     """The keys of a title's artwork, sorted; empty when there is none yet."""
     return list(store.keys(f"{_folder(title_id, source_sha256)}/artwork/"))
+
+
+def write_storyboard(store: ObjectStore, title_id: str, source_sha256: str, drawn: DrawnStoryboard) -> None:
+    """Keep the storyboard of a title's current master, its description last."""
+    folder = f"{_folder(title_id, source_sha256)}/storyboard"
+    for file in drawn.files:
+        store.put_file(f"{folder}/{file.name}", file, replace=True)
+    store.put_bytes(f"{folder}/{STORYBOARD_RECORD}", msgspec.json.encode(drawn.storyboard), replace=True)
+
+
+def read_storyboard(store: ObjectStore, title_id: str, source_sha256: str) -> Storyboard | None:
+    """The storyboard of a title's master; None while there is none."""
+    key = f"{_folder(title_id, source_sha256)}/storyboard/{STORYBOARD_RECORD}"
+    if not store.exists(key):
+        return None
+    return msgspec.json.decode(store.read_bytes(key), type=Storyboard)
+
+
+def sheet_keys(title_id: str, source_sha256: str, storyboard: Storyboard) -> list[str]:
+    """The keys of a storyboard's sheets, in order."""
+    return [f"{_folder(title_id, source_sha256)}/storyboard/{sheet.name}" for sheet in storyboard.sheets]
 
 
 def master_file_of(store: ObjectStore, title_id: str) -> str | None:

@@ -65,7 +65,11 @@ class MediaObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``objects.json``."""
+    """``objects.json``.
+
+    Attributes:
+        hls_aes_128_key: The master playlist over whole-segment encryption; None where it is not made.
+    """
 
     schema_version: int
     title_id: str
@@ -79,6 +83,7 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):
     poster_key: str | None
     renditions: list[Rendition]
     objects: list[MediaObject]
+    hls_aes_128_key: str | None = None
 
     @property
     def size_bytes(self) -> int:

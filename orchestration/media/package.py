@@ -14,7 +14,7 @@ import msgspec
 
 from orchestration.media.artwork import POSTER_NAME
 from orchestration.media.errors import PackagingError
-from orchestration.media.manifests import MASTER_NAME, MPD_NAME, write_manifests
+from orchestration.media.manifests import MASTER_AES_128_NAME, MASTER_NAME, MPD_NAME, write_manifests
 from orchestration.media.objects import (
     ARTWORK_RUNG,
     MANIFEST_RUNG,
@@ -25,7 +25,9 @@ from orchestration.media.objects import (
     media_prefix,
     package_record_key,
 )
+from orchestration.media.protection import PROTECTION_NAME
 from orchestration.media.renditions import INIT_NAME, RenditionRecord
+from orchestration.media.storyboard import Storyboard
 from orchestration.store import ObjectStore, file_sha256
 
 PREFIX_S = 8.0
@@ -40,6 +42,9 @@ def build_package(
     artwork_keys: Sequence[str],
     segment_duration_s: float,
     created_at: dt.datetime,
+    *,
+    key_server_url: str = "",
+    storyboard: Storyboard | None = None,
 ) -> PackageRecord:
     """Write the package of a title into the store, its record last; an identical one that exists is returned as it is.
 
@@ -48,15 +53,20 @@ def build_package(
         title_id: The title.
         source_sha256: Of the master.
         renditions: Video, largest first, then audio.
-        artwork_keys: Where the artwork stands in the store now.
+        artwork_keys: Where the artwork stands in the store now, the sheets of the storyboard included.
         segment_duration_s: What the segments were meant to last.
         created_at: For the record.
+        key_server_url: Where players ask for the keys of protected renditions.
+        storyboard: What its sheets show; None while there is none.
 
     Raises:
         PackagingError: There is no video, or the renditions do not belong together.
     """
     _require_coherent(title_id, renditions)
-    texts = {name: text.encode() for name, text in write_manifests(renditions).items()}
+    manifests = write_manifests(renditions, key_server_url=key_server_url, storyboard=storyboard)
+    texts = {name: text.encode() for name, text in manifests.items()}
+    if key_ids := sorted({item.rendition.key_id for item in renditions if item.rendition.key_id}):
+        texts[PROTECTION_NAME] = msgspec.json.encode({"key_ids": key_ids})
     package_id = _package_id(store, texts, artwork_keys)
     record_key = package_record_key(title_id, package_id)
     if store.exists(record_key):
@@ -78,6 +88,7 @@ def build_package(
         created_at=created_at,
         hls_key=f"{folder}/{MASTER_NAME}",
         dash_key=f"{folder}/{MPD_NAME}",
+        hls_aes_128_key=f"{folder}/{MASTER_AES_128_NAME}" if MASTER_AES_128_NAME in texts else None,
         poster_key=poster_key if any(item.key == poster_key for item in objects) else None,
         renditions=[item.rendition for item in renditions],
         objects=objects,

@@ -18,6 +18,7 @@ import msgspec
 
 from orchestration.media.artwork import Artwork, draw_artwork
 from orchestration.media.check import Finding, blocking, check_package
+from orchestration.media.clear import clear_file
 from orchestration.media.encode import EncodeResult, encode_rungs
 from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
 from orchestration.media.forms import is_stored, read_forms, store_forms
@@ -26,9 +27,12 @@ from orchestration.media.handover import (
     artwork_keys,
     read_ladder,
     read_probed,
+    read_storyboard,
+    sheet_keys,
     write_artwork,
     write_ladder,
     write_probed,
+    write_storyboard,
 )
 from orchestration.media.ladder import Ladder, plan_ladder
 from orchestration.media.objects import PackageRecord
@@ -42,6 +46,7 @@ from orchestration.media.renditions import RenditionRecord
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.media.sound import EncodedSound, encode_sound
+from orchestration.media.storyboard import DrawnStoryboard, draw_storyboard
 from orchestration.store import ObjectStore, file_sha256
 
 
@@ -181,14 +186,53 @@ def package_title(
     artwork = artwork_keys(store, title_id, ladder.source_sha256)
     if not artwork:
         raise PackagingError(f"{title_id} has no artwork yet; materialise media/artwork")
+    storyboard = read_storyboard(store, title_id, ladder.source_sha256)
+    if storyboard is not None:
+        artwork += sheet_keys(title_id, ladder.source_sha256, storyboard)
     record = build_package(
-        store, title_id, ladder.source_sha256, records, artwork, settings.segment_duration_s, created_at=now()
+        store,
+        title_id,
+        ladder.source_sha256,
+        records,
+        artwork,
+        settings.segment_duration_s,
+        created_at=now(),
+        key_server_url=settings.key_server_url,
+        storyboard=storyboard,
     )
     findings = check_package(store, record)
     published = not blocking(findings)
     if published:
         publish_package(store, record)
     return PackagedTitle(record=record, findings=findings, published=published)
+
+
+def draw_title_storyboard(
+    store: ObjectStore,
+    title_id: str,
+    settings: MediaSettings,
+    work_folder: Path,
+    keys: ContentKeys | None = None,
+) -> DrawnStoryboard | None:
+    """Draw a title's storyboard unless the store holds it, from its smallest rung; None when there was nothing to do.
+
+    The package that is served knows nothing of it until `package_title` makes the next one, of the same renditions.
+
+    Raises:
+        PackagingError, ProgramError: It could not be drawn.
+        ProtectionError: The title is encrypted and there is no secret.
+    """
+    ladder = read_ladder(store, title_id)
+    if read_storyboard(store, title_id, ladder.source_sha256) is not None:
+        return None
+    records = read_forms(store, title_id, ladder, settings)
+    video = [item for item in records if item.rendition.kind == "video" and item.rendition.protection != "aes-128"]
+    smallest = min(video, key=lambda item: item.rendition.width * item.rendition.height)
+    with _scratch(work_folder, title_id) as folder:
+        pictures = clear_file(store, title_id, smallest, folder, keys)
+        drawn = draw_storyboard(pictures, smallest, settings.keyframe_interval_s, folder)
+        write_storyboard(store, title_id, ladder.source_sha256, drawn)
+    return drawn
 
 
 def ingest_master(
