@@ -102,6 +102,11 @@ def sheet_keys(title_id: str, source_sha256: str, storyboard: Storyboard) -> lis
     return [f"{_folder(title_id, source_sha256)}/storyboard/{sheet.name}" for sheet in storyboard.sheets]
 
 
+def ingest_prefix(title_id: str, source_sha256: str) -> str:
+    """Where what is kept between the steps of one master stands in the store."""
+    return f"{_folder(title_id, source_sha256)}/"
+
+
 def master_file_of(store: ObjectStore, title_id: str) -> str | None:
     """Name of the file that a title was made of; None when there is no such title."""
     try:
