@@ -29,6 +29,7 @@ class _Representation:
 
     Attributes:
         starts_s: When its segments start, and at the end when the last one ends; from the timeline.
+        gapless: Whether the timeline is whole; nothing is measured by one that is not.
     """
 
     name: str
@@ -37,6 +38,7 @@ class _Representation:
     init_key: str
     segment_keys: list[str]
     starts_s: list[float]
+    gapless: bool
     facts: RenditionFacts | None
 
     def attribute(self, name: str) -> str | None:
@@ -105,7 +107,7 @@ def _read_set(
         if template is None or template.find("mpd:SegmentTimeline", _NAMES) is None:
             yield error("mpd-template", key, f"{name}: no SegmentTemplate with a SegmentTimeline")
             continue
-        starts_s = yield from _read_timeline(key, name, template)
+        starts_s, gapless = yield from _read_timeline(key, name, template)
         number = int(template.get("startNumber", 1))
         uris = [_fill(template.get("media", ""), name, number + index) for index in range(len(starts_s) - 1)]
         wanted = [_fill(template.get("initialization", ""), name, number), *uris]
@@ -124,6 +126,7 @@ def _read_set(
                 init_key=found[0],
                 segment_keys=found[1:],
                 starts_s=starts_s,
+                gapless=gapless,
                 facts=media.look(found[0], found[1:]),
             )
         )
@@ -136,22 +139,27 @@ def _fill(template: str, name: str, number: int) -> str:
     return _NUMBER.sub(lambda found: str(number).zfill(int(found[1] or 1)), filled)
 
 
-def _read_timeline(key: str, name: str, template: ElementTree.Element) -> Generator[Finding, None, list[float]]:
-    """When segments start, and when the last one ends."""
+def _read_timeline(
+    key: str, name: str, template: ElementTree.Element
+) -> Generator[Finding, None, tuple[list[float], bool]]:
+    """When segments start and when the last one ends, and whether there is no gap between them."""
     timescale = int(template.get("timescale", 1))
     offset = int(template.get("presentationTimeOffset", 0))
     moment: int | None = None
     starts: list[int] = []
+    gapless = True
     for entry in template.iterfind("mpd:SegmentTimeline/mpd:S", _NAMES):
         start = int(entry.get("t", moment or 0))
         if moment is not None and start != moment:
             said = "a gap" if start > moment else "an overlap"
+            gapless = False
             yield error("timeline-gap", key, f"{name}: {said} of {abs(start - moment)} ticks before t={start}")
         moment = start
         for _ in range(int(entry.get("r", 0)) + 1):
             starts.append(moment)
             moment += int(entry.get("d", 0))
-    return [float(Fraction(tick - offset, timescale)) for tick in [*starts, *([] if moment is None else [moment])]]
+    ticks = [*starts, *([] if moment is None else [moment])]
+    return [float(Fraction(tick - offset, timescale)) for tick in ticks], gapless
 
 
 def _check_representation(package: CheckedPackage, key: str, item: _Representation) -> Iterator[Finding]:
@@ -169,7 +177,7 @@ def _check_representation(package: CheckedPackage, key: str, item: _Representati
     yield from _check_protection(key, item, facts)
     if facts.init.kind == "video":
         yield from _check_picture(key, item, facts)
-    if not facts.sound:
+    if not facts.sound or not item.gapless:
         return
     drifted = next(
         (
@@ -191,6 +199,8 @@ def _check_representation(package: CheckedPackage, key: str, item: _Representati
 
 def _check_bandwidth(package: CheckedPackage, key: str, item: _Representation) -> Iterator[Finding]:
     """``bandwidth`` is what HLS calls the peak: with it, one segment of start-up buffer lasts to the end."""
+    if not item.gapless:
+        return
     declared = int(item.attribute("bandwidth") or 0)
     measured = peak_bps([package.sizes_bytes[name] for name in item.segment_keys], item.durations_s)
     if not measured - 2 <= declared <= (1 + TOLERANCE_SHARE) * measured + 2:
@@ -229,13 +239,20 @@ def _check_protection(key: str, item: _Representation, facts: RenditionFacts) ->
 
 
 def _check_same_cuts(key: str, read: Sequence[_Representation]) -> Iterator[Finding]:
-    """By the timelines; that the media agrees with its timeline is another rule."""
-    for item in read[1:]:
-        first = read[0]
-        if len(item.starts_s) != len(first.starts_s) or any(
-            abs(one - other) > TIMELINE_TOLERANCE_S for one, other in zip(item.starts_s, first.starts_s, strict=True)
+    """The media itself is compared where it can be read, else the timelines."""
+    cuts = [
+        (item.name, [item.facts.start_s(name) for name in item.segment_keys])
+        if item.facts is not None and item.facts.sound
+        else (item.name, item.starts_s[:-1])
+        for item in read
+        if item.gapless
+    ]
+    for name, starts_s in cuts[1:]:
+        first_name, first = cuts[0]
+        if len(starts_s) != len(first) or any(
+            abs(one - other) > TIMELINE_TOLERANCE_S for one, other in zip(starts_s, first, strict=True)
         ):
-            yield error("mpd-same-cuts", key, f"{item.name} is cut at other points than {first.name}")
+            yield error("mpd-same-cuts", key, f"{name} is cut at other points than {first_name}")
 
 
 def _check_durations(
@@ -250,6 +267,6 @@ def _check_durations(
         yield error("mpd-duration", key, f"declares {said}, the title lasts {package.record.duration_s:.2f} s")
     for item in everything:
         lasts_s = sum(item.durations_s)
-        if abs(lasts_s - package.record.duration_s) > DURATION_TOLERANCE_S:
+        if item.gapless and abs(lasts_s - package.record.duration_s) > DURATION_TOLERANCE_S:
             message = f"{item.name} lasts {lasts_s:.2f} s, the title {package.record.duration_s:.2f} s"
             yield error("representation-duration", key, message)

@@ -40,12 +40,19 @@ class _Track:
     sizes_bytes: list[int]
 
     @property
+    def durations_s(self) -> list[float]:
+        """Of the media where it can be read, else what the playlist says."""
+        if self.facts is not None and self.facts.sound:
+            return [self.facts.duration_s(name) for name in self.playlist.segment_keys]
+        return self.playlist.durations_s
+
+    @property
     def peak_bps(self) -> int:
-        return peak_bps(self.sizes_bytes, self.playlist.durations_s)
+        return peak_bps(self.sizes_bytes, self.durations_s)
 
     @property
     def average_bps(self) -> int:
-        return average_bps(self.sizes_bytes, self.playlist.durations_s)
+        return average_bps(self.sizes_bytes, self.durations_s)
 
 
 def check_hls(package: CheckedPackage, media: MediaFacts, key: str) -> Generator[Finding, None, set[str]]:
@@ -268,7 +275,7 @@ def _check_key_frames(track: _Track, presentation: _Presentation) -> Iterator[Fi
             message = f"{len(without)} segments have no key frame, the first is {without[0]}"
             yield error("key-frames", playlist.key, message)
         for name, byte_range in zip(playlist.segment_keys, playlist.byte_ranges, strict=True):
-            facts = track.facts.segments.get(name) if track.facts is not None else None
+            facts = track.facts.segments.get(name) if track.facts is not None and track.facts.sound else None
             if facts is not None and byte_range not in facts.key_ranges:
                 yield error("iframe-range", playlist.key, f"bytes {byte_range} of {name} are no key frame")
                 break

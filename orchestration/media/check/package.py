@@ -14,7 +14,7 @@ class CheckedPackage:
     """Objects by key, below the title. What is wrong with an object itself goes to ``findings``, once.
 
     Attributes:
-        sizes_bytes: Of every listed object.
+        sizes_bytes: Of every listed object, as the record says until it is read and is not so.
         findings: Objects that are gone, or are not what the record says.
         used: Keys that something in the package refers to.
     """
@@ -40,6 +40,7 @@ class CheckedPackage:
             if len(content) != self.sizes_bytes[key]:
                 message = f"{len(content)} bytes in the store, {self.sizes_bytes[key]} in objects.json"
                 fault = error("object-size", key, message)
+                self.sizes_bytes[key] = len(content)  # what rates are measured by
             elif hashlib.sha256(content).hexdigest() != self._sha256[key]:
                 fault = error("object-hash", key, "its sha256 is not the one in objects.json")
             else:
