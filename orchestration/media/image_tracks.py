@@ -12,6 +12,8 @@ from orchestration.media.storyboard import Storyboard
 
 STORYBOARD_TRACK_NAME = "storyboard.vtt"
 STORYBOARD_PLAYLIST_NAME = "storyboard.m3u8"
+STORYBOARD_FILES = (STORYBOARD_TRACK_NAME, STORYBOARD_PLAYLIST_NAME)
+"""Found by their names, as posters are, and not by every player: an edge may hold a title without them."""
 STORYBOARD_RUNG = "storyboard"
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from orchestration.media.artwork import POSTER_NAME
 from orchestration.media.errors import PackagingError
+from orchestration.media.image_tracks import STORYBOARD_FILES
 from orchestration.media.manifests import MASTER_AES_128_NAME, MASTER_NAME, MPD_NAME, write_manifests
 from orchestration.media.objects import (
     ARTWORK_RUNG,
@@ -108,16 +109,7 @@ def rendition_objects(record: RenditionRecord) -> list[MediaObject]:
     """A rendition's files as objects of a package."""
     rendition = record.rendition
     folder = f"r/{rendition.rendition_id}"
-    objects = [
-        MediaObject(
-            key=f"{folder}/{INIT_NAME}",
-            size_bytes=record.init_size_bytes,
-            sha256=record.init_sha256,
-            rung=rendition.rung,
-            segment_group=PREFIX_GROUP,
-            rendition_id=rendition.rendition_id,
-        )
-    ]
+    objects = [] if rendition.kind == "text" else [_init_object(record, folder)]
     for segment in record.segments:
         objects.append(
             MediaObject(
@@ -131,6 +123,17 @@ def rendition_objects(record: RenditionRecord) -> list[MediaObject]:
             )
         )
     return objects
+
+
+def _init_object(record: RenditionRecord, folder: str) -> MediaObject:
+    return MediaObject(
+        key=f"{folder}/{INIT_NAME}",
+        size_bytes=record.init_size_bytes,
+        sha256=record.init_sha256,
+        rung=record.rendition.rung,
+        segment_group=PREFIX_GROUP,
+        rendition_id=record.rendition.rendition_id,
+    )
 
 
 def _require_coherent(title_id: str, renditions: Sequence[RenditionRecord]) -> None:
@@ -162,7 +165,7 @@ def _put_manifests(store: ObjectStore, title_id: str, folder: str, texts: dict[s
                 key=f"{folder}/{name}",
                 size_bytes=len(content),
                 sha256=hashlib.sha256(content).hexdigest(),
-                rung=MANIFEST_RUNG,
+                rung=ARTWORK_RUNG if name in STORYBOARD_FILES else MANIFEST_RUNG,
                 segment_group=PREFIX_GROUP,
             )
         )

@@ -7,6 +7,7 @@ import posixpath
 
 from orchestration.media.check.findings import Finding, error
 from orchestration.media.objects import ARTWORK_RUNG, PackageRecord, media_prefix
+from orchestration.media.protection import PROTECTION_NAME
 from orchestration.store import ObjectStore, StoreError
 
 
@@ -69,6 +70,7 @@ class CheckedPackage:
                 self.read(key)
 
     def unused(self) -> list[str]:
-        """Media and manifests that nothing refers to. Artwork is found by its name."""
-        artwork = {item.key for item in self.record.objects if item.rung == ARTWORK_RUNG}
-        return sorted(self.sizes_bytes.keys() - self.used - artwork)
+        """Media and manifests that nothing refers to. Artwork and key ids are found by their names."""
+        by_name = {item.key for item in self.record.objects if item.rung == ARTWORK_RUNG}
+        by_name.add(f"{posixpath.dirname(self.record.hls_key)}/{PROTECTION_NAME}")
+        return sorted(self.sizes_bytes.keys() - self.used - by_name)
