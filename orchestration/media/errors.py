@@ -6,7 +6,8 @@ The tree::
     ├── ProgramError             an external program
     │   ├── ProgramMissing         is not installed
     │   ├── ProgramFailed          ended with an error; carries its last words
-    │   └── ProgramTimedOut        took too long and was killed
+    │   ├── ProgramTimedOut        took too long and was killed
+    │   └── ProgramCancelled       was ended because what it worked for failed or was cancelled
     ├── MasterMissing            a title has no master file, or it changed since it was probed
     ├── MasterRejected           a master that cannot become a title; carries the reasons
     ├── EncodeTruncated          an encode ended early although the encoder said that all was well
@@ -55,6 +56,10 @@ class ProgramTimedOut(ProgramError):
         super().__init__(
             f"{program} was killed after {timeout_s:.0f} s. Its last lines:\n" + "\n".join(self.last_lines)
         )
+
+
+class ProgramCancelled(ProgramError):
+    """An external program was ended because what it worked for failed or was cancelled elsewhere."""
 
 
 class MasterMissing(MediaError):

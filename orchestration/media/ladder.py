@@ -1,17 +1,22 @@
 """Decide which renditions a title gets: sizes, rates and caps that fit its master.
 
-The ladder is a fixed one, fitted: every rung is a 16:9 box (9:16 for upright films), named by the box's short side; the
+Without measured points the ladder is a fixed one, fitted; with them (`search.py`) it is made for the title
+(`per_title.py`), from the same sizes: every rung is a 16:9 box (9:16 for upright films), named by the box's short side; the
 picture is fitted into it with its aspect kept, never enlarged, with even sides. A master that lies well between two
 boxes is kept at its own size too, under the larger box's name: a scope film of 800x332 is its own ``480p``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
 import msgspec
 
+from orchestration.media.hull import RatePoint, fit_curves
+from orchestration.media.per_title import Choice, choose_rungs
 from orchestration.media.recipe import rendition_id
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
@@ -32,6 +37,10 @@ PIXEL_EXPONENT = 0.75
 RATE_EXPONENT = 0.5
 MIN_CAP_BPS = 150_000
 UNEVEN_TRACKS_S = 0.5
+PER_TITLE_CAP = 2.0
+"""A title that needs it may cost so many times what a fixed ladder allows: 9 Mbit/s at 1080p, about 25 at 2160p."""
+DEVICE_BOXES = {"mobile": 720, "desktop": 1440, "television": 2160}
+"""The largest box that each class of device shows: it gets at least one rung that is no larger."""
 
 
 VideoCodec = Literal["h264", "hevc", "vp9", "av1"]
@@ -45,6 +54,8 @@ class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fiel
         cap_bps: Bounds what the constant rate factor may cost.
         crf: In the codec's own scale.
         target_vmaf: What a ladder per title aims at; None in a fixed ladder.
+        limit: Why the target is lower than it would be: ``source`` where this master gives no more at this size,
+            ``rate`` where the cap allows no more; see `per_title.Choice`.
     """
 
     rendition_id: str
@@ -55,6 +66,7 @@ class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fiel
     crf: float
     codec: VideoCodec = "h264"
     target_vmaf: float | None = None
+    limit: Literal["source", "rate"] | None = None
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +77,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         duration_s: What every rendition must last.
         video: Rungs, largest first.
         audio: One per language; empty for a silent film.
+        points: What was measured to plan it; empty for a fixed ladder.
+        probe_cpu_s: What that cost, in CPU seconds.
     """
 
     source_sha256: str
@@ -72,6 +86,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     video: list[VideoRung]
     audio: list[AudioRung]
+    points: list[RatePoint] = []
+    probe_cpu_s: float = 0.0
 
     @property
     def rate(self) -> Fraction:
@@ -84,21 +100,33 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         return [*self.video, *self.audio]
 
 
-def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
-    """The ladder for a playable master."""
+def plan_ladder(
+    report: ProbeReport,
+    source_sha256: str,
+    settings: MediaSettings,
+    points: Sequence[RatePoint] = (),
+    probe_cpu_s: float = 0.0,
+) -> Ladder:
+    """The ladder for a playable master: made for its picture when ``points`` were measured, else the fixed one."""
     video = report.video
     rate = output_rate(video)
-    rungs = [
-        _video_rung(name, width, height, rate, source_sha256, settings)
-        for name, width, height in reversed(_thin_out(fit_sizes(video.width, video.height), settings.max_rungs))
-    ]
+    sizes = fit_sizes(video.width, video.height)
+    if points:
+        rungs = _rungs_per_title(sizes, rate, points, source_sha256, settings)
+    else:
+        rungs = [
+            _video_rung(name, width, height, cap_bps(width, height, rate), settings.crf, rate, source_sha256, settings)
+            for name, width, height in reversed(_thin_out(sizes, settings.max_rungs))
+        ]
     return Ladder(
         source_sha256=source_sha256,
         frame_rate=str(rate),
         duration_s=_presented_duration_s(report),
+        points=list(points),
+        probe_cpu_s=probe_cpu_s,
         video=rungs,
         audio=plan_sound(
-            report.audio, source_sha256, settings, with_opus=any(rung.codec in ("vp9", "av1") for rung in rungs)
+            report.audio, source_sha256, settings, with_opus=not {"vp9", "av1"}.isdisjoint(settings.codecs)
         ),
     )
 
@@ -162,13 +190,60 @@ def _thin_out(sizes: list[tuple[str, int, int]], count: int) -> list[tuple[str, 
     return [sizes[round(position * (len(sizes) - 1) / (count - 1))] for position in range(count)]
 
 
-def _video_rung(
-    name: str, width: int, height: int, rate: Fraction, source_sha256: str, settings: MediaSettings
+def with_crf(rung: VideoRung, crf: float, ladder: Ladder, settings: MediaSettings) -> VideoRung:
+    """An H.264 rung at another rate factor: another rendition."""
+    retuned = _video_rung(
+        rung.rung, rung.width, rung.height, rung.cap_bps, crf, ladder.rate, ladder.source_sha256, settings
+    )
+    return msgspec.structs.replace(retuned, target_vmaf=rung.target_vmaf, limit=rung.limit)
+
+
+def _rungs_per_title(
+    sizes: Sequence[tuple[str, int, int]],
+    rate: Fraction,
+    points: Sequence[RatePoint],
+    source_sha256: str,
+    settings: MediaSettings,
+) -> list[VideoRung]:
+    names = {(width, height): name for name, width, height in sizes}
+    curves = [curve for curve in fit_curves(points) if (curve.width, curve.height) in names]
+
+    def cap(width: int, height: int) -> int:
+        return int(PER_TITLE_CAP * cap_bps(width, height, rate))
+
+    device_pixels = [round(box * box * 16 / 9) for box in DEVICE_BOXES.values()]
+    choices = choose_rungs(curves, cap, settings.max_rungs, device_pixels)
+    taken: Counter[str] = Counter()
+    rungs = []
+    for choice in choices:
+        size = (choice.point.width, choice.point.height)
+        taken[names[size]] += 1
+        name = names[size] if taken[names[size]] == 1 else f"{names[size]}-{taken[names[size]]}"
+        rungs.append(_aimed_rung(name, choice, cap(*size), rate, source_sha256, settings))
+    return rungs
+
+
+def _aimed_rung(
+    name: str, choice: Choice, cap: int, rate: Fraction, source_sha256: str, settings: MediaSettings
 ) -> VideoRung:
-    cap = cap_bps(width, height, rate)
+    point = choice.point
+    rung = _video_rung(name, point.width, point.height, cap, point.crf, rate, source_sha256, settings)
+    return msgspec.structs.replace(rung, target_vmaf=round(point.vmaf, 2), limit=choice.limit)
+
+
+def _video_rung(
+    name: str,
+    width: int,
+    height: int,
+    cap: int,
+    crf: float,
+    rate: Fraction,
+    source_sha256: str,
+    settings: MediaSettings,
+) -> VideoRung:
     recipe = [
-        "x264", settings.preset, settings.crf, settings.threads, settings.keyframe_interval_s,
-        settings.segment_duration_s, name, width, height, cap, str(rate),
+        "x264", settings.preset, crf, settings.threads, settings.keyframe_interval_s, settings.segment_duration_s,
+        name, width, height, cap, str(rate),
     ]  # fmt: skip
     return VideoRung(
         rendition_id=rendition_id(source_sha256, recipe),
@@ -176,5 +251,5 @@ def _video_rung(
         width=width,
         height=height,
         cap_bps=cap,
-        crf=settings.crf,
+        crf=crf,
     )

@@ -18,8 +18,20 @@ import msgspec
 
 from orchestration.media.artwork import Artwork, draw_artwork
 from orchestration.media.check import Finding, blocking, check_package
+from orchestration.media.chunk_encode import (
+    ChunkWork,
+    OnProgress,
+    drop_chunks,
+    encode_chunk,
+    find_plan,
+    is_encoded,
+    join_chunks,
+    sum_results,
+)
+from orchestration.media.chunks import Chunk
 from orchestration.media.clear import clear_file
-from orchestration.media.encode import EncodeResult, encode_rungs
+from orchestration.media.encode import EncodeResult
+from orchestration.media.encoders import add_codecs
 from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
 from orchestration.media.forms import is_stored, read_forms, store_forms
 from orchestration.media.handover import (
@@ -38,14 +50,11 @@ from orchestration.media.ladder import Ladder, plan_ladder
 from orchestration.media.objects import PackageRecord
 from orchestration.media.package import build_package
 from orchestration.media.probe import probe_file
-from orchestration.media.process import Progress
 from orchestration.media.protection import ContentKeys
 from orchestration.media.publish import publish_package, read_current_package
 from orchestration.media.quarantine import quarantine_master, read_refusal, release_master
 from orchestration.media.renditions import RenditionRecord
-from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
-from orchestration.media.sound import EncodedSound, encode_sound
 from orchestration.media.storyboard import DrawnStoryboard, draw_storyboard
 from orchestration.store import ObjectStore, file_sha256
 
@@ -113,7 +122,7 @@ def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_fol
 def plan_title(store: ObjectStore, title_id: str, settings: MediaSettings) -> Ladder:
     """Plan the ladder of a title's probed master."""
     probed = read_probed(store, title_id)
-    ladder = plan_ladder(probed.report, probed.sha256, settings)
+    ladder = add_codecs(plan_ladder(probed.report, probed.sha256, settings), settings)
     write_ladder(store, title_id, ladder)
     return ladder
 
@@ -124,35 +133,78 @@ def encode_title(
     master: Callable[[], Path],
     settings: MediaSettings,
     work_folder: Path,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     keys: ContentKeys | None = None,
 ) -> EncodedTitle:
-    """Encode and cut the rungs of a title that the store does not hold yet.
+    """Encode and cut the rungs of a title that the store does not hold yet, chunk by chunk.
 
     ``master`` finds the master file; it is called only when something must be encoded. ``keys`` are needed where the
     settings ask for protection.
 
     Raises:
         MasterMissing: The master is gone or another one than was probed.
-        EncodeTruncated, ProgramError, PackagingError: The encode failed; nothing of it is in the store.
+        EncodeTruncated, ProgramError, PackagingError: The encode failed; what it finished is kept for the next run.
     """
     ladder = read_ladder(store, title_id)
     rungs = ladder.rungs
-    sha256 = ladder.source_sha256
-    missing = {rung.rendition_id for rung in rungs if not is_stored(store, title_id, rung, settings, sha256)}
+    missing = _missing_renditions(store, title_id, ladder, settings)
     result = None
     if missing:
-        probed = read_probed(store, title_id)
-        with _scratch(work_folder, title_id) as folder:
-            wanted = _only(ladder, missing)
-            result = _encode(_unchanged(master(), probed), probed.report, wanted, settings, folder, on_progress)
-            store_forms(store, title_id, wanted, result.files, settings, folder, keys)
+        with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
+            plan = find_plan(work)
+            result = sum_results([encode_chunk(work, chunk, on_progress) for chunk in plan.chunks])
+            files = join_chunks(work, plan)
+            store_forms(store, title_id, _only(ladder, missing), files, settings, work.folder, keys)
+        drop_chunks(store, title_id, ladder.source_sha256)
     return EncodedTitle(
         records=read_forms(store, title_id, ladder, settings),
         encoded=[rung.rung for rung in rungs if rung.rendition_id in missing],
         reused=[rung.rung for rung in rungs if rung.rendition_id not in missing],
         result=result,
     )
+
+
+def find_chunks(
+    store: ObjectStore, title_id: str, master: Callable[[], Path], settings: MediaSettings, work_folder: Path
+) -> list[Chunk]:
+    """The chunks of a title that `encode_title` would encode now, in order.
+
+    They may be encoded apart, on several hosts, by `encode_title_chunk`; `encode_title` then finds them in the store.
+
+    Raises:
+        MasterMissing: The master is gone or another one than was probed.
+        ProgramError: It could not be searched for changes of shot.
+    """
+    ladder = read_ladder(store, title_id)
+    missing = _missing_renditions(store, title_id, ladder, settings)
+    if not missing:
+        return []
+    with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
+        return [chunk for chunk in find_plan(work).chunks if not is_encoded(work, chunk)]
+
+
+def encode_title_chunk(
+    store: ObjectStore,
+    title_id: str,
+    chunk_name: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+    on_progress: OnProgress | None = None,
+) -> EncodeResult | None:
+    """Encode one chunk of a title into the store; None when nothing of it is missing.
+
+    Raises:
+        MasterMissing: The master is gone or another one than was probed.
+        EncodeTruncated, ProgramError, PackagingError: The encode failed.
+    """
+    ladder = read_ladder(store, title_id)
+    missing = _missing_renditions(store, title_id, ladder, settings)
+    if not missing:
+        return None
+    with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
+        chunk = next((chunk for chunk in find_plan(work).chunks if chunk.name == chunk_name), None)
+        return None if chunk is None else encode_chunk(work, chunk, on_progress)
 
 
 def draw_title(
@@ -244,7 +296,7 @@ def ingest_master(
     work_folder: Path,
     quarantine_folder: Path,
     now: Callable[[], dt.datetime],
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     keys: ContentKeys | None = None,
 ) -> PackagedTitle:
     """All five steps.
@@ -259,7 +311,7 @@ def ingest_master(
     return package_title(store, title_id, settings, now)
 
 
-def _only(ladder: Ladder, rendition_ids: set[str]) -> Ladder:
+def _only(ladder: Ladder, rendition_ids: frozenset[str]) -> Ladder:
     return msgspec.structs.replace(
         ladder,
         video=[rung for rung in ladder.video if rung.rendition_id in rendition_ids],
@@ -267,28 +319,35 @@ def _only(ladder: Ladder, rendition_ids: set[str]) -> Ladder:
     )
 
 
-def _encode(
-    master: Path,
-    report: ProbeReport,
-    ladder: Ladder,
-    settings: MediaSettings,
-    folder: Path,
-    on_progress: Callable[[Progress], None] | None,
-) -> EncodeResult:
-    """Picture and sound, each in a process of its own."""
-    parts: list[EncodeResult | EncodedSound] = []
-    if ladder.video:
-        pictures = msgspec.structs.replace(ladder, audio=[])
-        parts.append(encode_rungs(master, report, pictures, settings, folder, on_progress=on_progress))
-    if ladder.audio:
-        parts.append(encode_sound(master, report, ladder.audio, ladder.duration_s, settings, folder))
-    return EncodeResult(
-        files={rendition_id: file for part in parts for rendition_id, file in part.files.items()},
-        wall_s=sum(part.wall_s for part in parts),
-        cpu_s=sum(part.cpu_s for part in parts),
-        film_s=ladder.duration_s,
-        damage=sum(part.damage for part in parts),
+def _missing_renditions(store: ObjectStore, title_id: str, ladder: Ladder, settings: MediaSettings) -> frozenset[str]:
+    sha256 = ladder.source_sha256
+    return frozenset(
+        rung.rendition_id for rung in ladder.rungs if not is_stored(store, title_id, rung, settings, sha256)
     )
+
+
+@contextmanager
+def _chunk_work(
+    store: ObjectStore,
+    title_id: str,
+    ladder: Ladder,
+    missing: frozenset[str],
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+) -> Iterator[ChunkWork]:
+    probed = read_probed(store, title_id)
+    with _scratch(work_folder, title_id) as folder:
+        yield ChunkWork(
+            store=store,
+            title_id=title_id,
+            master=_unchanged(master(), probed),
+            report=probed.report,
+            ladder=ladder,
+            missing=missing,
+            settings=settings,
+            folder=folder,
+        )
 
 
 def _unchanged(master: Path, probed: ProbedMaster) -> Path:

@@ -9,26 +9,30 @@ from typing import Any
 import dagster as dg
 
 from orchestration.media.check import Finding
+from orchestration.media.chunk_encode import ChunkProgress
 from orchestration.media.ladder import Ladder
 from orchestration.media.objects import PackageRecord
 from orchestration.media.pipeline import EncodedTitle
-from orchestration.media.process import Progress
 from orchestration.media.report import AudioTrack, ProbeReport, Track, VideoTrack
 
 PROGRESS_STEP = 0.1
 
 
-def log_progress(log: Callable[[str], None]) -> Callable[[Progress], None]:
-    """A progress callback that writes a line every tenth of the way."""
-    logged = 0.0
+def log_progress(log: Callable[[str], None]) -> Callable[[ChunkProgress], None]:
+    """A progress callback that writes a line every tenth of the way through each chunk."""
+    logged: dict[str, float] = {}
 
-    def report(progress: Progress) -> None:
-        nonlocal logged
-        if progress.fraction is None or progress.fraction < logged + PROGRESS_STEP:
+    def report(made: ChunkProgress) -> None:
+        chunk, progress = made.chunk, made.progress
+        if progress.fraction is None or progress.fraction < logged.get(chunk.name, 0.0) + PROGRESS_STEP:
             return
-        logged = progress.fraction
+        logged[chunk.name] = progress.fraction
+        where = "" if chunk.count == 1 else f" chunk {chunk.number} of {chunk.count},"
         eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s left"
-        log(f"{progress.fraction:.0%} at {progress.fps:.0f} frames per second ({progress.speed:.2f}x){eta}")
+        log(
+            f"{chunk.codec}:{where} {progress.fraction:.0%} at {progress.fps:.0f} frames per second "
+            f"({progress.speed:.2f}x){eta}"
+        )
 
     return report
 
