@@ -1,8 +1,8 @@
 """Decide which renditions a title gets: sizes, rates and caps that fit its master.
 
 Without measured points the ladder is a fixed one, fitted; with them (`search.py`) it is made for the title
-(`per_title.py`), from the same sizes: every rung is a 16:9 box (9:16 for upright films), named by the box's short side; the
-picture is fitted into it with its aspect kept, never enlarged, with even sides. A master that lies well between two
+(`per_title.py`), from the same sizes. Every size is a 16:9 box (9:16 for upright films), named by the box's short side;
+the picture is fitted into it with its aspect kept, never enlarged, with even sides. A master that lies well between two
 boxes is kept at its own size too, under the larger box's name: a scope film of 800x332 is its own ``480p``.
 """
 

@@ -28,9 +28,10 @@ from orchestration.media.report import ProbeReport
 
 LEAD_S = 1.0
 """Each window is decoded from a little earlier on, so that a picture that is shown across its start is there."""
+TAIL_PICTURES = 3
 FOUR_K_HEIGHT = 1440
 """Masters taller than this are measured by the 4K model."""
-PIXELS_AT_ONCE = 13_000_000
+PIXELS_AT_ONCE = 26_000_000
 """Renditions measured by one process together have no more pixels than this: each holds some pictures in memory."""
 TIMEOUT_S = 3600
 LOW_PERCENTILE = 0.05
@@ -50,6 +51,7 @@ class Reference:
 
     Attributes:
         width, height: What both sides are scaled to.
+        lead_s: How much earlier decoding starts; 0 where the first picture of a window need not be exact.
     """
 
     master: Path
@@ -58,6 +60,7 @@ class Reference:
     windows: tuple[Window, ...]
     width: int
     height: int
+    lead_s: float = LEAD_S
 
     @property
     def pictures(self) -> int:
@@ -95,12 +98,12 @@ def sampled_picture(reference: Reference) -> Any:
     """The windows of the master one after the other, in its own size, at the renditions' frame rate."""
     rate, pieces = reference.rate, []
     for window in reference.windows:
-        lead = min(window.first, math.ceil(LEAD_S * rate))
+        lead = min(window.first, math.ceil(reference.lead_s * rate))
         # Decoders run side by side, one a window: one thread each is enough, and keeps memory small.
         source = ffmpeg.input(
             str(reference.master.resolve()),
             ss=f"{float((window.first - lead) / rate):.6f}",
-            t=f"{float((lead + window.count) / rate) + LEAD_S:.6f}",
+            t=f"{float((lead + window.count + TAIL_PICTURES) / rate):.6f}",
             threads=1,
         )
         picture = prepared_picture(source, reference.report, rate, 0.0)
@@ -111,14 +114,22 @@ def sampled_picture(reference: Reference) -> Any:
     return _renumbered(joined, rate)
 
 
-def measure_quality(reference: Reference, files: Sequence[Path], folder: Path, *, every: int = 1) -> list[Quality]:
-    """The quality of each file, which holds exactly the pictures of the reference's windows.
+def measure_quality(
+    reference: Reference,
+    files: Sequence[Path],
+    folder: Path,
+    *,
+    every: int = 1,
+    held: Sequence[Window] | None = None,
+) -> list[Quality]:
+    """The quality of each file.
 
     Args:
         reference: What they were made of.
         files: Encoded video.
         folder: Scratch space for the logs.
         every: Measure one picture of so many.
+        held: Where the files hold the pictures of the reference's windows; when not given, they hold nothing else.
 
     Raises:
         ProgramError: ffmpeg failed.
@@ -127,7 +138,7 @@ def measure_quality(reference: Reference, files: Sequence[Path], folder: Path, *
     at_once = max(PIXELS_AT_ONCE // (reference.width * reference.height), 1)
     results: list[Quality] = []
     for start in range(0, len(files), at_once):
-        results += _measure(reference, files[start : start + at_once], folder, every)
+        results += _measure(reference, files[start : start + at_once], folder, every, held)
     return results
 
 
@@ -143,8 +154,10 @@ def pool_scores(scores: Sequence[float], cpu_s: float) -> Quality:
     )
 
 
-def _measure(reference: Reference, files: Sequence[Path], folder: Path, every: int) -> list[Quality]:
-    command = _measure_command(reference, files, every)
+def _measure(
+    reference: Reference, files: Sequence[Path], folder: Path, every: int, held: Sequence[Window] | None
+) -> list[Quality]:
+    command = _measure_command(reference, files, every, held)
     result = run_program(command, timeout_s=TIMEOUT_S, folder=folder)
     expected = math.ceil(reference.pictures / every)
     qualities = []
@@ -160,14 +173,20 @@ def _measure(reference: Reference, files: Sequence[Path], folder: Path, every: i
     return qualities
 
 
-def _measure_command(reference: Reference, files: Sequence[Path], every: int) -> list[str]:
+def _measure_command(
+    reference: Reference, files: Sequence[Path], every: int, held: Sequence[Window] | None
+) -> list[str]:
     whole = scaled(sampled_picture(reference), reference.width, reference.height)
     originals = in_eight_bits(whole, reference.report.video).filter_multi_output("split", len(files))
     is_four_k = min(reference.width, reference.height) > FOUR_K_HEIGHT
     model = "version=vmaf_4k_v0.6.1" if is_four_k else "version=vmaf_v0.6.1"
     outputs = []
     for number, file in enumerate(files):
-        shown = _renumbered(ffmpeg.input(str(file.resolve()))["v:0"], reference.rate)
+        shown = ffmpeg.input(str(file.resolve()), threads=1)["v:0"]
+        if held is not None:
+            wanted = "+".join(f"between(n,{window.first},{window.first + window.count - 1})" for window in held)
+            shown = shown.filter("select", wanted)
+        shown = _renumbered(shown, reference.rate)
         shown = scaled(shown, reference.width, reference.height).filter("format", "yuv420p")
         compared = ffmpeg.filter(
             [shown, originals[number]], "libvmaf",

@@ -70,10 +70,12 @@ def probe_qualities(
         QualityUnmeasured: The windows could not be compared.
     """
     rate = output_rate(report.video)
-    windows = search_windows(film_s or report.video.duration_s, rate)
+    windows = _after_key_pictures(master, report, rate, search_windows(film_s or report.video.duration_s, rate))
     sizes = [(width, height) for _, width, height in reversed(fit_sizes(report.video.width, report.video.height))]
     width, height = sizes[0]
-    reference = Reference(master=master, report=report, rate=rate, windows=windows, width=width, height=height)
+    reference = Reference(
+        master=master, report=report, rate=rate, windows=windows, width=width, height=height, lead_s=0
+    )
     trials = [
         _Trial(rung=_trial_rung(*size, crf), path=folder / f"probe-{size[0]}x{size[1]}-{crf:g}.mp4")
         for size in sizes
@@ -98,6 +100,34 @@ def search_windows(film_s: float, rate: Fraction) -> tuple[Window, ...]:
     """Which pictures are probed: few of a short film, never many."""
     count = min(max(int(film_s / SECONDS_PER_WINDOW), FEWEST_WINDOWS), MOST_WINDOWS)
     return sample_windows(film_s, rate, count, WINDOW_PICTURES)
+
+
+def _after_key_pictures(
+    master: Path, report: ProbeReport, rate: Fraction, windows: Sequence[Window]
+) -> tuple[Window, ...]:
+    """Each window moved to just after a key picture of the master, so that little is decoded for nothing."""
+    moved: dict[int, Window] = {}
+    with av.open(str(master)) as container:
+        for window in windows:
+            first = min(_after_key_picture(container, report.video.index, window.first, rate), window.first)
+            moved[first] = Window(first=first, count=window.count)
+    return tuple(moved[first] for first in sorted(moved))
+
+
+def _after_key_picture(container: av.container.InputContainer, index: int, first: int, rate: Fraction) -> int:
+    """The picture after the last key picture before ``first``; ``first`` in a container that cannot be searched."""
+    track = container.streams[index]
+    if first <= 0 or track.time_base is None:
+        return max(first, 0)
+    start_s = (container.start_time or 0) / av.time_base
+    try:
+        container.seek(int((float(first / rate) + start_s) / track.time_base), stream=track)
+        packet = next(container.demux(track))
+    except (av.error.FFmpegError, StopIteration):
+        return first
+    if packet.pts is None or not packet.is_keyframe:
+        return first
+    return max(int((float(packet.pts * track.time_base) - start_s) * rate) + 1, 0)
 
 
 def _trial_rung(width: int, height: int, crf: float) -> VideoRung:
