@@ -14,6 +14,16 @@ from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from orchestration.media.cmaf import target_duration_s
+from orchestration.media.groups import (
+    TEXT_GROUP,
+    audio_groups,
+    audio_lines,
+    groups_of,
+    label_and_role,
+    text_lines,
+    text_playlist,
+    text_set,
+)
 from orchestration.media.image_tracks import (
     STORYBOARD_PLAYLIST_NAME,
     STORYBOARD_TRACK_NAME,
@@ -29,7 +39,6 @@ from orchestration.media.storyboard import Storyboard
 MASTER_NAME = "master.m3u8"
 MASTER_AES_128_NAME = "master-aes-128.m3u8"
 MPD_NAME = "manifest.mpd"
-AUDIO_GROUP = "audio"
 HLS_VERSION = 6
 KEYS_PATH = "/v1/keys"
 """Where the playback API answers for keys: ``<key server>/v1/keys/<key id>`` and ``/v1/keys/license``."""
@@ -50,20 +59,24 @@ def write_manifests(
     """Every manifest of a package, by file name.
 
     Args:
-        records: Video, largest first, then audio, the default language first. At least one video rendition. Those of
-            AES-128, which DASH does not know, get a master playlist of their own.
+        records: Video, largest first, then audio, the default track first, then captions. At least one video
+            rendition. Those of AES-128, which DASH does not know, get a master playlist of their own.
         key_server_url: Scheme and host where keys are asked for; empty for the host of the manifests.
         storyboard: Pictures to seek by, if they are made.
     """
     shared = [record for record in records if record.rendition.protection != "aes-128"]
     encrypted = [record for record in records if record.rendition.protection == "aes-128"]
+    captions = [record for record in records if record.rendition.kind == "text"]
     texts = {
         MASTER_NAME: _master_playlist(shared, key_server_url, storyboard),
         MPD_NAME: _mpd(shared, key_server_url, storyboard),
     }
     if encrypted:
-        texts[MASTER_AES_128_NAME] = _master_playlist(encrypted, key_server_url, storyboard)
+        texts[MASTER_AES_128_NAME] = _master_playlist([*encrypted, *captions], key_server_url, storyboard)
     for record in records:
+        if record.rendition.kind == "text":
+            texts[playlist_name(record)] = text_playlist(record, HLS_VERSION)
+            continue
         texts[playlist_name(record)] = _media_playlist(record, key_server_url)
         if record.key_frames:
             texts[keyframe_playlist_name(record)] = _keyframe_playlist(record, key_server_url)
@@ -87,9 +100,8 @@ def _uri(record: RenditionRecord, name: str) -> str:
     return f"../../r/{record.rendition.rendition_id}/{name}"
 
 
-def _split(records: Sequence[RenditionRecord]) -> tuple[list[RenditionRecord], list[RenditionRecord]]:
-    video = [record for record in records if record.rendition.kind == "video"]
-    return video, [record for record in records if record.rendition.kind == "audio"]
+def _of_kind(records: Sequence[RenditionRecord], kind: str) -> list[RenditionRecord]:
+    return [record for record in records if record.rendition.kind == kind]
 
 
 def _key_attributes(record: RenditionRecord, key_server_url: str) -> str | None:
@@ -108,35 +120,26 @@ def _key_attributes(record: RenditionRecord, key_server_url: str) -> str | None:
 
 
 def _master_playlist(records: Sequence[RenditionRecord], key_server_url: str, storyboard: Storyboard | None) -> str:
-    video, audio = _split(records)
+    video, text = _of_kind(records, "video"), _of_kind(records, "text")
+    sounds = audio_groups(_of_kind(records, "audio"))
+    names = {record.rendition.rung: playlist_name(record) for record in records}
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{HLS_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", ""]
     keys = {attributes: None for record in records if (attributes := _key_attributes(record, key_server_url))}
     lines += [f"#EXT-X-SESSION-KEY:{attributes}" for attributes in keys]
-    lines += [_audio_line(record, is_default=number == 0) for number, record in enumerate(audio)]
-    for record in video:
-        lines += [_stream_line(record, audio), playlist_name(record)]
+    lines += [*audio_lines(sounds, names), *text_lines(text, names)]
+    # Rung by rung within a group: a player that knows one group alone finds all its rungs together.
+    for group_id in sounds or [""]:
+        for record in video:
+            if not sounds or group_id in groups_of(record, sounds):
+                lines += [_stream_line(record, group_id, sounds.get(group_id, []), has_text=bool(text))]
+                lines += [playlist_name(record)]
     lines += [""] + [_keyframe_line(record) for record in video if record.key_frames]
     if storyboard is not None:
         lines.append(storyboard_stream_line(storyboard))
     return "\n".join(lines) + "\n"
 
 
-def _audio_line(record: RenditionRecord, *, is_default: bool) -> str:
-    language = record.rendition.language
-    attributes = [
-        "TYPE=AUDIO",
-        f'GROUP-ID="{AUDIO_GROUP}"',
-        f'NAME="{language}"',
-        *([] if language == "und" else [f'LANGUAGE="{language}"']),
-        f"DEFAULT={'YES' if is_default else 'NO'}",
-        "AUTOSELECT=YES",
-        f'CHANNELS="{record.channels}"',
-        f'URI="{playlist_name(record)}"',
-    ]
-    return "#EXT-X-MEDIA:" + ",".join(attributes)
-
-
-def _stream_line(record: RenditionRecord, audio: Sequence[RenditionRecord]) -> str:
+def _stream_line(record: RenditionRecord, group_id: str, audio: Sequence[RenditionRecord], *, has_text: bool) -> str:
     rendition = record.rendition
     codecs = [rendition.codecs, *sorted({sound.rendition.codecs for sound in audio})]
     peak_bps = rendition.peak_bitrate_bps + max((sound.rendition.peak_bitrate_bps for sound in audio), default=0)
@@ -148,7 +151,8 @@ def _stream_line(record: RenditionRecord, audio: Sequence[RenditionRecord]) -> s
         f"RESOLUTION={rendition.width}x{rendition.height}",
         f"FRAME-RATE={float(Fraction(record.frame_rate)):.3f}",
         "VIDEO-RANGE=SDR",
-        *([f'AUDIO="{AUDIO_GROUP}"'] if audio else []),
+        *([f'AUDIO="{group_id}"'] if audio else []),
+        *([f'SUBTITLES="{TEXT_GROUP}"'] if has_text else []),
         "CLOSED-CAPTIONS=NONE",
     ]
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
@@ -203,13 +207,15 @@ def _keyframe_playlist(record: RenditionRecord, key_server_url: str) -> str:
 
 
 def _mpd(records: Sequence[RenditionRecord], key_server_url: str, storyboard: Storyboard | None) -> str:
-    video, audio = _split(records)
+    video, audio, text = (_of_kind(records, kind) for kind in ("video", "audio", "text"))
     is_protected = any(record.rendition.protection != "none" for record in records)
     namespaces = "".join(f' xmlns:{name}="{uri}"' for name, uri in _DASH_NAMESPACES.items()) if is_protected else ""
-    key_ids = sorted({record.rendition.key_id for record in records})
+    key_ids = sorted({record.rendition.key_id for record in [*video, *audio]})
     codec_sets = _by_codec(video)
-    longest_segment_s = max(record.segment_duration_s(segment) for record in records for segment in record.segments)
-    duration_s = max(record.duration_s for record in records)
+    longest_segment_s = max(
+        record.segment_duration_s(segment) for record in [*video, *audio] for segment in record.segments
+    )
+    duration_s = max(record.duration_s for record in [*video, *audio])
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"{namespaces}'
@@ -223,7 +229,10 @@ def _mpd(records: Sequence[RenditionRecord], key_server_url: str, storyboard: St
         lines += _video_set(pictures, protection, set_id=number)
     for number, sound in enumerate(audio):
         protection = _content_protection(sound, key_ids, key_server_url)
-        lines += _audio_set(sound, protection, set_id=len(codec_sets) + number, is_main=number == 0)
+        is_main = sound.rendition.name == audio[0].rendition.name
+        lines += _audio_set(sound, protection, set_id=len(codec_sets) + number, is_main=is_main)
+    for number, captions in enumerate(text):
+        lines += text_set(captions, set_id=len(codec_sets) + len(audio) + number)
     if storyboard is not None:
         lines += storyboard_set(storyboard, set_id=len(records))
     return "\n".join([*lines, "  </Period>", "</MPD>"]) + "\n"
@@ -282,7 +291,7 @@ def _audio_set(record: RenditionRecord, protection: list[str], *, set_id: int, i
         f'    <AdaptationSet id="{set_id}" contentType="audio" mimeType="audio/mp4" segmentAlignment="true"'
         f' startWithSAP="1" lang={quoteattr(rendition.language)}>',
         *protection,
-        f'      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="{"main" if is_main else "alternate"}"/>',
+        *label_and_role(record, "main" if is_main else "alternate"),
         f'      <Representation id="{rendition.rung}" bandwidth="{rendition.peak_bitrate_bps}"'
         f' codecs="{rendition.codecs}" audioSamplingRate="{record.sample_rate_hz}">',
         '        <AudioChannelConfiguration schemeIdUri="urn:mpeg:dash:23003:3:audio_channel_configuration:2011"'

@@ -22,6 +22,7 @@ import msgspec
 from orchestration.media.errors import EncodeTruncated
 from orchestration.media.languages import language_tag
 from orchestration.media.loudness import Gain, correct_gain, measure_loudness, plan_gain
+from orchestration.media.naming import as_label, first_free
 from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.recipe import rendition_id
@@ -124,22 +125,14 @@ def _names(tracks: Sequence[AudioTrack]) -> list[tuple[str, str]]:
     for track in tracks:
         language = language_tag(track.language)
         role = "" if track.role == "main" else f"-{track.role}"
-        shown = track.title or (language if track.role == "main" else f"{language} ({track.role})")
+        shown = as_label(track.title) or (language if track.role == "main" else f"{language} ({track.role})")
         names.append(
             (
-                _first_free(f"{language}{role}", "-{}", {identifier for identifier, _ in names}),
-                _first_free(shown.replace('"', "'"), " ({})", {name for _, name in names}),
+                first_free(f"{language}{role}", "-{}", {identifier for identifier, _ in names}),
+                first_free(shown, " ({})", {name for _, name in names}),
             )
         )
     return names
-
-
-def _first_free(wish: str, numbering: str, taken: set[str]) -> str:
-    number, name = 1, wish
-    while name in taken:
-        number += 1
-        name = wish + numbering.format(number)
-    return name
 
 
 def encode_sound(
