@@ -2,7 +2,7 @@
 
     ingest/<title_id>/CURRENT                     sha256 of the master that counts
     ingest/<title_id>/<sha256, 16 digits>/        probe.json, ladder.json, artwork/poster.jpg, artwork/thumb-01.jpg ...,
-                                                  storyboard/storyboard.json, storyboard/storyboard-001.jpg ...
+                                                  quality.json, storyboard/storyboard.json, storyboard/*.jpg
 
 It stands in the store under the master's own content, so any step can be run again alone, on any host, and a new
 version of a master disturbs nothing of the old one. Nothing here is served.
@@ -10,11 +10,13 @@ version of a master disturbs nothing of the old one. Nothing here is served.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from orchestration.media.correction import Delivered
 from orchestration.media.errors import MasterMissing
 from orchestration.media.ladder import Ladder
 from orchestration.media.report import ProbeReport
@@ -66,6 +68,22 @@ def read_ladder(store: ObjectStore, title_id: str) -> Ladder:
         MasterMissing: It was not planned yet.
     """
     return _read(store, title_id, "ladder.json", Ladder, "media/ladder")
+
+
+def write_delivered(store: ObjectStore, title_id: str, delivered: Sequence[Delivered]) -> None:
+    """Keep what the renditions of a title's current master were measured to give."""
+    key = f"{_folder(title_id, read_ladder(store, title_id).source_sha256)}/quality.json"
+    store.put_bytes(key, msgspec.json.encode(delivered), replace=True)
+
+
+def read_delivered(store: ObjectStore, title_id: str) -> list[Delivered]:
+    """What was measured of a title's current master so far, oldest first; empty when nothing was.
+
+    Raises:
+        MasterMissing: The title has no ladder.
+    """
+    key = f"{_folder(title_id, read_ladder(store, title_id).source_sha256)}/quality.json"
+    return msgspec.json.decode(store.read_bytes(key), type=list[Delivered]) if store.exists(key) else []
 
 
 def write_artwork(store: ObjectStore, title_id: str, source_sha256: str, files: list[Path]) -> list[str]:

@@ -43,7 +43,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     ladder: Literal["per_title", "fixed"] = "fixed"
-    quality_frames: int = 240
+    quality_frames: int = 120
     preset: str = "veryfast"
     crf: int = 23
     max_rungs: int = 4
