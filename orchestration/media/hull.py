@@ -30,6 +30,13 @@ class RatePoint(msgspec.Struct, frozen=True, kw_only=True):
     vmaf: float
 
 
+class Probes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search measured and what that cost, in CPU seconds."""
+
+    points: list[RatePoint]
+    cpu_s: float
+
+
 class SizeCurve:
     """Rate and quality of one size over the rate factor.
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from orchestration.media.hull import RatePoint, fit_curves
+from orchestration.media.hull import Probes, RatePoint, fit_curves
 from orchestration.media.per_title import Choice, choose_rungs
 from orchestration.media.recipe import rendition_id
 from orchestration.media.report import ProbeReport, VideoTrack
@@ -100,19 +100,16 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         return [*self.video, *self.audio]
 
 
-def plan_ladder(
-    report: ProbeReport,
-    source_sha256: str,
-    settings: MediaSettings,
-    points: Sequence[RatePoint] = (),
-    probe_cpu_s: float = 0.0,
-) -> Ladder:
-    """The ladder for a playable master: made for its picture when ``points`` were measured, else the fixed one."""
+NO_PROBES = Probes(points=[], cpu_s=0.0)
+
+
+def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings, probes: Probes = NO_PROBES) -> Ladder:
+    """The ladder for a playable master: made for its picture when it was probed, else the fixed one."""
     video = report.video
     rate = output_rate(video)
     sizes = fit_sizes(video.width, video.height)
-    if points:
-        rungs = _rungs_per_title(sizes, rate, points, source_sha256, settings)
+    if probes.points:
+        rungs = _rungs_per_title(sizes, rate, probes.points, source_sha256, settings)
     else:
         rungs = [
             _video_rung(name, width, height, cap_bps(width, height, rate), settings.crf, rate, source_sha256, settings)
@@ -122,8 +119,8 @@ def plan_ladder(
         source_sha256=source_sha256,
         frame_rate=str(rate),
         duration_s=_presented_duration_s(report),
-        points=list(points),
-        probe_cpu_s=probe_cpu_s,
+        points=probes.points,
+        probe_cpu_s=probes.cpu_s,
         video=rungs,
         audio=plan_sound(
             report.audio, source_sha256, settings, with_opus=not {"vp9", "av1"}.isdisjoint(settings.codecs)

@@ -1,4 +1,4 @@
-"""The five steps from a master to a package that is served, each of which can be run again alone.
+"""The six steps from a master to a package that is served, each of which can be run again alone.
 
 A step finds what the one before it left in the store (`handover.py`), does its work unless it is done already, and
 returns what there is to tell. Dagster's assets are thin shells around these functions; `ingest_master` runs them in a
@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from orchestration.media.artwork import Artwork, draw_artwork
+from orchestration.media.captions import make_captions
 from orchestration.media.check import Finding, blocking, check_package
 from orchestration.media.chunk_encode import (
     ChunkWork,
@@ -30,23 +31,31 @@ from orchestration.media.chunk_encode import (
 )
 from orchestration.media.chunks import Chunk
 from orchestration.media.clear import clear_file
+from orchestration.media.correction import Delivered
+from orchestration.media.description import read_description
 from orchestration.media.encode import EncodeResult
 from orchestration.media.encoders import add_codecs
 from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
 from orchestration.media.forms import is_stored, read_forms, store_forms
 from orchestration.media.handover import (
     ProbedMaster,
+    TakenSidecars,
     artwork_keys,
     read_ladder,
     read_probed,
+    read_probes,
+    read_sidecars,
     read_storyboard,
     sheet_keys,
     write_artwork,
     write_ladder,
     write_probed,
+    write_probes,
+    write_sidecars,
     write_storyboard,
 )
-from orchestration.media.ladder import Ladder, plan_ladder
+from orchestration.media.hull import Probes
+from orchestration.media.ladder import NO_PROBES, Ladder, plan_ladder
 from orchestration.media.objects import PackageRecord
 from orchestration.media.package import build_package
 from orchestration.media.probe import probe_file
@@ -54,8 +63,12 @@ from orchestration.media.protection import ContentKeys
 from orchestration.media.publish import publish_package, read_current_package
 from orchestration.media.quarantine import quarantine_master, read_refusal, release_master
 from orchestration.media.renditions import RenditionRecord
+from orchestration.media.search import probe_qualities, search_id
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sidecars import find_sidecars
+from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
 from orchestration.media.storyboard import DrawnStoryboard, draw_storyboard
+from orchestration.media.verification import VerifiedTitle, encode_to_target, measure_title
 from orchestration.store import ObjectStore, file_sha256
 
 
@@ -105,7 +118,7 @@ def probe_title(
 
 
 def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path) -> bool:
-    """Whether this very file, by size and time, was made into what is served or was refused."""
+    """Whether this very file, by size and time, was made into what is served or was refused, with its sidecars."""
     status = master.stat()
     fingerprint = (master.name, status.st_size, status.st_mtime_ns)
     refusal = read_refusal(quarantine_folder, title_id)
@@ -116,15 +129,76 @@ def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_fol
     except (MasterMissing, PackageMissing):
         return False
     seen = (probed.file, probed.size_bytes, probed.modified_ns)
-    return seen == fingerprint and package.source_sha256 == probed.sha256
+    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(find_sidecars(master))
+    return seen == fingerprint and taken and package.source_sha256 == probed.sha256
 
 
-def plan_title(store: ObjectStore, title_id: str, settings: MediaSettings) -> Ladder:
-    """Plan the ladder of a title's probed master."""
+def plan_title(
+    store: ObjectStore,
+    title_id: str,
+    settings: MediaSettings,
+    master: Callable[[], Path] | None = None,
+    work_folder: Path | None = None,
+) -> Ladder:
+    """Plan the ladder of a title's probed master.
+
+    A ladder per title needs ``master``, which finds the file, and ``work_folder``; a fixed one looks at neither.
+
+    Raises:
+        MasterMissing: The master is needed and gone or another one than was probed.
+        ProgramError, QualityUnmeasured: The master could not be searched for what it needs.
+    """
     probed = read_probed(store, title_id)
-    ladder = add_codecs(plan_ladder(probed.report, probed.sha256, settings), settings)
+    probes = NO_PROBES
+    if settings.ladder == "per_title":
+        if master is None or work_folder is None:
+            raise MasterMissing(f"the ladder of {title_id} is made for the title: its master is needed")
+        probes = _probes(store, probed, settings, master, work_folder)
+    ladder = add_codecs(plan_ladder(probed.report, probed.sha256, settings, probes), settings)
     write_ladder(store, title_id, ladder)
     return ladder
+
+
+def encode_title_to_target(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+    on_progress: OnProgress | None = None,
+    keys: ContentKeys | None = None,
+) -> VerifiedTitle[EncodedTitle]:
+    """Encode a title, and its rungs that miss their target again; a fixed ladder has no targets.
+
+    Raises:
+        MediaError: As `encode_title` does, and when a rendition cannot be measured.
+    """
+
+    def encode() -> EncodedTitle:
+        return encode_title(store, title_id, master, settings, work_folder, on_progress, keys)
+
+    with _scratch(work_folder, title_id) as folder:
+        return encode_to_target(
+            store, title_id, _probed_master(store, title_id, master), settings, folder, encode, keys
+        )
+
+
+def measure_delivered(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+    keys: ContentKeys | None = None,
+) -> list[Delivered]:
+    """What each video rung of an encoded title delivers; measured now unless the store knows it.
+
+    Raises:
+        MediaError: The title is not encoded, or a rendition cannot be measured.
+    """
+    probed_master = _probed_master(store, title_id, master)
+    with _scratch(work_folder, title_id) as folder:
+        return measure_title(store, title_id, probed_master, settings, folder, keys)[0]
 
 
 def encode_title(
@@ -207,6 +281,32 @@ def encode_title_chunk(
         return None if chunk is None else encode_chunk(work, chunk, on_progress)
 
 
+def take_sidecars(store: ObjectStore, title_id: str, master: Path, work_folder: Path) -> TakenSidecars:
+    """Convert the captions beside a title's master and in it, and read what is said about the title.
+
+    A bad file is told in the warnings and left out. Nothing is encoded anew for a file that changed.
+
+    Raises:
+        MasterMissing: The master is gone, another one than was probed, or without a ladder.
+    """
+    probed, ladder = read_probed(store, title_id), read_ladder(store, title_id)
+    sidecars = find_sidecars(master)
+    seen = sidecars_fingerprint(sidecars)
+    with _scratch(work_folder, title_id) as folder:
+        captions = make_captions(
+            _unchanged(master, probed), probed.report, sidecars.captions, ladder.duration_s, folder, store, title_id
+        )
+    description, warnings = read_description(sidecars.descriptions)
+    taken = TakenSidecars(
+        fingerprint=seen,
+        captions=captions.records,
+        description=description,
+        warnings=[*captions.warnings, *warnings],
+    )
+    write_sidecars(store, title_id, probed.sha256, taken)
+    return taken
+
+
 def draw_title(
     store: ObjectStore, title_id: str, master: Callable[[], Path], work_folder: Path
 ) -> tuple[list[str], Artwork | None]:
@@ -234,7 +334,7 @@ def package_title(
         PackagingError: Renditions or artwork are missing.
     """
     ladder = read_ladder(store, title_id)
-    records = read_forms(store, title_id, ladder, settings)
+    records = read_forms(store, title_id, ladder, settings) + read_sidecars(store, title_id).captions
     artwork = artwork_keys(store, title_id, ladder.source_sha256)
     if not artwork:
         raise PackagingError(f"{title_id} has no artwork yet; materialise media/artwork")
@@ -299,14 +399,15 @@ def ingest_master(
     on_progress: OnProgress | None = None,
     keys: ContentKeys | None = None,
 ) -> PackagedTitle:
-    """All five steps.
+    """All six steps.
 
     Raises:
         MediaError: As the steps do.
     """
     probe_title(store, title_id, master, quarantine_folder, now)
-    plan_title(store, title_id, settings)
-    encode_title(store, title_id, lambda: master, settings, work_folder, on_progress, keys)
+    plan_title(store, title_id, settings, lambda: master, work_folder)
+    encode_title_to_target(store, title_id, lambda: master, settings, work_folder, on_progress, keys)
+    take_sidecars(store, title_id, master, work_folder)
     draw_title(store, title_id, lambda: master, work_folder)
     return package_title(store, title_id, settings, now)
 
@@ -348,6 +449,23 @@ def _chunk_work(
             settings=settings,
             folder=folder,
         )
+
+
+def _probes(
+    store: ObjectStore, probed: ProbedMaster, settings: MediaSettings, master: Callable[[], Path], work_folder: Path
+) -> Probes:
+    """What the store knows of the same search, or what a search finds now."""
+    search = search_id(settings)
+    probes = read_probes(store, probed.title_id, search)
+    if probes is None:
+        with _scratch(work_folder, probed.title_id) as folder:
+            probes = probe_qualities(_unchanged(master(), probed), probed.report, settings, folder)
+        write_probes(store, probed.title_id, search, probes)
+    return probes
+
+
+def _probed_master(store: ObjectStore, title_id: str, master: Callable[[], Path]) -> Callable[[], Path]:
+    return lambda: _unchanged(master(), read_probed(store, title_id))
 
 
 def _unchanged(master: Path, probed: ProbedMaster) -> Path:

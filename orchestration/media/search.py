@@ -7,6 +7,7 @@ curves to the points; what the samples miss, `correction.py` finds after the enc
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,16 +20,16 @@ import av.error
 import ffmpeg
 import msgspec
 
-from orchestration.media.encode import video_options
+from orchestration.media.encoders import video_options
 from orchestration.media.errors import QualityUnmeasured
-from orchestration.media.hull import RatePoint
+from orchestration.media.hull import Probes, RatePoint
 from orchestration.media.ladder import VideoRung, fit_sizes, output_rate
 from orchestration.media.picture import in_eight_bits, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.quality import Reference, Window, measure_quality, sample_windows, sampled_picture
 from orchestration.media.report import ProbeReport
-from orchestration.media.settings import MediaSettings
+from orchestration.media.settings import RECIPE_VERSION, MediaSettings
 
 PROBE_CRFS = (20.0, 28.0, 36.0)
 WINDOW_PICTURES = 10
@@ -38,13 +39,6 @@ MOST_WINDOWS = 24
 MEASURE_EVERY = 4
 """Pictures 1, 5 and 9 of every window are measured: VMAF costs more than the encode."""
 TIMEOUT_S = 3600
-
-
-class Probes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search found and cost; ``cpu_s`` is CPU seconds."""
-
-    points: list[RatePoint]
-    cpu_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +88,15 @@ def probe_qualities(
         for trial, quality in zip(trials, qualities, strict=True)
     ]
     return Probes(points=points, cpu_s=encoded.cpu_s + sum(quality.cpu_s for quality in qualities))
+
+
+def search_id(settings: MediaSettings) -> str:
+    """Names a way to search: another one finds other points."""
+    way = [
+        PROBE_CRFS, WINDOW_PICTURES, SECONDS_PER_WINDOW, FEWEST_WINDOWS, MOST_WINDOWS, MEASURE_EVERY, RECIPE_VERSION,
+        settings.preset, settings.threads, settings.keyframe_interval_s,
+    ]  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(way)).hexdigest()[:16]
 
 
 def search_windows(film_s: float, rate: Fraction) -> tuple[Window, ...]:
@@ -159,7 +162,7 @@ def _sample_options(reference: Reference) -> dict[str, Any]:
     """Each window is a group of pictures of its own."""
     starts = [sum(window.count for window in reference.windows[:number]) for number in range(len(reference.windows))]
     moments_s = ",".join(f"{float(start / reference.rate):.6f}" for start in starts)
-    return {"g": reference.pictures + 1, "force_key_frames": moments_s}
+    return {"g": reference.pictures + 1, "keyint_min": 1, "force_key_frames": moments_s}
 
 
 def _long_run_bitrate_bps(path: Path, rate: Fraction, keyframe_interval_s: float) -> float:

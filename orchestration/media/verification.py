@@ -81,7 +81,7 @@ def encode_to_target(
     """
     encodes = [encode()]
     ladder, delivered, cpu_s = read_ladder(store, title_id), [], 0.0
-    if settings.quality_frames == 0:
+    if settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
         return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0)
     for _ in range(MOST_CORRECTIONS + 2):  # the last round may go back to the best one tried
         delivered, spent_s = measure_title(store, title_id, master, settings, scratch, keys)
