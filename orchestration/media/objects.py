@@ -68,6 +68,7 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``objects.json``.
 
     Attributes:
+        complete: False for the first rungs of a title whose other rungs are still being made.
         hls_aes_128_key: The master playlist over whole-segment encryption; None where it is not made.
     """
 
@@ -83,6 +84,7 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):
     poster_key: str | None
     renditions: list[Rendition]
     objects: list[MediaObject]
+    complete: bool = True
     hls_aes_128_key: str | None = None
 
     @property

@@ -46,6 +46,7 @@ def build_package(
     *,
     key_server_url: str = "",
     storyboard: Storyboard | None = None,
+    complete: bool = True,
 ) -> PackageRecord:
     """Write the package of a title into the store, its record last; an identical one that exists is returned as it is.
 
@@ -59,6 +60,7 @@ def build_package(
         created_at: For the record.
         key_server_url: Where players ask for the keys of protected renditions.
         storyboard: What its sheets show; None while there is none.
+        complete: Whether these are all the renditions that the title is to have.
 
     Raises:
         PackagingError: There is no video, or the renditions do not belong together.
@@ -71,7 +73,11 @@ def build_package(
     package_id = _package_id(store, texts, artwork_keys)
     record_key = package_record_key(title_id, package_id)
     if store.exists(record_key):
-        return msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
+        record = msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
+        if complete and not record.complete:  # the first rung is all that this title gets
+            record = msgspec.structs.replace(record, complete=True)
+            store.put_bytes(record_key, msgspec.json.encode(record), replace=True)
+        return record
     folder = f"p/{package_id}"
     objects = [
         *_put_manifests(store, title_id, folder, texts),
@@ -93,6 +99,7 @@ def build_package(
         poster_key=poster_key if any(item.key == poster_key for item in objects) else None,
         renditions=[item.rendition for item in renditions],
         objects=objects,
+        complete=complete,
     )
     store.put_bytes(record_key, msgspec.json.encode(record))
     return record

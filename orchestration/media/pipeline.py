@@ -209,17 +209,18 @@ def encode_title(
     work_folder: Path,
     on_progress: OnProgress | None = None,
     keys: ContentKeys | None = None,
+    ladder: Ladder | None = None,
 ) -> EncodedTitle:
     """Encode and cut the rungs of a title that the store does not hold yet, chunk by chunk.
 
     ``master`` finds the master file; it is called only when something must be encoded. ``keys`` are needed where the
-    settings ask for protection.
+    settings ask for protection. A ``ladder`` takes the place of the one that was planned.
 
     Raises:
         MasterMissing: The master is gone or another one than was probed.
         EncodeTruncated, ProgramError, PackagingError: The encode failed; what it finished is kept for the next run.
     """
-    ladder = read_ladder(store, title_id)
+    ladder = ladder or read_ladder(store, title_id)
     rungs = ladder.rungs
     missing = _missing_renditions(store, title_id, ladder, settings)
     result = None
@@ -326,9 +327,15 @@ def draw_title(
 
 
 def package_title(
-    store: ObjectStore, title_id: str, settings: MediaSettings, now: Callable[[], dt.datetime]
+    store: ObjectStore,
+    title_id: str,
+    settings: MediaSettings,
+    now: Callable[[], dt.datetime],
+    first_rungs: Ladder | None = None,
 ) -> PackagedTitle:
     """Package a title's renditions and artwork, check the package, and serve it if nothing forbids it.
+
+    With ``first_rungs``, these and not the planned ladder: the package says that it is not complete.
 
     Raises:
         PackagingError: Renditions or artwork are missing.
@@ -351,6 +358,7 @@ def package_title(
         created_at=now(),
         key_server_url=settings.key_server_url,
         storyboard=storyboard,
+        complete=first_rungs is None,
     )
     findings = check_package(store, record)
     published = not blocking(findings)

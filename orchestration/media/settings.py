@@ -36,6 +36,8 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         opus: Opus beside the AAC, where VP9 or AV1 is made.
         opus_bitrate_bps: Opus, stereo.
         loudness_lufs: Programme loudness that audio is brought to (EBU R128); null leaves it as it is.
+        first_rung_from_s: Films this long or longer are playable with their smallest rung before the others are made;
+            null makes none wait for less than all.
         protection: Common Encryption of what HLS and DASH share; the keys are derived from the installation's secret.
         hls_aes_128: Also a variant of its own for HLS players without DRM, its whole segments encrypted.
         key_generation: Raise it to give every title new keys, and so new renditions, when the old ones leaked.
@@ -62,6 +64,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     opus: bool = True
     opus_bitrate_bps: int = 96_000
     loudness_lufs: float | None = -23.0
+    first_rung_from_s: float | None = 180.0
     protection: Literal["none", "cenc", "cbcs"] = "none"
     hls_aes_128: bool = False
     key_generation: int = 1
