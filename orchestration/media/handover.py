@@ -204,10 +204,6 @@ def _read(store: ObjectStore, title_id: str, name: str, kind: type[Record], made
 
 
 def _current_folder(store: ObjectStore, title_id: str) -> str:
-    return _folder(title_id, read_probed(store, title_id).sha256)
-
-
-def _current_folder(store: ObjectStore, title_id: str) -> str:
     if not store.exists(_pointer_key(title_id)):
         raise MasterMissing(f"title {title_id!r} has no probed master; materialise media/probe")
     return _folder(title_id, store.read_bytes(_pointer_key(title_id)).decode())
