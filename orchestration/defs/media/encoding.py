@@ -8,10 +8,11 @@ import dagster as dg
 
 from orchestration import taxonomy
 from orchestration.defs.media import display
-from orchestration.defs.media.naming import ARTWORK, LADDER, PROBE, RENDITIONS, title_asset
+from orchestration.defs.media.naming import ARTWORK, FIRST_RUNG, LADDER, PROBE, RENDITIONS, title_asset
 from orchestration.media.handover import master_file_of
 from orchestration.media.masters import find_master
 from orchestration.media.pipeline import draw_title, encode_title
+from orchestration.media.protection import ContentKeys
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -24,7 +25,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def master_of(store: ObjectStore, title_id: str) -> Callable[[], Path]:
         return lambda: find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))
 
-    @dg.asset(**title_asset(RENDITIONS, "ffmpeg", "shaka"), deps=[PROBE, LADDER], pool=taxonomy.POOL_ENCODE)
+    @dg.asset(**title_asset(RENDITIONS, "ffmpeg", "shaka"), deps=[PROBE, LADDER, FIRST_RUNG], pool=taxonomy.POOL_ENCODE)
     def renditions(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> dg.MaterializeResult:
@@ -42,6 +43,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             media_tools.settings(),
             settings.work_folder,
             display.log_progress(context.log.info),
+            ContentKeys(settings.secret),
         )
         return dg.MaterializeResult(metadata=display.renditions_metadata(encoded))
 
