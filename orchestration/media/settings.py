@@ -44,11 +44,11 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         key_server_url: Where players ask for keys; empty when one host answers for the media and the API.
     """
 
-    ladder: Literal["per_title", "fixed"] = "fixed"
+    ladder: Literal["per_title", "fixed"] = "per_title"
     quality_frames: int = 120
     preset: str = "veryfast"
     crf: int = 23
-    max_rungs: int = 4
+    max_rungs: int = 6
     codecs: tuple[Literal["h264", "hevc", "vp9", "av1"], ...] = ("h264",)
     extra_codec_rungs: int = 3
     hevc_preset: str = "fast"

@@ -33,7 +33,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PackageRecord]
         LocalStore(root / "store"),
         "film",
         master,
-        MediaSettings(preset="ultrafast", max_rungs=2, threads=1, segment_duration_s=SEGMENTS_S),
+        MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, segment_duration_s=SEGMENTS_S),
         work_folder=root / "work",
         quarantine_folder=root / "quarantine",
         now=lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC),

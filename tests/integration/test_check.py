@@ -91,7 +91,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Package:
         LocalStore(root / "store"),
         "film",
         master,
-        MediaSettings(preset="superfast", max_rungs=2, threads=1),
+        MediaSettings(ladder="fixed", preset="superfast", max_rungs=2, threads=1),
         work_folder=root / "work",
         quarantine_folder=root / "quarantine",
         now=lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC),

@@ -25,7 +25,7 @@ from orchestration.media.renditions import read_rendition
 from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
-CLEAR = MediaSettings(preset="ultrafast", max_rungs=1, threads=1)
+CLEAR = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=1, threads=1)
 KEYS = ContentKeys("a secret of this test")
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 MPD = {"mpd": "urn:mpeg:dash:schema:mpd:2011", "cenc": "urn:mpeg:cenc:2013"}
