@@ -230,7 +230,7 @@ def encode_title(
             result = sum_results([encode_chunk(work, chunk, on_progress) for chunk in plan.chunks])
             files = join_chunks(work, plan)
             store_forms(store, title_id, _only(ladder, missing), files, settings, work.folder, keys)
-        drop_chunks(store, title_id, ladder.source_sha256)
+        drop_chunks(store, title_id, ladder.source_sha256, missing)
     return EncodedTitle(
         records=read_forms(store, title_id, ladder, settings),
         encoded=[rung.rung for rung in rungs if rung.rendition_id in missing],
@@ -340,7 +340,7 @@ def package_title(
     Raises:
         PackagingError: Renditions or artwork are missing.
     """
-    ladder = read_ladder(store, title_id)
+    ladder = first_rungs or read_ladder(store, title_id)
     records = read_forms(store, title_id, ladder, settings) + read_sidecars(store, title_id).captions
     artwork = artwork_keys(store, title_id, ladder.source_sha256)
     if not artwork:
