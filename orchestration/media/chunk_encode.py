@@ -9,7 +9,7 @@ kept likewise, as one piece. When a title's renditions stand complete in the sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,9 +154,8 @@ def join_files(parts: Sequence[Path], starts_ticks: Sequence[int], target: Path)
                 track = source.streams.video[0]
                 if stream is None:
                     header = track.codec_context.extradata
-                    joined_options = {"video_track_timescale": str(track.time_base.denominator)}
-                    joined.options.update(joined_options)
-                    stream = joined.add_stream_from_template(track)
+                    joined.options["video_track_timescale"] = str(track.time_base.denominator)
+                    stream = joined.add_stream_from_template(track, opaque=True)  # nothing will be encoded
                     stream.time_base = track.time_base
                     stream.codec_context.codec_tag = track.codec_context.codec_tag
                 elif track.codec_context.extradata != header:
@@ -170,12 +169,17 @@ def join_files(parts: Sequence[Path], starts_ticks: Sequence[int], target: Path)
                     joined.mux(packet)
 
 
-def drop_chunks(store: ObjectStore, title_id: str, source_sha256: str) -> int:
-    """Remove the chunks and plans of a title's master; returns how many objects there were."""
-    keys = list(store.keys(f"{ingest_prefix(title_id, source_sha256)}chunks/"))
-    for key in keys:
-        store.delete(key)
-    return len(keys)
+def drop_chunks(store: ObjectStore, title_id: str, source_sha256: str, rendition_ids: Collection[str]) -> None:
+    """Remove the chunks of renditions that are complete, and with the last chunk of a master its plans."""
+    kept = []
+    for key in store.keys(f"{ingest_prefix(title_id, source_sha256)}chunks/"):
+        if key.rpartition("/")[2].partition(".")[0] in rendition_ids:
+            store.delete(key)
+        else:
+            kept.append(key)
+    if all(key.endswith(".json") for key in kept):
+        for key in kept:
+            store.delete(key)
 
 
 def sum_results(results: Sequence[EncodeResult | EncodedSound | None], *, wall_s: float | None = None) -> EncodeResult:
