@@ -130,7 +130,8 @@ def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_fol
         return False
     seen = (probed.file, probed.size_bytes, probed.modified_ns)
     taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(find_sidecars(master))
-    return seen == fingerprint and taken and package.source_sha256 == probed.sha256
+    is_served = package.source_sha256 == probed.sha256 and package.complete
+    return seen == fingerprint and taken and is_served
 
 
 def plan_title(
