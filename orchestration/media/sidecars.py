@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,20 +58,28 @@ class Sidecars:
 
 def find_sidecars(master: Path) -> Sidecars:
     """The sidecars of a master; a file goes to the master with the longest name that fits."""
-    if not master.parent.is_dir():
-        return Sidecars(captions=[], descriptions=[])
-    names = [path for path in sorted(master.parent.iterdir()) if path.name.startswith(f"{master.stem}.")]
-    longer = [path.stem for path in names if path.stem != master.stem and is_master(path)]
-    captions, descriptions = [], []
-    for path in names:
-        extension = path.suffix.lower()
-        if not path.is_file() or any(path.name.startswith(f"{stem}.") for stem in longer):
-            continue
-        if extension in CAPTION_EXTENSIONS:
-            captions.append(_caption_file(path, path.stem[len(master.stem) + 1 :]))
-        elif extension in DESCRIPTION_EXTENSIONS and path.stem == master.stem:
-            descriptions.append(path)
-    return Sidecars(captions=captions, descriptions=descriptions)
+    others = [path for path in _siblings(master) if is_master(path)]
+    return sidecars_by_master([master, *others])[master]
+
+
+def sidecars_by_master(masters: Collection[Path]) -> dict[Path, Sidecars]:
+    """The sidecars of all masters, by one look at each of their folders."""
+    found = {master: Sidecars(captions=[], descriptions=[]) for master in masters}
+    owners: dict[Path, list[Path]] = defaultdict(list)
+    for master in masters:
+        owners[master.with_suffix("")].append(master)
+    for folder in {master.parent for master in masters}:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            extension = path.suffix.lower()
+            if extension not in CAPTION_EXTENSIONS | DESCRIPTION_EXTENSIONS or not path.is_file():
+                continue
+            stem = next((stem for stem in _shorter_and_shorter(path.with_suffix("")) if stem in owners), None)
+            for master in owners[stem] if stem is not None else []:
+                if extension in CAPTION_EXTENSIONS:
+                    found[master].captions.append(_caption_file(path, path.stem[len(master.stem) + 1 :]))
+                elif path.stem == master.stem:
+                    found[master].descriptions.append(path)
+    return found
 
 
 def fingerprint(sidecars: Sidecars) -> str:
@@ -82,6 +92,27 @@ def fingerprint(sidecars: Sidecars) -> str:
             continue
         known.append(f"{path.name}:{status.st_size}:{status.st_mtime_ns}")
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16] if known else ""
+
+
+def written_s(path: Path) -> float:
+    """When a file was written last, Unix seconds; 0 when it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _siblings(master: Path) -> list[Path]:
+    if not master.parent.is_dir():
+        return []
+    return [path for path in master.parent.iterdir() if path != master and path.name.startswith(f"{master.stem}.")]
+
+
+def _shorter_and_shorter(stem: Path) -> Iterator[Path]:
+    """``film.en.sdh``, ``film.en``, ``film``."""
+    words = stem.name.split(".")
+    for count in range(len(words), 0, -1):
+        yield stem.with_name(".".join(words[:count]))
 
 
 def _caption_file(path: Path, between: str) -> CaptionFile:

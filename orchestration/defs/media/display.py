@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from orchestration.media.check import Finding
 from orchestration.media.chunk_encode import ChunkProgress
+from orchestration.media.handover import TakenSidecars
 from orchestration.media.ladder import Ladder
 from orchestration.media.objects import PackageRecord
 from orchestration.media.pipeline import EncodedTitle
-from orchestration.media.report import AudioTrack, ProbeReport, Track, VideoTrack
+from orchestration.media.report import AudioTrack, ProbeReport, TextTrack, Track, VideoTrack
 
 PROGRESS_STEP = 0.1
 
@@ -47,7 +50,26 @@ def probe_metadata(report: ProbeReport) -> dict[str, Any]:
         "decoded_duration_s": report.decoded_duration_s,
         "damaged_pictures": f"{report.corrupt_frames} of {report.sampled_frames} sampled",
         "tracks": _table(("track", "codec", "what"), (_track_row(track) for track in report.tracks)),
-        "warnings": dg.MetadataValue.md("\n".join(f"- {text}" for text in report.warnings) or "none"),
+        "warnings": bullets(report.warnings),
+    }
+
+
+def bullets(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """A list, or ``none``."""
+    return dg.MetadataValue.md("\n".join(f"- {text}" for text in lines) or "none")
+
+
+def sidecars_metadata(taken: TakenSidecars) -> dict[str, Any]:
+    """Metadata of what was taken beside a master."""
+    rows = [
+        (item.rendition.rung, item.rendition.language, item.rendition.name, item.size_bytes) for item in taken.captions
+    ]
+    said = msgspec.to_builtins(taken.description, builtin_types=(dt.date,)) if taken.description else {}
+    return {
+        "captions": len(taken.captions),
+        "renditions": _table(("rung", "language", "name", "bytes"), rows),
+        "description": _table(("field", "value"), list(said.items())),
+        "warnings": bullets(taken.warnings),
     }
 
 
@@ -140,6 +162,9 @@ def _track_row(track: Track) -> tuple[str, str, str]:
     if isinstance(track, AudioTrack):
         used = "" if track.usable else ", cannot be decoded"
         return f"{track.index} audio", track.codec, f"{track.channels} channels, {track.language}{used}"
+    if isinstance(track, TextTrack):
+        kept = "" if track.convertible else ", cannot be converted to text"
+        return f"{track.index} text", track.codec, f"{track.language}{kept}"
     return f"{track.index} {track.content}", track.codec, track.language
 
 
