@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,6 +182,19 @@ def encode_title_to_target(
         return encode_to_target(
             store, title_id, _probed_master(store, title_id, master), settings, folder, encode, keys
         )
+
+
+def joined_encodes(encodes: Sequence[EncodedTitle]) -> EncodedTitle:
+    """An encode and its corrections as one."""
+    last = encodes[-1]
+    made = [item.result for item in encodes if item.result is not None]
+    encoded = dict.fromkeys(rung for item in encodes for rung in item.encoded)
+    return EncodedTitle(
+        records=last.records,
+        encoded=list(encoded),
+        reused=[rung for rung in last.reused if rung not in encoded],
+        result=sum_results(made) if made else None,
+    )
 
 
 def measure_delivered(

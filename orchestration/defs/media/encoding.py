@@ -11,7 +11,7 @@ from orchestration.defs.media import display
 from orchestration.defs.media.naming import ARTWORK, FIRST_RUNG, LADDER, PROBE, RENDITIONS, title_asset
 from orchestration.media.handover import master_file_of
 from orchestration.media.masters import find_master
-from orchestration.media.pipeline import draw_title, encode_title
+from orchestration.media.pipeline import draw_title, encode_title_to_target, joined_encodes
 from orchestration.media.protection import ContentKeys
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
@@ -33,10 +33,11 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
         One ffmpeg process decodes the master once for all rungs that the store does not hold yet; a run that was
         interrupted or is repeated encodes only what is missing. Immutable, shared by every package of the title, and
-        what edges hold. Fails when the encode is shorter than the master, whatever the exit code says.
+        what edges hold. Fails when the encode is shorter than the master, whatever the exit code says. A rung whose
+        VMAF misses its target is encoded again with another rate factor, twice at most.
         """
         store = storage.store()
-        encoded = encode_title(
+        verified = encode_title_to_target(
             store,
             context.partition_key,
             master_of(store, context.partition_key),
@@ -45,7 +46,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             display.log_progress(context.log.info),
             ContentKeys(settings.secret),
         )
-        return dg.MaterializeResult(metadata=display.renditions_metadata(encoded))
+        return dg.MaterializeResult(
+            metadata={
+                **display.renditions_metadata(joined_encodes(verified.encodes)),
+                "corrections": len(verified.encodes) - 1,
+                "verification_cpu_s": verified.cpu_s,
+            }
+        )
 
     @dg.asset(**title_asset(ARTWORK, "ffmpeg", "jpeg"), deps=[PROBE])
     def artwork(context: dg.AssetExecutionContext, storage: MediaStorage) -> dg.MaterializeResult:
