@@ -127,7 +127,7 @@ def _draw_command(
     pictures: Path, interval_s: float, tiles: int, tile: tuple[int, int], grid: tuple[int, int], folder: Path
 ) -> list[str]:
     source = ffmpeg.input(str(pictures), skip_frame="nokey")
-    picture = source.video.filter("fps", fps=f"1/{interval_s:g}", start_time=0, round="down")
+    picture = source.video.filter("fps", fps=f"1/{interval_s:g}", start_time=0, round="down", eof_action="pass")
     # A film's last picture may be due after its last key frame; it is then shown again.
     picture = picture.filter("tpad", stop=-1, stop_mode="clone").filter("trim", end_frame=tiles)
     picture = picture.filter("scale", *tile).filter("setsar", 1).filter("format", "yuvj420p")
