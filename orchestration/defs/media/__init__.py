@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs.media import early, encoding, intake, landing, packaging, sharing, sidecars, storyboards
+from orchestration.defs.media import early, encoding, intake, landing, packaging, quality, sharing, sidecars, storyboards
 from orchestration.settings import Settings
 
 __all__ = ["build_defs"]
@@ -17,6 +17,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *intake.build_assets(settings),
             *early.build_assets(settings),
             *encoding.build_assets(settings),
+            *quality.build_assets(settings),
             *sidecars.build_assets(settings),
             *packaging.build_assets(),
             *storyboards.build_assets(settings),

@@ -49,7 +49,7 @@ def probe_metadata(report: ProbeReport) -> dict[str, Any]:
         "declared_duration_s": report.declared_duration_s or 0.0,
         "decoded_duration_s": report.decoded_duration_s,
         "damaged_pictures": f"{report.corrupt_frames} of {report.sampled_frames} sampled",
-        "tracks": _table(("track", "codec", "what"), (_track_row(track) for track in report.tracks)),
+        "tracks": table(("track", "codec", "what"), (_track_row(track) for track in report.tracks)),
         "warnings": bullets(report.warnings),
     }
 
@@ -67,8 +67,8 @@ def sidecars_metadata(taken: TakenSidecars) -> dict[str, Any]:
     said = msgspec.to_builtins(taken.description, builtin_types=(dt.date,)) if taken.description else {}
     return {
         "captions": len(taken.captions),
-        "renditions": _table(("rung", "language", "name", "bytes"), rows),
-        "description": _table(("field", "value"), list(said.items())),
+        "renditions": table(("rung", "language", "name", "bytes"), rows),
+        "description": table(("field", "value"), list(said.items())),
         "warnings": bullets(taken.warnings),
     }
 
@@ -85,14 +85,22 @@ def refusal_metadata(reasons: Sequence[str], hints: Sequence[str], report_file: 
 def ladder_metadata(ladder: Ladder) -> dict[str, Any]:
     """Metadata of a planned ladder."""
     rows = [
-        (rung.rung, f"{rung.width}x{rung.height}", f"{rung.cap_bps / 1000:.0f}", str(rung.crf)) for rung in ladder.video
+        (
+            rung.rung,
+            f"{rung.width}x{rung.height}",
+            f"{rung.cap_bps / 1000:.0f}",
+            f"{rung.crf:g}",
+            "" if rung.target_vmaf is None else f"{rung.target_vmaf:.1f}",
+        )
+        for rung in ladder.video
     ]
-    rows += [(rung.rung, rung.language, f"{rung.bitrate_bps / 1000:.0f}", "") for rung in ladder.audio]
+    rows += [(rung.rung, rung.language, f"{rung.bitrate_bps / 1000:.0f}", "", "") for rung in ladder.audio]
     return {
         "rungs": len(rows),
         "frame_rate": ladder.frame_rate,
         "duration_s": ladder.duration_s,
-        "ladder": _table(("rung", "size", "cap, kb/s", "CRF"), rows),
+        "probing_cpu_s": round(ladder.probe_cpu_s, 2),
+        "ladder": table(("rung", "size", "cap, kb/s", "CRF", "target VMAF"), rows),
     }
 
 
@@ -118,7 +126,7 @@ def renditions_metadata(encoded: EncodedTitle) -> dict[str, Any]:
         "encode_cpu_s": result.cpu_s if result else 0.0,
         "encode_speed": result.speed if result else 0.0,
         "decoder_errors": result.damage if result else 0,
-        "renditions": _table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
+        "renditions": table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
     }
 
 
@@ -139,12 +147,12 @@ def package_metadata(record: PackageRecord, findings: Sequence[Finding], *, publ
 def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
     """Findings of a package check."""
     rows = ((finding.severity, finding.rule, finding.where, finding.message) for finding in findings)
-    return _table(("severity", "rule", "where", "what"), rows)
+    return table(("severity", "rule", "where", "what"), rows)
 
 
 def failures_table(failed: dict[str, str]) -> dg.MarkdownMetadataValue:
     """Titles and why each of them failed; the first fifty."""
-    return _table(("title", "why"), list(failed.items())[:50])
+    return table(("title", "why"), list(failed.items())[:50])
 
 
 def pictures(contents: Iterable[bytes]) -> dg.MarkdownMetadataValue:
@@ -168,7 +176,8 @@ def _track_row(track: Track) -> tuple[str, str, str]:
     return f"{track.index} {track.content}", track.codec, track.language
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """A Markdown table; the word none when it has no row."""
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
     if len(lines) == 2:

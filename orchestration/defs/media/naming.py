@@ -11,6 +11,7 @@ from orchestration import partitions, taxonomy
 PROBE = dg.AssetKey([taxonomy.MEDIA, "probe"])
 LADDER = dg.AssetKey([taxonomy.MEDIA, "ladder"])
 RENDITIONS = dg.AssetKey([taxonomy.MEDIA, "renditions"])
+QUALITY = dg.AssetKey([taxonomy.MEDIA, "quality"])
 ARTWORK = dg.AssetKey([taxonomy.MEDIA, "artwork"])
 FIRST_RUNG = dg.AssetKey([taxonomy.MEDIA, "first_rung"])
 STORYBOARD = dg.AssetKey([taxonomy.MEDIA, "storyboard"])
