@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs.media import early, encoding, intake, landing, packaging, quality, sharing, sidecars, storyboards
+from orchestration.defs.media import (
+    early,
+    encoding,
+    intake,
+    landing,
+    packaging,
+    quality,
+    sharing,
+    sidecars,
+    storyboards,
+)
 from orchestration.settings import Settings
 
 __all__ = ["build_defs"]
