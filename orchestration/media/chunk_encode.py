@@ -9,6 +9,7 @@ kept likewise, as one piece. When a title's renditions stand complete in the sto
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from orchestration.store import ObjectStore
 
 SOUND = "sound"
 """The name of the piece of work that is all of a title's sound."""
+COST = "cost-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,14 @@ class ChunkWork:
     missing: frozenset[str]
     settings: MediaSettings
     folder: Path
+
+
+class ChunkCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What one encode of a chunk used; kept beside it until the title's renditions are complete."""
+
+    wall_s: float
+    cpu_s: float
+    damage: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +123,28 @@ def encode_chunk(work: ChunkWork, chunk: Chunk, on_progress: OnProgress | None =
         results = (_encode_sounds(work, sounds),)
     else:
         return None
-    return sum_results(results, wall_s=max(result.wall_s for result in results if result is not None))
+    result = sum_results(results, wall_s=max(result.wall_s for result in results if result is not None))
+    _write_cost(work, chunk, [*rungs, *sounds], result)
+    return result
+
+
+def total_cost(work: ChunkWork) -> EncodeResult | None:
+    """What the chunks in the store cost, whichever runs and hosts encoded them; None when there are none."""
+    prefix = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/"
+    costs = [
+        msgspec.json.decode(work.store.read_bytes(key), type=ChunkCost)
+        for key in work.store.keys(prefix)
+        if key.startswith(f"{prefix}{COST}")
+    ]
+    if not costs:
+        return None
+    return EncodeResult(
+        files={},
+        wall_s=sum(cost.wall_s for cost in costs),
+        cpu_s=sum(cost.cpu_s for cost in costs),
+        film_s=work.ladder.duration_s,
+        damage=sum(cost.damage for cost in costs),
+    )
 
 
 def join_chunks(work: ChunkWork, plan: ChunkPlan) -> dict[str, Path]:
@@ -170,7 +201,7 @@ def join_files(parts: Sequence[Path], starts_ticks: Sequence[int], target: Path)
 
 
 def drop_chunks(store: ObjectStore, title_id: str, source_sha256: str, rendition_ids: Collection[str]) -> None:
-    """Remove the chunks of renditions that are complete, and with the last chunk of a master its plans."""
+    """Remove the chunks of renditions that are complete, and with the last chunk of a master its plans and costs."""
     kept = []
     for key in store.keys(f"{ingest_prefix(title_id, source_sha256)}chunks/"):
         if key.rpartition("/")[2].partition(".")[0] in rendition_ids:
@@ -260,6 +291,14 @@ def _encode_sounds(work: ChunkWork, rungs: Sequence[AudioRung]) -> EncodedSound:
     for rung in rungs:
         _keep(work.store, sound_key(work, rung), result.files[rung.rendition_id])
     return result
+
+
+def _write_cost(work: ChunkWork, chunk: Chunk, rungs: Sequence[VideoRung | AudioRung], result: EncodeResult) -> None:
+    # A chunk whose encode was interrupted is completed by another one, of the rungs that were left.
+    made = hashlib.sha256("".join(rung.rendition_id for rung in rungs).encode()).hexdigest()[:16]
+    key = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{COST}{chunk.name}-{made}.json"
+    cost = ChunkCost(wall_s=result.wall_s, cpu_s=result.cpu_s, damage=result.damage)
+    work.store.put_bytes(key, msgspec.json.encode(cost), replace=True)
 
 
 def _of_chunk(chunk: Chunk, on_progress: OnProgress) -> Callable[[Progress], None]:

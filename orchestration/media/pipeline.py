@@ -28,6 +28,7 @@ from orchestration.media.chunk_encode import (
     is_encoded,
     join_chunks,
     sum_results,
+    total_cost,
 )
 from orchestration.media.chunks import Chunk
 from orchestration.media.clear import clear_file
@@ -241,7 +242,9 @@ def encode_title(
     if missing:
         with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
             plan = find_plan(work)
-            result = sum_results([encode_chunk(work, chunk, on_progress) for chunk in plan.chunks])
+            for chunk in plan.chunks:
+                encode_chunk(work, chunk, on_progress)
+            result = total_cost(work)
             files = join_chunks(work, plan)
             store_forms(store, title_id, _only(ladder, missing), files, settings, work.folder, keys)
         drop_chunks(store, title_id, ladder.source_sha256, missing)
