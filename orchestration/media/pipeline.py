@@ -358,24 +358,43 @@ def package_title(
         PackagingError: Renditions or artwork are missing.
     """
     ladder = first_rungs or read_ladder(store, title_id)
-    records = read_forms(store, title_id, ladder, settings) + read_sidecars(store, title_id).captions
-    artwork = artwork_keys(store, title_id, ladder.source_sha256)
+    records = read_forms(store, title_id, ladder, settings)
+    return package_records(store, title_id, records, settings, now, complete=first_rungs is None)
+
+
+def package_records(
+    store: ObjectStore,
+    title_id: str,
+    renditions: Sequence[RenditionRecord],
+    settings: MediaSettings,
+    now: Callable[[], dt.datetime],
+    *,
+    complete: bool,
+) -> PackagedTitle:
+    """Package some renditions of a title's current master with its captions and artwork, check, and serve.
+
+    Raises:
+        PackagingError: Artwork is missing, or the renditions do not belong together.
+    """
+    source_sha256 = read_probed(store, title_id).sha256
+    records = [*renditions, *read_sidecars(store, title_id).captions]
+    artwork = artwork_keys(store, title_id, source_sha256)
     if not artwork:
         raise PackagingError(f"{title_id} has no artwork yet; materialise media/artwork")
-    storyboard = read_storyboard(store, title_id, ladder.source_sha256)
+    storyboard = read_storyboard(store, title_id, source_sha256)
     if storyboard is not None:
-        artwork += sheet_keys(title_id, ladder.source_sha256, storyboard)
+        artwork += sheet_keys(title_id, source_sha256, storyboard)
     record = build_package(
         store,
         title_id,
-        ladder.source_sha256,
+        source_sha256,
         records,
         artwork,
         settings.segment_duration_s,
         created_at=now(),
         key_server_url=settings.key_server_url,
         storyboard=storyboard,
-        complete=first_rungs is None,
+        complete=complete,
     )
     findings = check_package(store, record)
     published = not blocking(findings)
