@@ -18,6 +18,12 @@ class MediaTools(dg.ConfigurableResource):
     preset: str = _DEFAULTS.preset
     crf: int = _DEFAULTS.crf
     max_rungs: int = _DEFAULTS.max_rungs
+    codecs: list[str] = list(_DEFAULTS.codecs)
+    extra_codec_rungs: int = _DEFAULTS.extra_codec_rungs
+    hevc_preset: str = _DEFAULTS.hevc_preset
+    vp9_speed: int = _DEFAULTS.vp9_speed
+    av1_preset: int = _DEFAULTS.av1_preset
+    chunk_cpu_s: float = _DEFAULTS.chunk_cpu_s
     threads: int = _DEFAULTS.threads
     first_rung_from_s: float | None = _DEFAULTS.first_rung_from_s
     protection: str = _DEFAULTS.protection
