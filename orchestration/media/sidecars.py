@@ -112,7 +112,7 @@ def _shorter_and_shorter(stem: Path) -> Iterator[Path]:
     """``film.en.sdh``, ``film.en``, ``film``."""
     words = stem.name.split(".")
     for count in range(len(words), 0, -1):
-        yield stem.with_name(".".join(words[:count]))
+        yield stem.parent / ".".join(words[:count])
 
 
 def _caption_file(path: Path, between: str) -> CaptionFile:
