@@ -10,6 +10,8 @@ import pytest
 from orchestration.media import pipeline
 from orchestration.media.handover import read_ladder
 from orchestration.media.objects import media_prefix
+from orchestration.media.passthrough import can_pass
+from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.progressive import publish_first_rung
@@ -65,15 +67,20 @@ class Room:
         return pipeline.was_ingested(self.store, "film", self.file, self.root / "quarantine")
 
 
-@pytest.fixture(scope="module")
-def master(tmp_path_factory):
-    path = tmp_path_factory.mktemp("master") / "film.mp4"
+def make_film(path, *arguments, duration_s=6):
     command = [
-        find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=6", "-f", "lavfi", "-i",
-        "sine=d=6:r=48000", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", str(path),
+        find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s=640x360:r=25:d={duration_s}", "-f", "lavfi",
+        "-i", f"sine=d={duration_s}:r=48000", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+        *arguments, str(path),
     ]  # fmt: skip
     run_program(command, timeout_s=60)
     return path
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory):
+    """One that must be encoded to be played everywhere."""
+    return make_film(tmp_path_factory.mktemp("master") / "film.mkv")
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +193,47 @@ def test_short_films_and_titles_that_are_served_get_no_early_package(tmp_path, m
     room.settings = SETTINGS
     assert room.first_rung() is None
     assert room.served() == packaged.record
+
+
+def test_a_master_that_players_can_play_is_served_uncut_by_an_encoder(tmp_path):
+    film = make_film(tmp_path / "film.mp4", "-g", "50", "-c:a", "aac", "-b:v", "900k", "-maxrate", "900k")
+    room = Room(tmp_path / "room", film, msgspec.structs.replace(SETTINGS, max_rungs=1))
+    room.probe()
+    first = room.first_rung()
+    assert first.packaged.findings == []
+    assert first.packaged.published
+    assert first.encode_cpu_s == 0.0
+    assert [item.rung for item in first.packaged.record.renditions] == ["360p-master", "audio-und-master"]
+    contents = room.contents(first.packaged.record)
+    with av.open(
+        str(room.store.local_path(media_prefix("film") + first.packaged.record.hls_key)),
+        options={"allowed_extensions": "ALL", "extension_picky": "0"},
+    ) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 150
+    _, full = room.encode_and_package()
+    assert [item.rung for item in full.record.renditions] == ["360p", "audio-und"]
+    assert room.served() == full.record
+    assert room.contents(first.packaged.record) == contents
+
+
+def test_a_master_that_cannot_be_cut_well_gets_its_smallest_rung_encoded(tmp_path):
+    """One key frame in eighteen seconds: a player could not start in between."""
+    film = make_film(tmp_path / "film.mp4", "-g", "10000", "-b:v", "300k", "-sc_threshold", "0", duration_s=18)
+    room = Room(tmp_path / "room", film)
+    room.probe()
+    first = room.first_rung()
+    assert first.packaged.published
+    assert [item.rung for item in first.packaged.record.renditions] == ["240p", "audio-und"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-b:v", "30M", "-minrate", "30M"),
+        ("-pix_fmt", "yuv420p10le"),
+        ("-c:v", "mpeg2video"),
+        ("-c:a", "mp3"),
+    ],
+)
+def test_what_players_cannot_play_is_not_passed_on(tmp_path, arguments):
+    assert not can_pass(probe_file(make_film(tmp_path / "film.mp4", *arguments)))
