@@ -57,9 +57,9 @@ def clean_cues(cues: Iterable[Cue], film_s: float) -> list[Cue]:
     kept = []
     for cue in cues:
         text = _clean_text(cue.text)
-        start_s, end_s = max(cue.start_s, 0.0), min(cue.end_s, film_s)
-        if text and _milliseconds(end_s) > _milliseconds(start_s):
-            kept.append(replace(cue, start_s=start_s, end_s=end_s, text=text))
+        start_ms, end_ms = _milliseconds(max(cue.start_s, 0.0)), _milliseconds(min(cue.end_s, film_s))
+        if text and end_ms > start_ms:
+            kept.append(replace(cue, start_s=start_ms / 1000, end_s=end_ms / 1000, text=text))
     return sorted(dict.fromkeys(kept), key=lambda cue: (cue.start_s, cue.end_s))
 
 

@@ -18,7 +18,7 @@ def put(folder: Path, *names: str) -> None:
 
 def test_names_say_language_and_role(tmp_path: Path) -> None:
     put(tmp_path, "film.mp4", "film.srt", "film.eng.sdh.srt", "film.pt-BR.vtt", "film.sv.forced.ass", "film.hi.srt",
-        "film.en.hi.ttml", "film.en.directors cut.srt", "film.toml", "film.nfo", "film2.srt", ".film.en.srt")  # fmt: skip
+        "film.en.hi.ttml", "film.en.directors cut.srt", "film.toml", "film.nfo", "film2.srt", ".film.srt")  # fmt: skip
     found = find_sidecars(tmp_path / "film.mp4")
     assert {(file.path.name, file.language, file.role, file.label) for file in found.captions} == {
         ("film.srt", "und", "subtitles", ""),
