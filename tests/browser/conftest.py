@@ -8,6 +8,7 @@ needed beside the browser.
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import time
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,13 +26,22 @@ from typing import Any
 
 import pytest
 
+from orchestration.media import pipeline
+from orchestration.media.objects import PackageRecord
+from orchestration.media.process import run_program
+from orchestration.media.programs import find_ffmpeg
 from orchestration.media.protection import ContentKeys
+from orchestration.media.settings import MediaSettings
+from orchestration.store import LocalStore
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
 SECRET = "a secret of the browser tests"
 START_S = 30
 PLAY_S = 180
+FILM_S = 8
+SEGMENT_S = 2.0
+CAPTIONS = ("The first line", "The second line")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
@@ -120,6 +130,19 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet: failures are kept and asserted on."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """A package and the folder of its store."""
+
+    store: Path
+    record: PackageRecord
+
+    @property
+    def key_ids(self) -> list[str]:
+        """Keys of Common Encryption, which players must ask for."""
+        return sorted({item.key_id for item in self.record.renditions if item.protection in ("cenc", "cbcs")})
+
+
 class Browser:
     """A running Chromium, and the two servers that it talks to."""
 
@@ -130,20 +153,34 @@ class Browser:
         self.site = site
 
     def play(
-        self, store: Path, manifest_key: str, player: str, *, until_s: float, captions: bool = False,
-        licence: bool = False,
-    ) -> dict[str, Any]:  # fmt: skip
-        """Play ``media/<manifest_key>`` of a store and return the page's report; nothing it asked for was missing."""
-        self.site.folders["media"] = store / "media"
+        self,
+        package: Played,
+        manifest_key: str,
+        player: str,
+        *,
+        until_s: float,
+        codec: str = "avc1",
+        captions: bool = False,
+        key_ids: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Play a manifest of a package and return the page's report; nothing it asked for was missing.
+
+        With ``key_ids`` the player decrypts by ClearKey.
+        """
+        self.site.folders["media"] = package.store / "media"
         self.site.failures.clear()
         self.site.asked.clear()
         name = uuid.uuid4().hex
         query = {
-            "id": name, "player": player, "manifest": f"{self._media_url}/media/{manifest_key}", "until": until_s,
+            "id": name,
+            "player": player,
+            "manifest": f"{self._media_url}/media/{package.record.title_id}/{manifest_key}",
+            "until": until_s,
+            "codec": codec,
             "captions": int(captions),
-        }  # fmt: skip
-        if licence:
-            query["licence"] = f"{self._media_url}/v1/keys/license"
+        }
+        if key_ids:
+            query |= {"licence": f"{self._media_url}/v1/keys/license", "keys": ",".join(key_ids)}
         page = f"{self._page_url}/page/page.html?{urllib.parse.urlencode(query)}"
         tab = self._devtools(f"new?{urllib.parse.quote(page, safe='')}", "PUT")
         try:
@@ -165,6 +202,72 @@ def find_browser() -> str | None:
     return next(
         (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
     )
+
+
+@pytest.fixture(scope="session")
+def package_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
+    """Makes the package of one small film under the settings given, with two rungs a codec and captions, once."""
+    root = tmp_path_factory.mktemp("played")
+    captions, master = root / "captions.srt", root / "film.mkv"
+    cues = [f"{n + 1}\n00:00:0{3 * n},500 --> 00:00:0{3 * n + 3},000\n{text}\n" for n, text in enumerate(CAPTIONS)]
+    captions.write_text("\n".join(cues))
+    command = [
+        find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s=640x360:r=25:d={FILM_S}",
+        "-f", "lavfi", "-i", f"sine=d={FILM_S}:r=48000", "-i", str(captions), "-map", "0", "-map", "1", "-map", "2",
+        "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-c:s", "srt",
+        "-metadata:s:a:0", "language=deu", "-metadata:s:s:0", "language=eng", str(master),
+    ]  # fmt: skip
+    run_program(command, timeout_s=60)
+    made: dict[MediaSettings, Played] = {}
+
+    def make(**choices: Any) -> Played:
+        settings = MediaSettings(
+            ladder="fixed",
+            preset="ultrafast",
+            vp9_speed=8,
+            av1_preset=12,
+            max_rungs=2,
+            extra_codec_rungs=2,
+            quality_frames=0,
+            threads=1,
+            segment_duration_s=SEGMENT_S,
+            **choices,
+        )
+        if settings not in made:
+            folder = root / f"room-{len(made)}"
+            packaged = pipeline.ingest_master(
+                LocalStore(folder / "store"),
+                "film",
+                master,
+                settings,
+                work_folder=folder / "work",
+                quarantine_folder=folder / "quarantine",
+                now=lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC),
+                keys=ContentKeys(SECRET),
+            )
+            assert packaged.findings == []
+            made[settings] = Played(store=folder / "store", record=packaged.record)
+        return made[settings]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def require_played() -> Callable[[dict[str, Any], float], None]:
+    """Asserts that a player went over several segments, from one rung to the other, with captions and no error."""
+
+    def require(report: dict[str, Any], until_s: float) -> None:
+        assert report["fault"] is None, report
+        assert report["errors"] == []
+        assert report["played_s"] >= until_s
+        assert report["frames"] > 0
+        assert report["heights"] == [240, 360]
+        assert sorted(report["tracks"]["video"]) == [240, 360]
+        assert set(report["tracks"]["audio"]) == {"de"}
+        assert report["tracks"]["text"] == ["en"]
+        assert report["cues"] == list(CAPTIONS)
+
+    return require
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ const wanted = {
   manifest: query.get("manifest"),
   until: Number(query.get("until")),
   captions: query.get("captions") === "1",
+  codec: query.get("codec"), // the beginning of the video codec's string, for packages that hold several
   licence: query.get("licence"), // where ClearKey licences are asked for; null for what is not protected by it
+  keyIds: query.get("keys")?.split(",") ?? [], // of the package, 32 hexadecimal digits each
 };
 const video = document.getElementById("video");
 const report = { played_s: 0, heights: [], errors: [], stalls: [], cues: [], tracks: {}, ended: false, fault: null };
@@ -43,8 +45,8 @@ async function play() {
   video.textTracks.addEventListener("addtrack", ({ track }) => {
     track.addEventListener("cuechange", () => noteCues(track));
   });
-  const player = await players[query.get("player")](video, wanted, report);
-  await video.play();
+  const player = await within(30, players[query.get("player")](video, wanted, report), "the manifest");
+  video.play().catch((error) => report.errors.push(`play: ${error.message}`));
   await until(() => video.currentTime > 0.5 || report.errors.length, 60, "the first pictures");
   report.tracks = await player.tracks();
   player.switchToHighest();
@@ -53,7 +55,14 @@ async function play() {
   report.ended = video.ended;
 }
 
-play()
+function within(seconds, promise, what) {
+  const late = new Promise((_resolve, reject) => {
+    setTimeout(() => reject(new Error(`waited ${seconds} s for ${what}`)), seconds * 1000);
+  });
+  return Promise.race([promise, late]);
+}
+
+within(150, play(), "the player")
   .catch((error) => { report.fault = String(error?.stack ?? error); })
   .finally(() => {
     noteHeight();

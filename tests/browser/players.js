@@ -12,13 +12,28 @@ function load(source) {
   });
 }
 
+// A ClearKey licence (W3C Encrypted Media Extensions, 9.1) for all keys of the package.
+async function fetchKeys(wanted) {
+  const kids = wanted.keyIds.map((keyId) => {
+    const bytes = keyId.match(/../g).map((pair) => String.fromCharCode(parseInt(pair, 16)));
+    return btoa(bytes.join("")).replace(/=+$/, "").replace(/\+/g, "-").replace(/\//g, "_");
+  });
+  const reply = await fetch(wanted.licence, { method: "POST", body: JSON.stringify({ kids, type: "temporary" }) });
+  return (await reply.json()).keys;
+}
+
+function toHexadecimal(base64url) {
+  const bytes = atob(base64url.replace(/-/g, "+").replace(/_/g, "/"));
+  return [...bytes].map((byte) => byte.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+}
+
 const STALLS = new Set(["bufferStalledError", "bufferNudgeOnStall"]);
 
 async function hlsjs(video, wanted, report) {
   await load("/node_modules/hls.js/dist/hls.min.js");
   const Hls = window.Hls;
   const hls = new Hls({
-    startLevel: 0,
+    autoStartLoad: false,
     maxBufferLength: 4,
     maxMaxBufferLength: 4,
     emeEnabled: Boolean(wanted.licence),
@@ -32,17 +47,20 @@ async function hlsjs(video, wanted, report) {
   hls.loadSource(wanted.manifest);
   hls.attachMedia(video);
   await ready;
-  const lowest = hls.levels.reduce((best, level, index) => (level.height < hls.levels[best].height ? index : best), 0);
-  const highest = hls.levels.reduce((best, level, index) => (level.height > hls.levels[best].height ? index : best), 0);
-  hls.currentLevel = lowest;
+  const levels = hls.levels
+    .map((level, index) => ({ index, height: level.height, codec: level.videoCodec }))
+    .filter((level) => level.codec.startsWith(wanted.codec))
+    .sort((one, other) => one.height - other.height);
+  hls.loadLevel = levels[0].index;
+  hls.startLoad(0);
   if (wanted.captions) {
     hls.subtitleDisplay = true;
     hls.subtitleTrack = 0;
   }
   return {
-    switchToHighest: () => { hls.nextLevel = highest; },
+    switchToHighest: () => { hls.nextLevel = levels.at(-1).index; },
     tracks: () => ({
-      video: hls.levels.map((level) => level.height),
+      video: levels.map((level) => level.height),
       audio: hls.audioTracks.map((track) => track.lang ?? track.name),
       text: hls.subtitleTracks.map((track) => track.lang),
     }),
@@ -59,15 +77,17 @@ async function shaka(video, wanted, report) {
   await player.attach(video);
   player.configure({
     abr: { enabled: false },
+    preferredVideo: [{ codec: wanted.codec }],
     streaming: { bufferingGoal: 4, rebufferingGoal: 1 },
-    drm: wanted.licence ? { servers: { "org.w3.clearkey": wanted.licence } } : {},
+    ...(wanted.licence ? await shakaDrm(wanted) : {}),
   });
   try {
     await player.load(wanted.manifest);
   } catch (error) {
     throw new Error(`shaka ${error.code} ${JSON.stringify(error.data)}`);
   }
-  const sorted = () => player.getVariantTracks().sort((one, other) => one.height - other.height);
+  const ofCodec = () => player.getVariantTracks().filter((track) => track.videoCodec.startsWith(wanted.codec));
+  const sorted = () => ofCodec().sort((one, other) => one.height - other.height);
   player.selectVariantTrack(sorted()[0], true);
   if (wanted.captions) {
     const [text] = player.getTextTracks();
@@ -82,6 +102,15 @@ async function shaka(video, wanted, report) {
       text: player.getTextTracks().map((track) => track.language),
     }),
   };
+}
+
+// In DASH shaka-player asks the licence server by itself. In HLS it knows no ClearKey but the key in the playlist, so
+// the page asks for the keys and names them.
+async function shakaDrm(wanted) {
+  if (wanted.manifest.endsWith(".mpd")) return { drm: { servers: { "org.w3.clearkey": wanted.licence } } };
+  const keys = await fetchKeys(wanted);
+  const clearKeys = Object.fromEntries(keys.map(({ kid, k }) => [toHexadecimal(kid), toHexadecimal(k)]));
+  return { manifest: { ignoreDrmInfo: true }, drm: { clearKeys } };
 }
 
 async function dashjs(video, wanted, report) {
@@ -100,7 +129,14 @@ async function dashjs(video, wanted, report) {
   player.on(library.MediaPlayer.events.ERROR, note);
   player.on(library.MediaPlayer.events.PLAYBACK_ERROR, note);
   player.on(library.MediaPlayer.events.BUFFER_EMPTY, () => report.stalls.push("buffer empty"));
-  if (wanted.licence) player.setProtectionData({ "org.w3.clearkey": { serverURL: wanted.licence } });
+  if (wanted.licence) {
+    // With a licence server dash.js 5.2 hands Chromium the pssh box as a list of key ids, which fails.
+    const clearkeys = Object.fromEntries((await fetchKeys(wanted)).map(({ kid, k }) => [kid, k]));
+    player.setProtectionData({ "org.w3.clearkey": { clearkeys } });
+  }
+  player.setCustomInitialTrackSelectionFunction((tracks) =>
+    tracks[0].type === "video" ? tracks.filter((track) => track.codec.includes(wanted.codec)) : tracks,
+  );
   const ready = new Promise((resolve) => player.on(library.MediaPlayer.events.STREAM_INITIALIZED, resolve));
   player.attachView(video);
   player.attachSource(wanted.manifest);
