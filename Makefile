@@ -12,7 +12,7 @@ BIN := .venv/bin
 MANIFEST := dbt/target/manifest.json
 DBT_SOURCES := $(shell find dbt -path dbt/target -prune -o -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) -print 2>/dev/null)
 
-.PHONY: help demo up mlflow test test-long test-sdk lint format types imports check openapi clean env
+.PHONY: help demo up mlflow players test test-long test-sdk lint format types imports check openapi clean env
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -41,11 +41,19 @@ up: env ## serve what the last demo built, with Dagster's UI, until Ctrl-C
 mlflow: env ## MLflow's UI on what was trained, on port 5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri "sqlite:///$(or $(MATINEE_HOME),$(CURDIR)/.matinee)/mlflow/mlflow.db"
 
-test: env ## the whole test suite
+# The players of the web, which tests play packages with. Who has no npm still has all other tests.
+tests/browser/node_modules/.ready: tests/browser/package.json tests/browser/package-lock.json
+	@if ! command -v npm >/dev/null; then echo "No npm: tests that play in a browser are skipped. Install Node.js for them."; \
+	elif npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent; then touch $@; \
+	else echo "npm could not install the players: tests that play in a browser are skipped."; fi
+
+players: tests/browser/node_modules/.ready ## the players that tests play packages with, by npm
+
+test: env players ## the whole test suite
 	$(BIN)/pytest tests -m "not long" $(ARGS)
 	cd player_sdk && ../$(BIN)/pytest tests -m "not long"
 
-test-long: env ## what takes longer
+test-long: env players ## what takes longer
 	$(BIN)/pytest tests -m long $(ARGS)
 
 test-sdk: env ## the SDK's own tests against its wheel, installed alone

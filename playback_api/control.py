@@ -29,6 +29,10 @@ from playback_api.domain.home.controllers import HomeController
 from playback_api.domain.home.impressions import EventLog, ImpressionRecorder
 from playback_api.domain.home.recommender import open_recommender
 from playback_api.domain.home.services import HomeService
+from playback_api.domain.keys.controllers import KeyController
+from playback_api.domain.keys.derivation import ContentKeys
+from playback_api.domain.keys.packages import ProtectedPackages
+from playback_api.domain.keys.services import KeyService
 from playback_api.domain.playback.controllers import PlaybackController
 from playback_api.domain.playback.services import PlaybackService
 from playback_api.domain.playback.tokens import TokenSigner
@@ -120,6 +124,14 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
         beat_interval_s=settings.beat_interval_s,
         clock=ports.clock,
     )
+    keys = KeyService(
+        signer,
+        ContentKeys(settings.secret),
+        ProtectedPackages(settings.store_folder),
+        counters,
+        clock=ports.clock,
+        monotonic=ports.monotonic,
+    )
     system = SystemService(snapshots, fleet, background, shedder, counters, monotonic=ports.monotonic)
 
     @asynccontextmanager
@@ -138,6 +150,7 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
 
     services: dict[str, object] = {
         "playback": playback,
+        "keys": keys,
         "steering": steering,
         "catalogue": CatalogueService(snapshots, router, clock=ports.clock),
         "home": HomeService(snapshots, router, profiles, impressions, counters, clock=ports.clock),
@@ -148,6 +161,7 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
     return MsgspecLitestar(
         route_handlers=[
             PlaybackController,
+            KeyController,
             SteeringController,
             CatalogueController,
             HomeController,

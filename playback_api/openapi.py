@@ -48,6 +48,7 @@ def openapi_config() -> OpenAPIConfig:
         use_handler_docstrings=False,
         tags=[
             Tag(name="playback", description="Starting to watch."),
+            Tag(name="keys", description="Keys of protected titles."),
             Tag(name="steering", description="Which pathway a running session should use."),
             Tag(name="home", description="What to watch next."),
             Tag(name="catalogue", description="What there is to watch."),

@@ -24,10 +24,10 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The control API.
 
     Attributes:
-        store_folder: Root of the object store; ``snapshots/`` is read there.
+        store_folder: Root of the object store; ``snapshots/`` is read there, and which keys a protected package has.
         profile_path: SQLite file of the live profiles.
         event_log_folder: Where impressions are logged, in a folder named ``writer_name``.
-        secret: Signs playback tokens and verifies signed calls.
+        secret: Signs playback tokens, verifies signed calls, and is what content keys are derived from.
         public_url: How clients reach this API.
         beats_url: Where clients post heartbeats.
         edge_urls, origin_url: Base URLs by edge id, and the origin's, as they are now. They take the place of those in

@@ -24,6 +24,7 @@ BLOCK = ("title_id", "package_id", "rung", "segment_group")
 MANIFEST = "manifest"
 ARTWORK = "artwork"
 AUDIO = "audio-"
+TEXT = "text-"
 _VIDEO_RUNG = re.compile(r"^(\d+)p$")
 
 
@@ -63,7 +64,7 @@ class Blocks:
 
 
 def read_blocks(objects: pl.DataFrame) -> Blocks:
-    """Read an objects frame; artwork is left out, pages load it from anywhere.
+    """Read an objects frame; artwork and captions are left out: a few files that load from anywhere.
 
     Args:
         objects: title_id, package_id, rung, segment_group, size_bytes; rows of one block are added up.
@@ -73,7 +74,7 @@ def read_blocks(objects: pl.DataFrame) -> Blocks:
     """
     require_columns(objects, (*BLOCK, "size_bytes"), "objects")
     frame = (
-        objects.filter((pl.col("rung") != ARTWORK) & (pl.col("size_bytes") > 0))
+        objects.filter((pl.col("rung") != ARTWORK) & ~pl.col("rung").str.starts_with(TEXT) & (pl.col("size_bytes") > 0))
         .group_by(BLOCK)
         .agg(pl.col("size_bytes").sum().cast(pl.Int64))
         .with_columns(pl.col("segment_group").cast(pl.Int64))

@@ -35,6 +35,7 @@ from orchestration.demo.waves import Waves, first_day
 from orchestration.edge.topology import Network
 from orchestration.instance import end_abandoned_runs, open_instance
 from orchestration.media import PackageMissing, list_quarantine, masters_by_title, read_current_package
+from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.warehouse import WarehouseTableMissing
 from orchestration.sample import PlannedSession, World, describe_emulation
 from orchestration.sample.history import WRITER as HISTORY_WRITER
@@ -45,6 +46,9 @@ from playback_api.events import BeatsRecord, decode_record
 from playback_api.snapshot import ModelRecord, SnapshotReader
 
 WARM_UP_SEED = 900_000
+MEDIA_TOOLS = MediaTools(ladder="fixed", max_rungs=4, quality_frames=0)
+"""The demo spends its minutes on the loop: one fixed ladder for its films of seconds, whose quality nobody measures. An
+installation's default is a ladder per title that is measured and corrected."""
 
 
 class StageError(Exception):
@@ -86,7 +90,7 @@ class Stages:
             os.environ["MATINEE_HOME"] = str(self._settings.home)
             instance = open_instance(self._settings, self._network)
             abandoned = end_abandoned_runs(instance, STARTED_BY)
-            definitions = build_definitions(self._settings)
+            definitions = build_definitions(self._settings, resource_overrides={"media_tools": MEDIA_TOOLS})
             self._runner = JobRunner(definitions, instance)
             stage.count = len(definitions.resolve_asset_graph().get_all_asset_keys())
             stage.note = f"{abandoned} runs of a killed demo ended" if abandoned else ""

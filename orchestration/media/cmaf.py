@@ -7,17 +7,24 @@ that may come from several runs, so `manifests.py` writes the manifests.
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
-from orchestration.media.errors import PackagingError
+import msgspec
+
+from orchestration.media.errors import PackagingError, ProtectionError
 from orchestration.media.objects import Rendition
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_packager
+from orchestration.media.protection import ContentKeys, Protection, common_pssh
 from orchestration.media.renditions import (
     INIT_NAME,
     RENDITION_SCHEMA_VERSION,
@@ -43,10 +50,20 @@ class EncodedFile:
     rung: str
     kind: str
     language: str = "und"
+    name: str = ""
+    role: Literal["main", "commentary", "description"] = "main"
 
 
-def cut_segments(encoded: Sequence[EncodedFile], settings: MediaSettings, folder: Path) -> list[RenditionRecord]:
+def cut_segments(
+    encoded: Sequence[EncodedFile],
+    settings: MediaSettings,
+    folder: Path,
+    protection: Protection | None = None,
+    keys: ContentKeys | None = None,
+) -> list[RenditionRecord]:
     """Cut every file into ``<folder>/<rendition_id>/`` and describe the result, in the order of ``encoded``.
+
+    With a ``protection`` of scheme cenc or cbcs, the segments are encrypted under its ``keys``.
 
     Raises:
         ProgramError: The packager failed.
@@ -62,9 +79,11 @@ def cut_segments(encoded: Sequence[EncodedFile], settings: MediaSettings, folder
         "--hls_master_playlist_output=all.m3u8",
         "--quiet",
     ]
-    run_program(command, timeout_s=TIMEOUT_S, folder=folder)
+    with _key_options(encoded, protection, keys, folder) as options:
+        run_program([*command, *options], timeout_s=TIMEOUT_S, folder=folder)
     representations = _representations(folder / "all.mpd")
-    return [_describe(item, representations, settings, folder / item.rendition_id) for item in encoded]
+    records = [_describe(item, representations, settings, folder / item.rendition_id) for item in encoded]
+    return records if protection is None else [_protected(record, protection) for record in records]
 
 
 def peak_bitrate_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float], target_s: float) -> int:
@@ -98,6 +117,47 @@ def target_duration_s(durations_s: Sequence[float]) -> int:
     return max(int(max(durations_s) + 0.5), 1)
 
 
+@contextmanager
+def _key_options(
+    encoded: Sequence[EncodedFile], protection: Protection | None, keys: ContentKeys | None, folder: Path
+) -> Iterator[list[str]]:
+    """The packager's options for encryption; keys reach it by a file that is gone afterwards, not by its command."""
+    if protection is None:
+        yield []
+        return
+    if keys is None:
+        raise ProtectionError("there is no secret to derive keys from; set MATINEE_SECRET")
+    labels = []
+    for item in encoded:
+        key_id = protection.key_id(protection.group_of(item.kind))
+        fields = {
+            "label": item.rendition_id,
+            "key_id": key_id,
+            "key": keys.key_of(key_id).hex(),
+            "iv": protection.vector(item.rendition_id).hex(),
+        }
+        labels.append(":".join(f"{name}={value}" for name, value in fields.items()))
+    descriptor, name = tempfile.mkstemp(prefix="keys-", dir=folder)  # readable by this user alone
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"--keys={','.join(labels)}\n")
+        yield [
+            "--enable_raw_key_encryption",
+            f"--flagfile={name}",
+            f"--protection_scheme={protection.scheme}",
+            f"--pssh={common_pssh(protection.key_ids).hex()}",
+            "--clear_lead=0",
+        ]
+    finally:
+        Path(name).unlink()
+
+
+def _protected(record: RenditionRecord, protection: Protection) -> RenditionRecord:
+    key_id = protection.key_id(protection.group_of(record.rendition.kind))
+    rendition = msgspec.structs.replace(record.rendition, protection=protection.scheme, key_id=key_id)
+    return msgspec.structs.replace(record, rendition=rendition)
+
+
 def _stream_descriptor(item: EncodedFile) -> str:
     fields = {
         "in": str(item.path),
@@ -105,6 +165,7 @@ def _stream_descriptor(item: EncodedFile) -> str:
         "init_segment": f"{item.rendition_id}/{INIT_NAME}",
         "segment_template": f"{item.rendition_id}/seg-$Number%05d$.m4s",
         "playlist_name": f"{item.rendition_id}/media.m3u8",
+        "drm_label": item.rendition_id,
     }
     if item.kind == "video":
         fields["iframe_playlist_name"] = f"{item.rendition_id}/iframes.m3u8"
@@ -155,10 +216,12 @@ def _describe(
             codecs=representation.attrib["codecs"],
             bitrate_bps=average_bitrate_bps(sizes_bytes, durations_s),
             peak_bitrate_bps=peak_bitrate_bps(sizes_bytes, durations_s, settings.segment_duration_s),
-            width=int(representation.get("width", 0)),
-            height=int(representation.get("height", 0)),
+            width=int(representation.get("width") or adaptation_set.get("width", 0)),
+            height=int(representation.get("height") or adaptation_set.get("height", 0)),
             frame_rate=round(float(Fraction(frame_rate)), 3) if frame_rate else 0.0,
             language=item.language,
+            name=item.name,
+            role=item.role,
         ),
         timescale=timescale,
         frame_rate=str(Fraction(frame_rate)) if frame_rate else "",
@@ -168,9 +231,14 @@ def _describe(
         init_sha256=file_sha256(init),
         segments=segments,
         key_frames=key_frames,
-        keyframe_peak_bps=max((int(8 * f.size_bytes / f.duration_s) + 1 for f in key_frames), default=0),
+        keyframe_peak_bps=_keyframe_peak_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
         keyframe_average_bps=average_bitrate_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
     )
+
+
+def _keyframe_peak_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float]) -> int:
+    """Peak of an I-frame playlist, over its own target duration."""
+    return peak_bitrate_bps(sizes_bytes, durations_s, target_duration_s(durations_s))
 
 
 def _segments(template: ElementTree.Element, folder: Path, item: EncodedFile) -> list[Segment]:

@@ -1,14 +1,13 @@
-"""Encode one master to the rungs of its ladder, in one ffmpeg process.
+"""Encode the picture of a master, or a stretch of it, to rungs of one codec, in one ffmpeg process.
 
 The master is decoded once; the picture is brought to a constant rate and split, and each smaller rung is scaled from
-the next larger one. Every rung starts a closed group of pictures at the same moments. ffmpeg-python only builds the
-argument list; `process.py` runs it. The result is one MP4 file per rung, which `cmaf.py` cuts into segments.
+the next larger one. ffmpeg-python only builds the argument list; `process.py` runs it. The result is one MP4 file per
+rung. What each encoder is told stands in `encoders.py`, how a film is divided in `chunks.py`; sound is `sound.py`'s.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,22 +16,46 @@ from typing import Any
 import av
 import av.error
 import ffmpeg
+import msgspec
 
+from orchestration.media.encoders import video_options
 from orchestration.media.errors import EncodeTruncated
-from orchestration.media.ladder import AudioRung, Ladder, VideoRung
+from orchestration.media.ladder import Ladder, VideoRung
+from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
 
-AUDIO_RATE_HZ = 48_000
-SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
-BUFFER_S = 1.5
-"""Length of the rate control's buffer: how long a rung may exceed its cap."""
 TIMEOUT_BASE_S = 300
-TIMEOUT_PER_FILM_S = 60
+TIMEOUT_PER_FILM_S = 600
+"""The slowest encoders need minutes for a second of film; a hung one says nothing for as long."""
 TRUNCATION_SHARE = 0.02
 TRUNCATION_S = 0.25
+SEEK_MARGIN_S = 1.0
+"""Decoding starts so long before a stretch: pictures that a deinterlacer or the constant rate takes from before it."""
+NOT_DAMAGE = ("Svt[", "x265 [")
+"""How lines start that encoders write to standard error although nothing is wrong."""
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the film in pictures at its constant rate; ``end`` is None for all there is to the end."""
+
+    start: int = 0
+    end: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the whole film."""
+        return self.start == 0 and self.end is None
+
+    def duration_s(self, film_s: float, rate: Fraction) -> float:
+        """How long it lasts in a film of that length."""
+        end_s = film_s if self.end is None else float(self.end / rate)
+        return end_s - float(self.start / rate)
+
+
+WHOLE = Span()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,144 +86,113 @@ def encode_rungs(
     settings: MediaSettings,
     folder: Path,
     *,
+    span: Span = WHOLE,
+    wanted: Sequence[VideoRung] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> EncodeResult:
-    """Encode all rungs of ``ladder`` into ``folder``.
+    """Encode the video rungs of ``ladder`` into ``folder``.
+
+    Args:
+        master: The file.
+        report: Its probe.
+        ladder: Its video rungs are the cascade, largest first: each is scaled from the one before it.
+        settings: How encoders work.
+        folder: Takes one MP4 per rung.
+        span: Which stretch; it must start where a group of pictures does.
+        wanted: Which of the rungs to encode; the others are only scaled through, so that a rung does not depend on
+            which others exist already. All of them when not given.
+        on_progress: Called about once a second.
 
     Raises:
         ProgramError: ffmpeg failed or took too long.
         EncodeTruncated: A rendition is shorter than the master, whatever ffmpeg's exit code says.
     """
-    files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in ladder.rungs}
-    command = encode_command(master, report, ladder, settings, files)
+    rungs = ladder.video if wanted is None else wanted
+    files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in rungs}
+    command = encode_command(master, report, ladder, settings, files, span)
+    film_s = span.duration_s(ladder.duration_s, ladder.rate)
     damage = 0
 
-    def count_damage(_line: str) -> None:
+    def count_damage(line: str) -> None:
         nonlocal damage
-        damage += 1
+        damage += not line.startswith(NOT_DAMAGE)
 
     result = run_program(
         command,
-        timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_FILM_S * ladder.duration_s,
-        expected_duration_s=ladder.duration_s,
+        timeout_s=TIMEOUT_BASE_S + TIMEOUT_PER_FILM_S * film_s,
+        expected_duration_s=film_s,
         on_progress=on_progress,
         on_error_line=count_damage,
     )
-    for rung in ladder.rungs:
-        _require_whole(files[rung.rendition_id], rung.rung, ladder.duration_s, master)
-    return EncodeResult(files=files, wall_s=result.wall_s, cpu_s=result.cpu_s, film_s=ladder.duration_s, damage=damage)
+    for rung in rungs:
+        _require_whole(files[rung.rendition_id], rung.rung, span, film_s, master)
+    return EncodeResult(files=files, wall_s=result.wall_s, cpu_s=result.cpu_s, film_s=film_s, damage=damage)
 
 
 def encode_command(
-    master: Path, report: ProbeReport, ladder: Ladder, settings: MediaSettings, files: dict[str, Path]
+    master: Path,
+    report: ProbeReport,
+    ladder: Ladder,
+    settings: MediaSettings,
+    files: dict[str, Path],
+    span: Span = WHOLE,
 ) -> list[str]:
-    """The ffmpeg command that encodes ``ladder``; ``files`` names the output of each rendition."""
-    source = ffmpeg.input(str(master))
-    outputs = []
-    if ladder.video:
-        pictures = _cascade(_prepared_picture(source, report, ladder), report.video, ladder.video)
-        for rung, picture in zip(ladder.video, pictures, strict=True):
-            options = _video_options(rung, ladder.rate, settings)
-            outputs.append(ffmpeg.output(picture, str(files[rung.rendition_id]), **options))
-    tracks = {track.index: track for track in report.audio}
-    for sound in ladder.audio:
-        stream = _prepared_sound(source, sound, tracks[sound.track_index].duration_s, ladder.duration_s, settings)
-        outputs.append(ffmpeg.output(stream, str(files[sound.rendition_id]), **_audio_options(sound)))
+    """The ffmpeg command that encodes the rungs of ``ladder`` that ``files`` names an output for."""
+    seeking = {}
+    if span.start:
+        start_s = max(float(span.start / ladder.rate) - SEEK_MARGIN_S, 0.0)
+        seeking = {"ss": f"{start_s:.6f}", "noaccurate_seek": None}
+    picture = prepared_picture(
+        ffmpeg.input(str(master), **seeking), report, ladder.rate, ladder.duration_s, span.start, span.end
+    )
+    # Nothing is scaled below the smallest rung that is wanted.
+    last = max(number for number, rung in enumerate(ladder.video) if rung.rendition_id in files)
+    cascade = ladder.video[: last + 1]
+    outputs = [
+        ffmpeg.output(copy, str(files[rung.rendition_id]), **video_options(rung, ladder.rate, settings))
+        for rung, copy in _cascade(picture, report.video, cascade, files)
+    ]
     merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
     merged = merged.global_args("-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "1", "-nostdin")
+    if not span.is_whole:
+        # Timestamps stay the film's own after a seek: pictures are chosen by them.
+        merged = merged.global_args("-copyts", "-start_at_zero")
     return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
 
 
-def _prepared_picture(source: Any, report: ProbeReport, ladder: Ladder) -> Any:
-    """Upright (ffmpeg turns by itself), progressive, at a constant rate from zero on, as long as the film."""
-    video = report.video
-    picture = source[str(video.index)]
-    if video.interlaced:
-        picture = picture.filter("bwdif", mode="send_field")
-    picture = picture.filter("fps", fps=str(ladder.rate), start_time=0)
-    missing_s = ladder.duration_s - (video.start_s + video.duration_s)
-    if missing_s > float(1 / ladder.rate):
-        picture = picture.filter("tpad", stop_mode="clone", stop_duration=f"{missing_s:.6f}")
-    return picture
-
-
-def _cascade(picture: Any, video: VideoTrack, rungs: list[VideoRung]) -> list[Any]:
-    """One picture per rung, each scaled from the one before it."""
+def _cascade(
+    picture: Any, video: VideoTrack, rungs: Sequence[VideoRung], files: dict[str, Path]
+) -> list[tuple[VideoRung, Any]]:
+    """A picture for each rung that is wanted, each scaled from the rung before it."""
     pictures = []
     for number, rung in enumerate(rungs):
-        picture = picture.filter("scale", rung.width, rung.height, flags=SCALER).filter("setsar", 1)
+        picture = scaled(picture, rung.width, rung.height)
         if number == 0:
-            picture = _in_eight_bits(picture, video)
+            picture = in_eight_bits(picture, video)
+        if rung.rendition_id not in files:
+            continue
         if number == len(rungs) - 1:
-            pictures.append(picture)
+            pictures.append((rung, picture))
         else:
             split = picture.filter_multi_output("split")
-            pictures.append(split[0])
+            pictures.append((rung, split[0]))
             picture = split[1]
     return pictures
 
 
-def _in_eight_bits(picture: Any, video: VideoTrack) -> Any:
-    """8-bit 4:2:0; HDR is mapped to BT.709 with Hable's curve, at a peak of 100 nits."""
-    if video.transfer == "sdr":
-        return picture.filter("format", "yuv420p")
-    linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
-    mapped = linear.filter("tonemap", tonemap="hable", desat=0)
-    return mapped.filter("zscale", t="bt709", m="bt709", r="tv").filter("format", "yuv420p")
-
-
-def _prepared_sound(source: Any, rung: AudioRung, track_s: float, film_s: float, settings: MediaSettings) -> Any:
-    """Stereo at 48 kHz from zero on, gaps filled, as long as the picture."""
-    sound = source[str(rung.track_index)].filter("aresample", AUDIO_RATE_HZ, **{"async": 1, "first_pts": 0})
-    sound = sound.filter("aformat", channel_layouts="stereo", sample_rates=AUDIO_RATE_HZ)
-    if settings.loudness_lufs is not None:
-        sound = sound.filter("loudnorm", I=settings.loudness_lufs, TP=-1.5, LRA=11)
-        sound = sound.filter("aresample", AUDIO_RATE_HZ)
-    if track_s < film_s:
-        # Only what the probe knows to be missing is padded: a decode that ends early must stay visible.
-        sound = sound.filter("apad", pad_dur=f"{film_s - track_s:.6f}")
-    return sound.filter("atrim", end=f"{film_s:.6f}")
-
-
-def _video_options(rung: VideoRung, rate: Fraction, settings: MediaSettings) -> dict[str, Any]:
-    return {
-        "c:v": "libx264",
-        "preset": settings.preset,
-        "crf": rung.crf,
-        "maxrate": rung.cap_bps,
-        "bufsize": round(rung.cap_bps * BUFFER_S),
-        "profile:v": "high",
-        "threads": settings.threads,
-        "g": math.ceil(settings.keyframe_interval_s * rate) + 1,
-        "sc_threshold": 0,
-        "force_key_frames": f"expr:gte(t,n_forced*{settings.keyframe_interval_s:g})",
-        "forced-idr": 1,
-        "x264-params": "open-gop=0",
-        "video_track_timescale": _timescale(rate),
-        **_clean_output(),
-    }
-
-
-def _audio_options(rung: AudioRung) -> dict[str, Any]:
-    return {"c:a": "aac", "b:a": rung.bitrate_bps, "ac": 2, "ar": AUDIO_RATE_HZ, **_clean_output()}
-
-
-def _clean_output() -> dict[str, Any]:
-    """Nothing of the master's metadata, and nothing that differs between two runs."""
-    return {"f": "mp4", "map_metadata": -1, "map_chapters": -1, "fflags": "+bitexact"}
-
-
-def _timescale(rate: Fraction) -> int:
-    """Ticks per second in which every frame lasts a whole number of ticks, and at least a thousand of them."""
-    return rate.numerator * math.ceil(1000 / rate.numerator)
-
-
-def _require_whole(file: Path, rung: str, expected_s: float, master: Path) -> None:
+def _require_whole(file: Path, rung: str, span: Span, expected_s: float, master: Path) -> None:
+    """A stretch that ends before the film does holds exactly its pictures; the end of a film is known to a moment."""
     try:
         with av.open(str(file)) as container:
             encoded_s = (container.duration or 0) / av.time_base
-    except av.error.FFmpegError as error:
-        raise EncodeTruncated(f"{master.name}: rung {rung} came out unreadable ({error.strerror})") from error
+            pictures = container.streams.video[0].frames
+    except (av.error.FFmpegError, IndexError) as error:
+        raise EncodeTruncated(f"{master.name}: rung {rung} came out unreadable ({error})") from error
+    if span.end is not None and pictures != span.end - span.start:
+        raise EncodeTruncated(
+            f"{master.name}: rung {rung} holds {pictures} of the {span.end - span.start} pictures from "
+            f"{span.start} on: the master decodes in part only. Deliver it again"
+        )
     if expected_s - encoded_s > max(TRUNCATION_S, TRUNCATION_SHARE * expected_s):
         raise EncodeTruncated(
             f"{master.name}: rung {rung} holds {encoded_s:.2f} s of {expected_s:.2f} s: "

@@ -6,11 +6,14 @@ The tree::
     ├── ProgramError             an external program
     │   ├── ProgramMissing         is not installed
     │   ├── ProgramFailed          ended with an error; carries its last words
-    │   └── ProgramTimedOut        took too long and was killed
+    │   ├── ProgramTimedOut        took too long and was killed
+    │   └── ProgramCancelled       was ended because what it worked for failed or was cancelled
     ├── MasterMissing            a title has no master file, or it changed since it was probed
     ├── MasterRejected           a master that cannot become a title; carries the reasons
     ├── EncodeTruncated          an encode ended early although the encoder said that all was well
+    ├── QualityUnmeasured        a rendition and its master cannot be compared
     ├── PackagingError           renditions that cannot be packaged, or a packager output that makes no sense
+    ├── ProtectionError          media is to be protected and cannot be
     └── PackageMissing           a title has no package, or its record cannot be read
 """
 
@@ -55,6 +58,10 @@ class ProgramTimedOut(ProgramError):
         )
 
 
+class ProgramCancelled(ProgramError):
+    """An external program was ended because what it worked for failed or was cancelled elsewhere."""
+
+
 class MasterMissing(MediaError):
     """No file, or another file than the one that was probed, stands for a title."""
 
@@ -72,8 +79,16 @@ class EncodeTruncated(MediaError):
     """An encode holds less than its master; publishing it would cut the film short."""
 
 
+class QualityUnmeasured(MediaError):
+    """A rendition and its master cannot be compared picture by picture."""
+
+
 class PackagingError(MediaError):
     """Renditions cannot be packaged, or the packager's output makes no sense."""
+
+
+class ProtectionError(MediaError):
+    """Media is to be protected, and there is no secret to derive keys from, or a scheme is asked for what it is not."""
 
 
 class PackageMissing(MediaError):

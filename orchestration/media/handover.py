@@ -1,7 +1,8 @@
 """What one media step leaves for the next: the probe's report, the ladder and the artwork of each title's master.
 
     ingest/<title_id>/CURRENT                     sha256 of the master that counts
-    ingest/<title_id>/<sha256, 16 digits>/        probe.json, ladder.json, artwork/poster.jpg, artwork/thumb-01.jpg ...
+    ingest/<title_id>/<sha256, 16 digits>/        probe.json, probes-*.json, ladder.json, quality.json,
+                                                  artwork/*.jpg, storyboard/storyboard.json, storyboard/*.jpg
 
 It stands in the store under the master's own content, so any step can be run again alone, on any host, and a new
 version of a master disturbs nothing of the old one. Nothing here is served.
@@ -9,15 +10,26 @@ version of a master disturbs nothing of the old one. Nothing here is served.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from orchestration.media.correction import Delivered
+from orchestration.media.description import TitleDescription
 from orchestration.media.errors import MasterMissing
+from orchestration.media.hull import Probes
 from orchestration.media.ladder import Ladder
+from orchestration.media.renditions import RenditionRecord
 from orchestration.media.report import ProbeReport
+from orchestration.media.storyboard import DrawnStoryboard, Storyboard
 from orchestration.store import ObjectStore
+
+STORYBOARD_RECORD = "storyboard.json"
+
+logger = logging.getLogger(__name__)
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -31,6 +43,22 @@ class ProbedMaster(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     modified_ns: int
     report: ProbeReport
+
+
+class TakenSidecars(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken of the files beside a master, and of the text tracks in it.
+
+    Attributes:
+        fingerprint: Of the files; another one means that they changed.
+        captions: Records of the renditions, which stand in the store.
+        description: What is to be said about the title; None when nothing was delivered.
+        warnings: What was not as it should be.
+    """
+
+    fingerprint: str
+    captions: list[RenditionRecord]
+    description: TitleDescription | None
+    warnings: list[str]
 
 
 def write_probed(store: ObjectStore, probed: ProbedMaster) -> None:
@@ -64,6 +92,60 @@ def read_ladder(store: ObjectStore, title_id: str) -> Ladder:
     return _read(store, title_id, "ladder.json", Ladder, "media/ladder")
 
 
+def write_probes(store: ObjectStore, title_id: str, search: str, probes: Probes) -> None:
+    """Keep what was probed of a title's current master; ``search`` names how it was probed."""
+    key = f"{_current_folder(store, title_id)}/probes-{search}.json"
+    store.put_bytes(key, msgspec.json.encode(probes), replace=True)
+
+
+def read_probes(store: ObjectStore, title_id: str, search: str) -> Probes | None:
+    """What was probed of a title's current master, or None when nothing was in that way."""
+    key = f"{_current_folder(store, title_id)}/probes-{search}.json"
+    return msgspec.json.decode(store.read_bytes(key), type=Probes) if store.exists(key) else None
+
+
+def write_delivered(store: ObjectStore, title_id: str, delivered: Sequence[Delivered]) -> None:
+    """Keep what the renditions of a title's current master were measured to give."""
+    key = f"{_current_folder(store, title_id)}/quality.json"
+    store.put_bytes(key, msgspec.json.encode(delivered), replace=True)
+
+
+def read_delivered(store: ObjectStore, title_id: str) -> list[Delivered]:
+    """What was measured of a title's current master so far, oldest first; empty when nothing was."""
+    key = f"{_current_folder(store, title_id)}/quality.json"
+    return msgspec.json.decode(store.read_bytes(key), type=list[Delivered]) if store.exists(key) else []
+
+
+def write_sidecars(store: ObjectStore, title_id: str, source_sha256: str, taken: TakenSidecars) -> None:
+    """Keep what was taken of the files beside a title's current master."""
+    store.put_bytes(f"{_folder(title_id, source_sha256)}/sidecars.json", msgspec.json.encode(taken), replace=True)
+
+
+def read_sidecars(store: ObjectStore, title_id: str) -> TakenSidecars:
+    """What was taken of the files beside a title's current master; nothing while nobody looked.
+
+    Raises:
+        MasterMissing: There is no probed master, or what was taken cannot be read.
+    """
+    if not store.exists(f"{_current_folder(store, title_id)}/sidecars.json"):
+        return TakenSidecars(fingerprint="", captions=[], description=None, warnings=[])
+    return _read(store, title_id, "sidecars.json", TakenSidecars, "media/sidecars")
+
+
+def described_titles(store: ObjectStore) -> dict[str, TitleDescription]:
+    """What the files beside masters say about titles, by title id; one that cannot be read is logged and left out."""
+    found = {}
+    for title_id in store.folders("ingest/"):
+        try:
+            description = read_sidecars(store, title_id).description
+        except MasterMissing as error:
+            logger.warning("the description of %s is left out: %s", title_id, error)
+            continue
+        if description is not None:
+            found[title_id] = description
+    return found
+
+
 def write_artwork(store: ObjectStore, title_id: str, source_sha256: str, files: list[Path]) -> list[str]:
     """Keep the artwork of a title's current master; returns the keys."""
     keys = [f"{_folder(title_id, source_sha256)}/artwork/{file.name}" for file in files]
@@ -77,6 +159,32 @@ def artwork_keys(store: ObjectStore, title_id: str, source_sha256: str) -> list[
     return list(store.keys(f"{_folder(title_id, source_sha256)}/artwork/"))
 
 
+def write_storyboard(store: ObjectStore, title_id: str, source_sha256: str, drawn: DrawnStoryboard) -> None:
+    """Keep the storyboard of a title's current master, its description last."""
+    folder = f"{_folder(title_id, source_sha256)}/storyboard"
+    for file in drawn.files:
+        store.put_file(f"{folder}/{file.name}", file, replace=True)
+    store.put_bytes(f"{folder}/{STORYBOARD_RECORD}", msgspec.json.encode(drawn.storyboard), replace=True)
+
+
+def read_storyboard(store: ObjectStore, title_id: str, source_sha256: str) -> Storyboard | None:
+    """The storyboard of a title's master; None while there is none."""
+    key = f"{_folder(title_id, source_sha256)}/storyboard/{STORYBOARD_RECORD}"
+    if not store.exists(key):
+        return None
+    return msgspec.json.decode(store.read_bytes(key), type=Storyboard)
+
+
+def sheet_keys(title_id: str, source_sha256: str, storyboard: Storyboard) -> list[str]:
+    """The keys of a storyboard's sheets, in order."""
+    return [f"{_folder(title_id, source_sha256)}/storyboard/{sheet.name}" for sheet in storyboard.sheets]
+
+
+def ingest_prefix(title_id: str, source_sha256: str) -> str:
+    """Where what is kept between the steps of one master stands in the store."""
+    return f"{_folder(title_id, source_sha256)}/"
+
+
 def master_file_of(store: ObjectStore, title_id: str) -> str | None:
     """Name of the file that a title was made of; None when there is no such title."""
     try:
@@ -86,15 +194,19 @@ def master_file_of(store: ObjectStore, title_id: str) -> str | None:
 
 
 def _read(store: ObjectStore, title_id: str, name: str, kind: type[Record], made_by: str) -> Record:
-    if not store.exists(_pointer_key(title_id)):
-        raise MasterMissing(f"title {title_id!r} has no probed master; materialise media/probe")
-    key = f"{_folder(title_id, store.read_bytes(_pointer_key(title_id)).decode())}/{name}"
+    key = f"{_current_folder(store, title_id)}/{name}"
     if not store.exists(key):
         raise MasterMissing(f"title {title_id!r} has no {name}; materialise {made_by}")
     try:
         return msgspec.json.decode(store.read_bytes(key), type=kind)
     except msgspec.DecodeError as error:
         raise MasterMissing(f"{key} cannot be read ({error}); materialise {made_by} again") from error
+
+
+def _current_folder(store: ObjectStore, title_id: str) -> str:
+    if not store.exists(_pointer_key(title_id)):
+        raise MasterMissing(f"title {title_id!r} has no probed master; materialise media/probe")
+    return _folder(title_id, store.read_bytes(_pointer_key(title_id)).decode())
 
 
 def _pointer_key(title_id: str) -> str:

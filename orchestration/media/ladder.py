@@ -1,20 +1,26 @@
 """Decide which renditions a title gets: sizes, rates and caps that fit its master.
 
-The ladder is a fixed one, fitted: every rung is a 16:9 box (9:16 for upright films), named by the box's short side; the
-picture is fitted into it with its aspect kept, never enlarged, with even sides. A master that lies well between two
+Without measured points the ladder is a fixed one, fitted; with them (`search.py`) it is made for the title
+(`per_title.py`), from the same sizes. Every size is a 16:9 box (9:16 for upright films), named by the box's short side;
+the picture is fitted into it with its aspect kept, never enlarged, with even sides. A master that lies well between two
 boxes is kept at its own size too, under the larger box's name: a scope film of 800x332 is its own ``480p``.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Literal
 
 import msgspec
 
-from orchestration.media.report import AudioTrack, ProbeReport, VideoTrack
-from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+from orchestration.media.hull import Probes, RatePoint, fit_curves
+from orchestration.media.per_title import Choice, choose_rungs
+from orchestration.media.recipe import rendition_id
+from orchestration.media.report import ProbeReport, VideoTrack
+from orchestration.media.settings import MediaSettings
+from orchestration.media.sound import AudioRung, plan_sound
 
 BOX_HEIGHTS = (240, 360, 480, 720, 1080, 1440, 2160)
 MAX_FRAME_RATE = 60
@@ -31,34 +37,36 @@ PIXEL_EXPONENT = 0.75
 RATE_EXPONENT = 0.5
 MIN_CAP_BPS = 150_000
 UNEVEN_TRACKS_S = 0.5
+PER_TITLE_CAP = 2.0
+"""A title that needs it may cost so many times what a fixed ladder allows: 9 Mbit/s at 1080p, about 25 at 2160p."""
+DEVICE_BOXES = {"mobile": 720, "desktop": 1440, "television": 2160}
+"""The largest box that each class of device shows: it gets at least one rung that is no larger."""
 
-_TWO_LETTER_CODES = {
-    "ara": "ar", "ces": "cs", "cze": "cs", "chi": "zh", "dan": "da", "deu": "de", "dut": "nl", "ell": "el", "eng": "en",
-    "fin": "fi", "fra": "fr", "fre": "fr", "ger": "de", "gre": "el", "heb": "he", "hin": "hi", "hun": "hu", "ind": "id",
-    "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl", "nor": "no", "pol": "pl", "por": "pt", "ron": "ro", "rum": "ro",
-    "rus": "ru", "spa": "es", "swe": "sv", "tha": "th", "tur": "tr", "ukr": "uk", "vie": "vi", "zho": "zh",
-}  # fmt: skip
+
+VideoCodec = Literal["h264", "hevc", "vp9", "av1"]
 
 
 class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_field="kind"):
-    """One picture size of the ladder; ``cap_bps`` bounds what the constant rate factor may cost."""
+    """One picture of the ladder.
+
+    Attributes:
+        rung: Named by the box that the picture fits, such as ``720p``; another codec than H.264 is told: ``720p-vp9``.
+        cap_bps: Bounds what the constant rate factor may cost.
+        crf: In the codec's own scale.
+        target_vmaf: What a ladder per title aims at; None in a fixed ladder.
+        limit: Why the target is lower than it would be: ``source`` where this master gives no more at this size,
+            ``rate`` where the cap allows no more; see `per_title.Choice`.
+    """
 
     rendition_id: str
     rung: str
     width: int
     height: int
     cap_bps: int
-    crf: int
-
-
-class AudioRung(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_field="kind"):
-    """One sound track of the ladder; ``track_index`` is its stream in the master."""
-
-    rendition_id: str
-    rung: str
-    track_index: int
-    language: str
-    bitrate_bps: int
+    crf: float
+    codec: VideoCodec = "h264"
+    target_vmaf: float | None = None
+    limit: Literal["source", "rate"] | None = None
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +77,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         duration_s: What every rendition must last.
         video: Rungs, largest first.
         audio: One per language; empty for a silent film.
+        points: What was measured to plan it; empty for a fixed ladder.
+        probe_cpu_s: What that cost, in CPU seconds.
     """
 
     source_sha256: str
@@ -76,6 +86,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     video: list[VideoRung]
     audio: list[AudioRung]
+    points: list[RatePoint] = []
+    probe_cpu_s: float = 0.0
 
     @property
     def rate(self) -> Fraction:
@@ -88,20 +100,31 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         return [*self.video, *self.audio]
 
 
-def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
-    """The ladder for a playable master."""
+NO_PROBES = Probes(points=[], cpu_s=0.0)
+
+
+def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings, probes: Probes = NO_PROBES) -> Ladder:
+    """The ladder for a playable master: made for its picture when it was probed, else the fixed one."""
     video = report.video
-    rate = _output_rate(video)
-    rungs = [
-        _video_rung(name, width, height, rate, source_sha256, settings)
-        for name, width, height in reversed(_thin_out(fit_sizes(video.width, video.height), settings.max_rungs))
-    ]
+    rate = output_rate(video)
+    sizes = fit_sizes(video.width, video.height)
+    if probes.points:
+        rungs = _rungs_per_title(sizes, rate, probes.points, source_sha256, settings)
+    else:
+        rungs = [
+            _video_rung(name, width, height, cap_bps(width, height, rate), settings.crf, rate, source_sha256, settings)
+            for name, width, height in reversed(_thin_out(sizes, settings.max_rungs))
+        ]
     return Ladder(
         source_sha256=source_sha256,
         frame_rate=str(rate),
         duration_s=_presented_duration_s(report),
+        points=probes.points,
+        probe_cpu_s=probes.cpu_s,
         video=rungs,
-        audio=_audio_rungs(report.audio, source_sha256, settings),
+        audio=plan_sound(
+            report.audio, source_sha256, settings, with_opus=not {"vp9", "av1"}.isdisjoint(settings.codecs)
+        ),
     )
 
 
@@ -124,13 +147,8 @@ def cap_bps(width: int, height: int, rate: Fraction) -> int:
     return max(int(round(REFERENCE_CAP_BPS * pixels * frames, -3)), MIN_CAP_BPS)
 
 
-def language_tag(language: str) -> str:
-    """A container's three-letter language as an RFC 5646 tag, which prefers two letters; ``und`` when unknown."""
-    tag = "".join(letter for letter in language.lower() if letter.isascii() and (letter.isalnum() or letter == "-"))
-    return _TWO_LETTER_CODES.get(tag, tag) or "und"
-
-
-def _output_rate(video: VideoTrack) -> Fraction:
+def output_rate(video: VideoTrack) -> Fraction:
+    """The constant frame rate of all renditions: a picture per field, and 60 per second at most."""
     rate = video.rate * 2 if video.interlaced else video.rate
     while rate > MAX_FRAME_RATE:
         rate /= 2
@@ -169,43 +187,66 @@ def _thin_out(sizes: list[tuple[str, int, int]], count: int) -> list[tuple[str, 
     return [sizes[round(position * (len(sizes) - 1) / (count - 1))] for position in range(count)]
 
 
-def _video_rung(
-    name: str, width: int, height: int, rate: Fraction, source_sha256: str, settings: MediaSettings
+def with_crf(rung: VideoRung, crf: float, ladder: Ladder, settings: MediaSettings) -> VideoRung:
+    """An H.264 rung at another rate factor: another rendition."""
+    retuned = _video_rung(
+        rung.rung, rung.width, rung.height, rung.cap_bps, crf, ladder.rate, ladder.source_sha256, settings
+    )
+    return msgspec.structs.replace(retuned, target_vmaf=rung.target_vmaf, limit=rung.limit)
+
+
+def _rungs_per_title(
+    sizes: Sequence[tuple[str, int, int]],
+    rate: Fraction,
+    points: Sequence[RatePoint],
+    source_sha256: str,
+    settings: MediaSettings,
+) -> list[VideoRung]:
+    names = {(width, height): name for name, width, height in sizes}
+    curves = [curve for curve in fit_curves(points) if (curve.width, curve.height) in names]
+
+    def cap(width: int, height: int) -> int:
+        return int(PER_TITLE_CAP * cap_bps(width, height, rate))
+
+    device_pixels = [round(box * box * 16 / 9) for box in DEVICE_BOXES.values()]
+    choices = choose_rungs(curves, cap, settings.max_rungs, device_pixels)
+    taken: Counter[str] = Counter()
+    rungs = []
+    for choice in choices:
+        size = (choice.point.width, choice.point.height)
+        taken[names[size]] += 1
+        name = names[size] if taken[names[size]] == 1 else f"{names[size]}-{taken[names[size]]}"
+        rungs.append(_aimed_rung(name, choice, cap(*size), rate, source_sha256, settings))
+    return rungs
+
+
+def _aimed_rung(
+    name: str, choice: Choice, cap: int, rate: Fraction, source_sha256: str, settings: MediaSettings
 ) -> VideoRung:
-    cap = cap_bps(width, height, rate)
+    point = choice.point
+    rung = _video_rung(name, point.width, point.height, cap, point.crf, rate, source_sha256, settings)
+    return msgspec.structs.replace(rung, target_vmaf=round(point.vmaf, 2), limit=choice.limit)
+
+
+def _video_rung(
+    name: str,
+    width: int,
+    height: int,
+    cap: int,
+    crf: float,
+    rate: Fraction,
+    source_sha256: str,
+    settings: MediaSettings,
+) -> VideoRung:
     recipe = [
-        "x264", settings.preset, settings.crf, settings.threads, settings.keyframe_interval_s,
-        settings.segment_duration_s, name, width, height, cap, str(rate),
+        "x264", settings.preset, crf, settings.threads, settings.keyframe_interval_s, settings.segment_duration_s,
+        name, width, height, cap, str(rate),
     ]  # fmt: skip
     return VideoRung(
-        rendition_id=_rendition_id(source_sha256, recipe),
+        rendition_id=rendition_id(source_sha256, recipe),
         rung=name,
         width=width,
         height=height,
         cap_bps=cap,
-        crf=settings.crf,
+        crf=crf,
     )
-
-
-def _audio_rungs(tracks: list[AudioTrack], source_sha256: str, settings: MediaSettings) -> list[AudioRung]:
-    """One rung per language, from its first track."""
-    rungs: dict[str, AudioRung] = {}
-    for track in tracks:
-        language = language_tag(track.language)
-        recipe = [
-            "aac-stereo", settings.audio_bitrate_bps, settings.loudness_lufs, settings.segment_duration_s, track.index,
-        ]  # fmt: skip
-        rung = AudioRung(
-            rendition_id=_rendition_id(source_sha256, recipe),
-            rung=f"audio-{language}",
-            track_index=track.index,
-            language=language,
-            bitrate_bps=settings.audio_bitrate_bps,
-        )
-        rungs.setdefault(language, rung)
-    return list(rungs.values())
-
-
-def _rendition_id(source_sha256: str, recipe: Sequence[object]) -> str:
-    content = msgspec.json.encode([RECIPE_VERSION, source_sha256, *recipe])
-    return hashlib.sha256(content).hexdigest()[:16]

@@ -6,32 +6,83 @@ the package's folder, so the same text works under any title and any host.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from orchestration.media.cmaf import target_duration_s
+from orchestration.media.groups import (
+    TEXT_GROUP,
+    audio_groups,
+    audio_lines,
+    groups_of,
+    label_and_role,
+    text_lines,
+    text_playlist,
+    text_set,
+)
+from orchestration.media.image_tracks import (
+    STORYBOARD_PLAYLIST_NAME,
+    STORYBOARD_TRACK_NAME,
+    storyboard_playlist,
+    storyboard_set,
+    storyboard_stream_line,
+    storyboard_track,
+)
+from orchestration.media.protection import as_uuid, common_pssh_base64
 from orchestration.media.renditions import INIT_NAME, RenditionRecord
+from orchestration.media.storyboard import Storyboard
 
 MASTER_NAME = "master.m3u8"
+MASTER_AES_128_NAME = "master-aes-128.m3u8"
 MPD_NAME = "manifest.mpd"
-AUDIO_GROUP = "audio"
 HLS_VERSION = 6
+KEYS_PATH = "/v1/keys"
+"""Where the playback API answers for keys: ``<key server>/v1/keys/<key id>`` and ``/v1/keys/license``."""
+_HLS_METHODS = {"cenc": "SAMPLE-AES-CTR", "cbcs": "SAMPLE-AES", "aes-128": "AES-128"}
+_HLS_CLEARKEY = "org.w3.clearkey"
+_DASH_CLEARKEY = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e"
+_DASH_COMMON_SYSTEM = "urn:uuid:1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"
+_DASH_NAMESPACES = {
+    "cenc": "urn:mpeg:cenc:2013",
+    "clearkey": "http://dashif.org/guidelines/clearKey",
+    "dashif": "https://dashif.org/CPS",
+}
 
 
-def write_manifests(records: Sequence[RenditionRecord]) -> dict[str, str]:
+def write_manifests(
+    records: Sequence[RenditionRecord], *, key_server_url: str = "", storyboard: Storyboard | None = None
+) -> dict[str, str]:
     """Every manifest of a package, by file name.
 
     Args:
-        records: Video, largest first, then audio, the default language first. At least one video rendition.
+        records: Video, largest first, then audio, the default track first, then captions. At least one video
+            rendition. Those of AES-128, which DASH does not know, get a master playlist of their own.
+        key_server_url: Scheme and host where keys are asked for; empty for the host of the manifests.
+        storyboard: Pictures to seek by, if they are made.
     """
-    texts = {MASTER_NAME: _master_playlist(records), MPD_NAME: _mpd(records)}
+    shared = [record for record in records if record.rendition.protection != "aes-128"]
+    encrypted = [record for record in records if record.rendition.protection == "aes-128"]
+    captions = [record for record in records if record.rendition.kind == "text"]
+    texts = {
+        MASTER_NAME: _master_playlist(shared, key_server_url, storyboard),
+        MPD_NAME: _mpd(shared, key_server_url, storyboard),
+    }
+    if encrypted:
+        texts[MASTER_AES_128_NAME] = _master_playlist([*encrypted, *captions], key_server_url, storyboard)
     for record in records:
-        texts[playlist_name(record)] = _media_playlist(record)
+        if record.rendition.kind == "text":
+            texts[playlist_name(record)] = text_playlist(record, HLS_VERSION)
+            continue
+        texts[playlist_name(record)] = _media_playlist(record, key_server_url)
         if record.key_frames:
-            texts[keyframe_playlist_name(record)] = _keyframe_playlist(record)
+            texts[keyframe_playlist_name(record)] = _keyframe_playlist(record, key_server_url)
+    if storyboard is not None:
+        texts[STORYBOARD_TRACK_NAME] = storyboard_track(storyboard)
+        texts[STORYBOARD_PLAYLIST_NAME] = storyboard_playlist(storyboard)
     return texts
 
 
@@ -49,37 +100,46 @@ def _uri(record: RenditionRecord, name: str) -> str:
     return f"../../r/{record.rendition.rendition_id}/{name}"
 
 
-def _split(records: Sequence[RenditionRecord]) -> tuple[list[RenditionRecord], list[RenditionRecord]]:
-    video = [record for record in records if record.rendition.kind == "video"]
-    return video, [record for record in records if record.rendition.kind == "audio"]
+def _of_kind(records: Sequence[RenditionRecord], kind: str) -> list[RenditionRecord]:
+    return [record for record in records if record.rendition.kind == kind]
 
 
-def _master_playlist(records: Sequence[RenditionRecord]) -> str:
-    video, audio = _split(records)
+def _key_attributes(record: RenditionRecord, key_server_url: str) -> str | None:
+    """Attributes of EXT-X-KEY and EXT-X-SESSION-KEY; None in the clear."""
+    rendition = record.rendition
+    if rendition.protection == "none":
+        return None
+    method = f"METHOD={_HLS_METHODS[rendition.protection]}"
+    if rendition.protection == "aes-128":
+        return f'{method},URI="{key_server_url}{KEYS_PATH}/{rendition.key_id}"'
+    key_id = base64.b64encode(bytes.fromhex(rendition.key_id)).decode()
+    return (
+        f'{method},URI="data:text/plain;base64,{key_id}",KEYID=0x{rendition.key_id},'
+        f'KEYFORMAT="{_HLS_CLEARKEY}",KEYFORMATVERSIONS="1"'
+    )
+
+
+def _master_playlist(records: Sequence[RenditionRecord], key_server_url: str, storyboard: Storyboard | None) -> str:
+    video, text = _of_kind(records, "video"), _of_kind(records, "text")
+    sounds = audio_groups(_of_kind(records, "audio"))
+    names = {record.rendition.rung: playlist_name(record) for record in records}
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{HLS_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", ""]
-    lines += [_audio_line(record, is_default=number == 0) for number, record in enumerate(audio)]
-    for record in video:
-        lines += [_stream_line(record, audio), playlist_name(record)]
+    keys = {attributes: None for record in records if (attributes := _key_attributes(record, key_server_url))}
+    lines += [f"#EXT-X-SESSION-KEY:{attributes}" for attributes in keys]
+    lines += [*audio_lines(sounds, names), *text_lines(text, names)]
+    # Rung by rung within a group: a player that knows one group alone finds all its rungs together.
+    for group_id in sounds or [""]:
+        for record in video:
+            if not sounds or group_id in groups_of(record, sounds):
+                lines += [_stream_line(record, group_id, sounds.get(group_id, []), has_text=bool(text))]
+                lines += [playlist_name(record)]
     lines += [""] + [_keyframe_line(record) for record in video if record.key_frames]
+    if storyboard is not None:
+        lines.append(storyboard_stream_line(storyboard))
     return "\n".join(lines) + "\n"
 
 
-def _audio_line(record: RenditionRecord, *, is_default: bool) -> str:
-    language = record.rendition.language
-    attributes = [
-        "TYPE=AUDIO",
-        f'GROUP-ID="{AUDIO_GROUP}"',
-        f'NAME="{language}"',
-        *([] if language == "und" else [f'LANGUAGE="{language}"']),
-        f"DEFAULT={'YES' if is_default else 'NO'}",
-        "AUTOSELECT=YES",
-        f'CHANNELS="{record.channels}"',
-        f'URI="{playlist_name(record)}"',
-    ]
-    return "#EXT-X-MEDIA:" + ",".join(attributes)
-
-
-def _stream_line(record: RenditionRecord, audio: Sequence[RenditionRecord]) -> str:
+def _stream_line(record: RenditionRecord, group_id: str, audio: Sequence[RenditionRecord], *, has_text: bool) -> str:
     rendition = record.rendition
     codecs = [rendition.codecs, *sorted({sound.rendition.codecs for sound in audio})]
     peak_bps = rendition.peak_bitrate_bps + max((sound.rendition.peak_bitrate_bps for sound in audio), default=0)
@@ -91,7 +151,8 @@ def _stream_line(record: RenditionRecord, audio: Sequence[RenditionRecord]) -> s
         f"RESOLUTION={rendition.width}x{rendition.height}",
         f"FRAME-RATE={float(Fraction(record.frame_rate)):.3f}",
         "VIDEO-RANGE=SDR",
-        *([f'AUDIO="{AUDIO_GROUP}"'] if audio else []),
+        *([f'AUDIO="{group_id}"'] if audio else []),
+        *([f'SUBTITLES="{TEXT_GROUP}"'] if has_text else []),
         "CLOSED-CAPTIONS=NONE",
     ]
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
@@ -109,7 +170,9 @@ def _keyframe_line(record: RenditionRecord) -> str:
     return "#EXT-X-I-FRAME-STREAM-INF:" + ",".join(attributes)
 
 
-def _playlist_head(record: RenditionRecord, durations_s: Sequence[float], *tags: str) -> list[str]:
+def _playlist_head(record: RenditionRecord, durations_s: Sequence[float], key_server_url: str, *tags: str) -> list[str]:
+    """The tags before the first segment. A key comes after the init segment, which is never encrypted as a whole."""
+    key = _key_attributes(record, key_server_url)
     return [
         "#EXTM3U",
         f"#EXT-X-VERSION:{HLS_VERSION}",
@@ -117,12 +180,13 @@ def _playlist_head(record: RenditionRecord, durations_s: Sequence[float], *tags:
         "#EXT-X-PLAYLIST-TYPE:VOD",
         *tags,
         f'#EXT-X-MAP:URI="{_uri(record, INIT_NAME)}"',
+        *([] if key is None else [f"#EXT-X-KEY:{key}"]),
     ]
 
 
-def _media_playlist(record: RenditionRecord) -> str:
+def _media_playlist(record: RenditionRecord, key_server_url: str) -> str:
     durations_s = [record.segment_duration_s(segment) for segment in record.segments]
-    lines = _playlist_head(record, durations_s, "#EXT-X-INDEPENDENT-SEGMENTS")
+    lines = _playlist_head(record, durations_s, key_server_url, "#EXT-X-INDEPENDENT-SEGMENTS")
     for segment, duration_s in zip(record.segments, durations_s, strict=True):
         # Players that plan ahead want to know how large each segment really is.
         bitrate_kbps = max(1, round(segment.size_bytes * 8 / duration_s / 1000))
@@ -130,8 +194,9 @@ def _media_playlist(record: RenditionRecord) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
-def _keyframe_playlist(record: RenditionRecord) -> str:
-    lines = _playlist_head(record, [frame.duration_s for frame in record.key_frames], "#EXT-X-I-FRAMES-ONLY")
+def _keyframe_playlist(record: RenditionRecord, key_server_url: str) -> str:
+    durations_s = [frame.duration_s for frame in record.key_frames]
+    lines = _playlist_head(record, durations_s, key_server_url, "#EXT-X-I-FRAMES-ONLY")
     for frame in record.key_frames:
         lines += [
             f"#EXTINF:{frame.duration_s:.3f},",
@@ -141,29 +206,72 @@ def _keyframe_playlist(record: RenditionRecord) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
-def _mpd(records: Sequence[RenditionRecord]) -> str:
-    video, audio = _split(records)
-    longest_segment_s = max(record.segment_duration_s(segment) for record in records for segment in record.segments)
-    duration_s = max(record.duration_s for record in records)
+def _mpd(records: Sequence[RenditionRecord], key_server_url: str, storyboard: Storyboard | None) -> str:
+    video, audio, text = (_of_kind(records, kind) for kind in ("video", "audio", "text"))
+    is_protected = any(record.rendition.protection != "none" for record in records)
+    namespaces = "".join(f' xmlns:{name}="{uri}"' for name, uri in _DASH_NAMESPACES.items()) if is_protected else ""
+    key_ids = sorted({record.rendition.key_id for record in [*video, *audio]})
+    codec_sets = _by_codec(video)
+    longest_segment_s = max(
+        record.segment_duration_s(segment) for record in [*video, *audio] for segment in record.segments
+    )
+    duration_s = max(record.duration_s for record in [*video, *audio])
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static"'
+        f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"{namespaces}'
+        ' profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static"'
         f' mediaPresentationDuration="{_iso_duration(duration_s)}"'
         f' maxSegmentDuration="{_iso_duration(math.ceil(longest_segment_s))}" minBufferTime="PT4S">',
         '  <Period id="0" start="PT0S">',
-        *_video_set(video),
     ]
+    for number, pictures in enumerate(codec_sets):
+        protection = _content_protection(pictures[0], key_ids, key_server_url)
+        lines += _video_set(pictures, protection, set_id=number)
     for number, sound in enumerate(audio):
-        lines += _audio_set(sound, set_id=number + 1, is_main=number == 0)
+        protection = _content_protection(sound, key_ids, key_server_url)
+        is_main = sound.rendition.name == audio[0].rendition.name
+        lines += _audio_set(sound, protection, set_id=len(codec_sets) + number, is_main=is_main)
+    for number, captions in enumerate(text):
+        lines += text_set(captions, set_id=len(codec_sets) + len(audio) + number)
+    if storyboard is not None:
+        lines += storyboard_set(storyboard, set_id=len(records))
     return "\n".join([*lines, "  </Period>", "</MPD>"]) + "\n"
 
 
-def _video_set(records: Sequence[RenditionRecord]) -> list[str]:
+def _by_codec(video: Sequence[RenditionRecord]) -> list[list[RenditionRecord]]:
+    """Rungs of one codec each: a player switches freely within an AdaptationSet and so must decode all of it."""
+    families: dict[str, list[RenditionRecord]] = {}
+    for record in video:
+        families.setdefault(record.rendition.codecs.partition(".")[0], []).append(record)
+    return list(families.values())
+
+
+def _content_protection(record: RenditionRecord, key_ids: Sequence[str], key_server_url: str) -> list[str]:
+    """How a set is encrypted, which keys its title has, and where a ClearKey player asks for them (DASH-IF IOP 7)."""
+    rendition = record.rendition
+    if rendition.protection == "none":
+        return []
+    licence_url = f"{key_server_url}{KEYS_PATH}/license"
+    return [
+        '      <ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011"'
+        f' value="{rendition.protection}" cenc:default_KID="{as_uuid(rendition.key_id)}"/>',
+        f'      <ContentProtection schemeIdUri="{_DASH_COMMON_SYSTEM}">',
+        f"        <cenc:pssh>{common_pssh_base64(key_ids)}</cenc:pssh>",
+        "      </ContentProtection>",
+        f'      <ContentProtection schemeIdUri="{_DASH_CLEARKEY}" value="ClearKey1.0">',
+        f'        <clearkey:Laurl Lic_type="EME-1.0">{escape(licence_url)}</clearkey:Laurl>',
+        f'        <dashif:Laurl licenseType="EME-1.0">{escape(licence_url)}</dashif:Laurl>',
+        "      </ContentProtection>",
+    ]
+
+
+def _video_set(records: Sequence[RenditionRecord], protection: list[str], *, set_id: int) -> list[str]:
     largest = max((record.rendition for record in records), key=lambda rendition: rendition.width * rendition.height)
     lines = [
-        '    <AdaptationSet id="0" contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1"'
-        f' maxWidth="{largest.width}" maxHeight="{largest.height}"'
+        f'    <AdaptationSet id="{set_id}" contentType="video" mimeType="video/mp4" segmentAlignment="true"'
+        f' startWithSAP="1" maxWidth="{largest.width}" maxHeight="{largest.height}"'
         f' maxFrameRate="{records[0].frame_rate}">',
+        *protection,
         '      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>',
     ]
     for record in records:
@@ -177,12 +285,13 @@ def _video_set(records: Sequence[RenditionRecord]) -> list[str]:
     return [*lines, "    </AdaptationSet>"]
 
 
-def _audio_set(record: RenditionRecord, *, set_id: int, is_main: bool) -> list[str]:
+def _audio_set(record: RenditionRecord, protection: list[str], *, set_id: int, is_main: bool) -> list[str]:
     rendition = record.rendition
     return [
         f'    <AdaptationSet id="{set_id}" contentType="audio" mimeType="audio/mp4" segmentAlignment="true"'
         f' startWithSAP="1" lang={quoteattr(rendition.language)}>',
-        f'      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="{"main" if is_main else "alternate"}"/>',
+        *protection,
+        *label_and_role(record, "main" if is_main else "alternate"),
         f'      <Representation id="{rendition.rung}" bandwidth="{rendition.peak_bitrate_bps}"'
         f' codecs="{rendition.codecs}" audioSamplingRate="{record.sample_rate_hz}">',
         '        <AudioChannelConfiguration schemeIdUri="urn:mpeg:dash:23003:3:audio_channel_configuration:2011"'

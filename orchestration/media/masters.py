@@ -24,9 +24,9 @@ MEDIA_EXTENSIONS = frozenset({
     ".mpg", ".mts", ".mxf", ".ogg", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv",
 })  # fmt: skip
 SIDECAR_EXTENSIONS = frozenset({
-    ".ass", ".crdownload", ".csv", ".filepart", ".gif", ".html", ".jpeg", ".jpg", ".json", ".log", ".md", ".md5",
-    ".nfo", ".part", ".partial", ".pdf", ".png", ".sha1", ".sha256", ".srt", ".temp", ".tmp", ".toml", ".ttml", ".txt",
-    ".uploading", ".vtt", ".webp", ".xml", ".yaml", ".yml",
+    ".ass", ".crdownload", ".csv", ".dfxp", ".filepart", ".gif", ".html", ".jpeg", ".jpg", ".json", ".log", ".md",
+    ".md5", ".nfo", ".part", ".partial", ".pdf", ".png", ".sha1", ".sha256", ".srt", ".ssa", ".stl", ".sub", ".sup",
+    ".temp", ".tmp", ".toml", ".ttml", ".txt", ".uploading", ".vtt", ".webp", ".xml", ".yaml", ".yml",
 })  # fmt: skip
 
 

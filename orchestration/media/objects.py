@@ -19,11 +19,19 @@ PREFIX_GROUP = 0
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """One rung of a title: a video size or an audio track."""
+    """One rung of a title: a video size, an audio track, or captions.
+
+    Attributes:
+        kind: ``text`` is one WebVTT file and has neither init segment nor bit rate worth the name.
+        name: What a viewer reads when choosing a sound track or captions.
+        role: What a sound track or captions are for; ``captions`` tell sounds too, ``forced`` only what is foreign.
+        protection: How its segments are encrypted; those of ``aes-128`` are for HLS alone.
+        key_id: Public name of the key, 32 hexadecimal digits; empty in the clear.
+    """
 
     rendition_id: str
     rung: str
-    kind: Literal["video", "audio"]
+    kind: Literal["video", "audio", "text"]
     codecs: str
     bitrate_bps: int
     peak_bitrate_bps: int
@@ -31,6 +39,10 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     height: int = 0
     frame_rate: float = 0.0
     language: str = "und"
+    name: str = ""
+    role: Literal["main", "commentary", "description", "subtitles", "captions", "forced"] = "main"
+    protection: Literal["none", "cenc", "cbcs", "aes-128"] = "none"
+    key_id: str = ""
 
 
 class MediaObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +65,12 @@ class MediaObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``objects.json``."""
+    """``objects.json``.
+
+    Attributes:
+        complete: False for the first rungs of a title whose other rungs are still being made.
+        hls_aes_128_key: The master playlist over whole-segment encryption; None where it is not made.
+    """
 
     schema_version: int
     title_id: str
@@ -67,6 +84,8 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):
     poster_key: str | None
     renditions: list[Rendition]
     objects: list[MediaObject]
+    complete: bool = True
+    hls_aes_128_key: str | None = None
 
     @property
     def size_bytes(self) -> int:

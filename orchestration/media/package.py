@@ -14,7 +14,8 @@ import msgspec
 
 from orchestration.media.artwork import POSTER_NAME
 from orchestration.media.errors import PackagingError
-from orchestration.media.manifests import MASTER_NAME, MPD_NAME, write_manifests
+from orchestration.media.image_tracks import STORYBOARD_FILES
+from orchestration.media.manifests import MASTER_AES_128_NAME, MASTER_NAME, MPD_NAME, write_manifests
 from orchestration.media.objects import (
     ARTWORK_RUNG,
     MANIFEST_RUNG,
@@ -25,7 +26,9 @@ from orchestration.media.objects import (
     media_prefix,
     package_record_key,
 )
+from orchestration.media.protection import PROTECTION_NAME
 from orchestration.media.renditions import INIT_NAME, RenditionRecord
+from orchestration.media.storyboard import Storyboard
 from orchestration.store import ObjectStore, file_sha256
 
 PREFIX_S = 8.0
@@ -40,6 +43,10 @@ def build_package(
     artwork_keys: Sequence[str],
     segment_duration_s: float,
     created_at: dt.datetime,
+    *,
+    key_server_url: str = "",
+    storyboard: Storyboard | None = None,
+    complete: bool = True,
 ) -> PackageRecord:
     """Write the package of a title into the store, its record last; an identical one that exists is returned as it is.
 
@@ -48,19 +55,29 @@ def build_package(
         title_id: The title.
         source_sha256: Of the master.
         renditions: Video, largest first, then audio.
-        artwork_keys: Where the artwork stands in the store now.
+        artwork_keys: Where the artwork stands in the store now, the sheets of the storyboard included.
         segment_duration_s: What the segments were meant to last.
         created_at: For the record.
+        key_server_url: Where players ask for the keys of protected renditions.
+        storyboard: What its sheets show; None while there is none.
+        complete: Whether these are all the renditions that the title is to have.
 
     Raises:
         PackagingError: There is no video, or the renditions do not belong together.
     """
     _require_coherent(title_id, renditions)
-    texts = {name: text.encode() for name, text in write_manifests(renditions).items()}
+    manifests = write_manifests(renditions, key_server_url=key_server_url, storyboard=storyboard)
+    texts = {name: text.encode() for name, text in manifests.items()}
+    if key_ids := sorted({item.rendition.key_id for item in renditions if item.rendition.key_id}):
+        texts[PROTECTION_NAME] = msgspec.json.encode({"key_ids": key_ids})
     package_id = _package_id(store, texts, artwork_keys)
     record_key = package_record_key(title_id, package_id)
     if store.exists(record_key):
-        return msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
+        record = msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
+        if complete and not record.complete:  # the first rung is all that this title gets
+            record = msgspec.structs.replace(record, complete=True)
+            store.put_bytes(record_key, msgspec.json.encode(record), replace=True)
+        return record
     folder = f"p/{package_id}"
     objects = [
         *_put_manifests(store, title_id, folder, texts),
@@ -78,9 +95,11 @@ def build_package(
         created_at=created_at,
         hls_key=f"{folder}/{MASTER_NAME}",
         dash_key=f"{folder}/{MPD_NAME}",
+        hls_aes_128_key=f"{folder}/{MASTER_AES_128_NAME}" if MASTER_AES_128_NAME in texts else None,
         poster_key=poster_key if any(item.key == poster_key for item in objects) else None,
         renditions=[item.rendition for item in renditions],
         objects=objects,
+        complete=complete,
     )
     store.put_bytes(record_key, msgspec.json.encode(record))
     return record
@@ -97,16 +116,7 @@ def rendition_objects(record: RenditionRecord) -> list[MediaObject]:
     """A rendition's files as objects of a package."""
     rendition = record.rendition
     folder = f"r/{rendition.rendition_id}"
-    objects = [
-        MediaObject(
-            key=f"{folder}/{INIT_NAME}",
-            size_bytes=record.init_size_bytes,
-            sha256=record.init_sha256,
-            rung=rendition.rung,
-            segment_group=PREFIX_GROUP,
-            rendition_id=rendition.rendition_id,
-        )
-    ]
+    objects = [] if rendition.kind == "text" else [_init_object(record, folder)]
     for segment in record.segments:
         objects.append(
             MediaObject(
@@ -120,6 +130,17 @@ def rendition_objects(record: RenditionRecord) -> list[MediaObject]:
             )
         )
     return objects
+
+
+def _init_object(record: RenditionRecord, folder: str) -> MediaObject:
+    return MediaObject(
+        key=f"{folder}/{INIT_NAME}",
+        size_bytes=record.init_size_bytes,
+        sha256=record.init_sha256,
+        rung=record.rendition.rung,
+        segment_group=PREFIX_GROUP,
+        rendition_id=record.rendition.rendition_id,
+    )
 
 
 def _require_coherent(title_id: str, renditions: Sequence[RenditionRecord]) -> None:
@@ -151,7 +172,7 @@ def _put_manifests(store: ObjectStore, title_id: str, folder: str, texts: dict[s
                 key=f"{folder}/{name}",
                 size_bytes=len(content),
                 sha256=hashlib.sha256(content).hexdigest(),
-                rung=MANIFEST_RUNG,
+                rung=ARTWORK_RUNG if name in STORYBOARD_FILES else MANIFEST_RUNG,
                 segment_group=PREFIX_GROUP,
             )
         )

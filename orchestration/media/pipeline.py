@@ -1,4 +1,4 @@
-"""The five steps from a master to a package that is served, each of which can be run again alone.
+"""The six steps from a master to a package that is served, each of which can be run again alone.
 
 A step finds what the one before it left in the store (`handover.py`), does its work unless it is done already, and
 returns what there is to tell. Dagster's assets are thin shells around these functions; `ingest_master` runs them in a
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,28 +17,59 @@ from pathlib import Path
 import msgspec
 
 from orchestration.media.artwork import Artwork, draw_artwork
+from orchestration.media.captions import make_captions
 from orchestration.media.check import Finding, blocking, check_package
-from orchestration.media.cmaf import EncodedFile, cut_segments
-from orchestration.media.encode import EncodeResult, encode_rungs
+from orchestration.media.chunk_encode import (
+    ChunkWork,
+    OnProgress,
+    drop_chunks,
+    encode_chunk,
+    find_plan,
+    is_encoded,
+    join_chunks,
+    sum_results,
+    total_cost,
+)
+from orchestration.media.chunks import Chunk
+from orchestration.media.clear import clear_file
+from orchestration.media.correction import Delivered
+from orchestration.media.description import read_description
+from orchestration.media.encode import EncodeResult
+from orchestration.media.encoders import add_codecs
 from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
+from orchestration.media.forms import is_stored, read_forms, store_forms
 from orchestration.media.handover import (
     ProbedMaster,
+    TakenSidecars,
     artwork_keys,
     read_ladder,
     read_probed,
+    read_probes,
+    read_sidecars,
+    read_storyboard,
+    sheet_keys,
     write_artwork,
     write_ladder,
     write_probed,
+    write_probes,
+    write_sidecars,
+    write_storyboard,
 )
-from orchestration.media.ladder import Ladder, VideoRung, plan_ladder
+from orchestration.media.hull import Probes
+from orchestration.media.ladder import NO_PROBES, Ladder, plan_ladder
 from orchestration.media.objects import PackageRecord
 from orchestration.media.package import build_package
 from orchestration.media.probe import probe_file
-from orchestration.media.process import Progress
+from orchestration.media.protection import ContentKeys
 from orchestration.media.publish import publish_package, read_current_package
 from orchestration.media.quarantine import quarantine_master, read_refusal, release_master
-from orchestration.media.renditions import RenditionRecord, is_complete, read_rendition, store_rendition
+from orchestration.media.renditions import RenditionRecord
+from orchestration.media.search import probe_qualities, search_id
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sidecars import find_sidecars
+from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
+from orchestration.media.storyboard import DrawnStoryboard, draw_storyboard
+from orchestration.media.verification import VerifiedTitle, encode_to_target, measure_title
 from orchestration.store import ObjectStore, file_sha256
 
 
@@ -88,7 +119,7 @@ def probe_title(
 
 
 def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path) -> bool:
-    """Whether this very file, by size and time, was made into what is served or was refused."""
+    """Whether this very file, by size and time, was made into what is served or was refused, with its sidecars."""
     status = master.stat()
     fingerprint = (master.name, status.st_size, status.st_mtime_ns)
     refusal = read_refusal(quarantine_folder, title_id)
@@ -99,15 +130,90 @@ def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_fol
     except (MasterMissing, PackageMissing):
         return False
     seen = (probed.file, probed.size_bytes, probed.modified_ns)
-    return seen == fingerprint and package.source_sha256 == probed.sha256
+    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(find_sidecars(master))
+    is_served = package.source_sha256 == probed.sha256 and package.complete
+    return seen == fingerprint and taken and is_served
 
 
-def plan_title(store: ObjectStore, title_id: str, settings: MediaSettings) -> Ladder:
-    """Plan the ladder of a title's probed master."""
+def plan_title(
+    store: ObjectStore,
+    title_id: str,
+    settings: MediaSettings,
+    master: Callable[[], Path] | None = None,
+    work_folder: Path | None = None,
+) -> Ladder:
+    """Plan the ladder of a title's probed master.
+
+    A ladder per title needs ``master``, which finds the file, and ``work_folder``; a fixed one looks at neither.
+
+    Raises:
+        MasterMissing: The master is needed and gone or another one than was probed.
+        ProgramError, QualityUnmeasured: The master could not be searched for what it needs.
+    """
     probed = read_probed(store, title_id)
-    ladder = plan_ladder(probed.report, probed.sha256, settings)
+    probes = NO_PROBES
+    if settings.ladder == "per_title":
+        if master is None or work_folder is None:
+            raise MasterMissing(f"the ladder of {title_id} is made for the title: its master is needed")
+        probes = _probes(store, probed, settings, master, work_folder)
+    ladder = add_codecs(plan_ladder(probed.report, probed.sha256, settings, probes), settings)
     write_ladder(store, title_id, ladder)
     return ladder
+
+
+def encode_title_to_target(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+    on_progress: OnProgress | None = None,
+    keys: ContentKeys | None = None,
+) -> VerifiedTitle[EncodedTitle]:
+    """Encode a title, and its rungs that miss their target again; a fixed ladder has no targets.
+
+    Raises:
+        MediaError: As `encode_title` does, and when a rendition cannot be measured.
+    """
+
+    def encode() -> EncodedTitle:
+        return encode_title(store, title_id, master, settings, work_folder, on_progress, keys)
+
+    with _scratch(work_folder, title_id) as folder:
+        return encode_to_target(
+            store, title_id, _probed_master(store, title_id, master), settings, folder, encode, keys
+        )
+
+
+def joined_encodes(encodes: Sequence[EncodedTitle]) -> EncodedTitle:
+    """An encode and its corrections as one."""
+    last = encodes[-1]
+    made = [item.result for item in encodes if item.result is not None]
+    encoded = dict.fromkeys(rung for item in encodes for rung in item.encoded)
+    return EncodedTitle(
+        records=last.records,
+        encoded=list(encoded),
+        reused=[rung for rung in last.reused if rung not in encoded],
+        result=sum_results(made) if made else None,
+    )
+
+
+def measure_delivered(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+    keys: ContentKeys | None = None,
+) -> list[Delivered]:
+    """What each video rung of an encoded title delivers; measured now unless the store knows it.
+
+    Raises:
+        MediaError: The title is not encoded, or a rendition cannot be measured.
+    """
+    probed_master = _probed_master(store, title_id, master)
+    with _scratch(work_folder, title_id) as folder:
+        return measure_title(store, title_id, probed_master, settings, folder, keys)[0]
 
 
 def encode_title(
@@ -116,34 +222,107 @@ def encode_title(
     master: Callable[[], Path],
     settings: MediaSettings,
     work_folder: Path,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
+    keys: ContentKeys | None = None,
+    ladder: Ladder | None = None,
 ) -> EncodedTitle:
-    """Encode and cut the rungs of a title that the store does not hold yet.
+    """Encode and cut the rungs of a title that the store does not hold yet, chunk by chunk.
 
-    ``master`` finds the master file; it is called only when something must be encoded.
+    ``master`` finds the master file; it is called only when something must be encoded. ``keys`` are needed where the
+    settings ask for protection. A ``ladder`` takes the place of the one that was planned.
 
     Raises:
         MasterMissing: The master is gone or another one than was probed.
-        EncodeTruncated, ProgramError, PackagingError: The encode failed; nothing of it is in the store.
+        EncodeTruncated, ProgramError, PackagingError: The encode failed; what it finished is kept for the next run.
     """
-    ladder = read_ladder(store, title_id)
+    ladder = ladder or read_ladder(store, title_id)
     rungs = ladder.rungs
-    missing = {rung.rendition_id for rung in rungs if not is_complete(store, title_id, rung.rendition_id)}
+    missing = _missing_renditions(store, title_id, ladder, settings)
     result = None
     if missing:
-        probed = read_probed(store, title_id)
-        with _scratch(work_folder, title_id) as folder:
-            wanted = _only(ladder, missing)
-            result = encode_rungs(
-                _unchanged(master(), probed), probed.report, wanted, settings, folder, on_progress=on_progress
-            )
-            _store_segments(store, title_id, wanted, result, settings, folder)
+        with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
+            plan = find_plan(work)
+            for chunk in plan.chunks:
+                encode_chunk(work, chunk, on_progress)
+            result = total_cost(work)
+            files = join_chunks(work, plan)
+            store_forms(store, title_id, _only(ladder, missing), files, settings, work.folder, keys)
+        drop_chunks(store, title_id, ladder.source_sha256, missing)
     return EncodedTitle(
-        records=[read_rendition(store, title_id, rung.rendition_id) for rung in rungs],
+        records=read_forms(store, title_id, ladder, settings),
         encoded=[rung.rung for rung in rungs if rung.rendition_id in missing],
         reused=[rung.rung for rung in rungs if rung.rendition_id not in missing],
         result=result,
     )
+
+
+def find_chunks(
+    store: ObjectStore, title_id: str, master: Callable[[], Path], settings: MediaSettings, work_folder: Path
+) -> list[Chunk]:
+    """The chunks of a title that `encode_title` would encode now, in order.
+
+    They may be encoded apart, on several hosts, by `encode_title_chunk`; `encode_title` then finds them in the store.
+
+    Raises:
+        MasterMissing: The master is gone or another one than was probed.
+        ProgramError: It could not be searched for changes of shot.
+    """
+    ladder = read_ladder(store, title_id)
+    missing = _missing_renditions(store, title_id, ladder, settings)
+    if not missing:
+        return []
+    with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
+        return [chunk for chunk in find_plan(work).chunks if not is_encoded(work, chunk)]
+
+
+def encode_title_chunk(
+    store: ObjectStore,
+    title_id: str,
+    chunk_name: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+    on_progress: OnProgress | None = None,
+) -> EncodeResult | None:
+    """Encode one chunk of a title into the store; None when nothing of it is missing.
+
+    Raises:
+        MasterMissing: The master is gone or another one than was probed.
+        EncodeTruncated, ProgramError, PackagingError: The encode failed.
+    """
+    ladder = read_ladder(store, title_id)
+    missing = _missing_renditions(store, title_id, ladder, settings)
+    if not missing:
+        return None
+    with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
+        chunk = next((chunk for chunk in find_plan(work).chunks if chunk.name == chunk_name), None)
+        return None if chunk is None else encode_chunk(work, chunk, on_progress)
+
+
+def take_sidecars(store: ObjectStore, title_id: str, master: Path, work_folder: Path) -> TakenSidecars:
+    """Convert the captions beside a title's master and in it, and read what is said about the title.
+
+    A bad file is told in the warnings and left out. Nothing is encoded anew for a file that changed.
+
+    Raises:
+        MasterMissing: The master is gone, another one than was probed, or without a ladder.
+    """
+    probed, ladder = read_probed(store, title_id), read_ladder(store, title_id)
+    sidecars = find_sidecars(master)
+    seen = sidecars_fingerprint(sidecars)
+    with _scratch(work_folder, title_id) as folder:
+        captions = make_captions(
+            _unchanged(master, probed), probed.report, sidecars.captions, ladder.duration_s, folder, store, title_id
+        )
+    description, warnings = read_description(sidecars.descriptions)
+    taken = TakenSidecars(
+        fingerprint=seen,
+        captions=captions.records,
+        description=description,
+        warnings=[*captions.warnings, *warnings],
+    )
+    write_sidecars(store, title_id, probed.sha256, taken)
+    return taken
 
 
 def draw_title(
@@ -165,26 +344,91 @@ def draw_title(
 
 
 def package_title(
-    store: ObjectStore, title_id: str, settings: MediaSettings, now: Callable[[], dt.datetime]
+    store: ObjectStore,
+    title_id: str,
+    settings: MediaSettings,
+    now: Callable[[], dt.datetime],
+    first_rungs: Ladder | None = None,
 ) -> PackagedTitle:
     """Package a title's renditions and artwork, check the package, and serve it if nothing forbids it.
+
+    With ``first_rungs``, these and not the planned ladder: the package says that it is not complete.
 
     Raises:
         PackagingError: Renditions or artwork are missing.
     """
-    ladder = read_ladder(store, title_id)
-    records = [read_rendition(store, title_id, rung.rendition_id) for rung in ladder.rungs]
-    artwork = artwork_keys(store, title_id, ladder.source_sha256)
+    ladder = first_rungs or read_ladder(store, title_id)
+    records = read_forms(store, title_id, ladder, settings)
+    return package_records(store, title_id, records, settings, now, complete=first_rungs is None)
+
+
+def package_records(
+    store: ObjectStore,
+    title_id: str,
+    renditions: Sequence[RenditionRecord],
+    settings: MediaSettings,
+    now: Callable[[], dt.datetime],
+    *,
+    complete: bool,
+) -> PackagedTitle:
+    """Package some renditions of a title's current master with its captions and artwork, check, and serve.
+
+    Raises:
+        PackagingError: Artwork is missing, or the renditions do not belong together.
+    """
+    source_sha256 = read_probed(store, title_id).sha256
+    records = [*renditions, *read_sidecars(store, title_id).captions]
+    artwork = artwork_keys(store, title_id, source_sha256)
     if not artwork:
         raise PackagingError(f"{title_id} has no artwork yet; materialise media/artwork")
+    storyboard = read_storyboard(store, title_id, source_sha256)
+    if storyboard is not None:
+        artwork += sheet_keys(title_id, source_sha256, storyboard)
     record = build_package(
-        store, title_id, ladder.source_sha256, records, artwork, settings.segment_duration_s, created_at=now()
+        store,
+        title_id,
+        source_sha256,
+        records,
+        artwork,
+        settings.segment_duration_s,
+        created_at=now(),
+        key_server_url=settings.key_server_url,
+        storyboard=storyboard,
+        complete=complete,
     )
     findings = check_package(store, record)
     published = not blocking(findings)
     if published:
         publish_package(store, record)
     return PackagedTitle(record=record, findings=findings, published=published)
+
+
+def draw_title_storyboard(
+    store: ObjectStore,
+    title_id: str,
+    settings: MediaSettings,
+    work_folder: Path,
+    keys: ContentKeys | None = None,
+) -> DrawnStoryboard | None:
+    """Draw a title's storyboard unless the store holds it, from its smallest rung; None when there was nothing to do.
+
+    The package that is served knows nothing of it until `package_title` makes the next one, of the same renditions.
+
+    Raises:
+        PackagingError, ProgramError: It could not be drawn.
+        ProtectionError: The title is encrypted and there is no secret.
+    """
+    ladder = read_ladder(store, title_id)
+    if read_storyboard(store, title_id, ladder.source_sha256) is not None:
+        return None
+    records = read_forms(store, title_id, ladder, settings)
+    video = [item for item in records if item.rendition.kind == "video" and item.rendition.protection != "aes-128"]
+    smallest = min(video, key=lambda item: item.rendition.width * item.rendition.height)
+    with _scratch(work_folder, title_id) as folder:
+        pictures = clear_file(store, title_id, smallest, folder, keys)
+        drawn = draw_storyboard(pictures, smallest, settings.keyframe_interval_s, folder)
+        write_storyboard(store, title_id, ladder.source_sha256, drawn)
+    return drawn
 
 
 def ingest_master(
@@ -196,21 +440,23 @@ def ingest_master(
     work_folder: Path,
     quarantine_folder: Path,
     now: Callable[[], dt.datetime],
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
+    keys: ContentKeys | None = None,
 ) -> PackagedTitle:
-    """All five steps.
+    """All six steps.
 
     Raises:
         MediaError: As the steps do.
     """
     probe_title(store, title_id, master, quarantine_folder, now)
-    plan_title(store, title_id, settings)
-    encode_title(store, title_id, lambda: master, settings, work_folder, on_progress)
+    plan_title(store, title_id, settings, lambda: master, work_folder)
+    encode_title_to_target(store, title_id, lambda: master, settings, work_folder, on_progress, keys)
+    take_sidecars(store, title_id, master, work_folder)
     draw_title(store, title_id, lambda: master, work_folder)
     return package_title(store, title_id, settings, now)
 
 
-def _only(ladder: Ladder, rendition_ids: set[str]) -> Ladder:
+def _only(ladder: Ladder, rendition_ids: frozenset[str]) -> Ladder:
     return msgspec.structs.replace(
         ladder,
         video=[rung for rung in ladder.video if rung.rendition_id in rendition_ids],
@@ -218,22 +464,52 @@ def _only(ladder: Ladder, rendition_ids: set[str]) -> Ladder:
     )
 
 
-def _store_segments(
-    store: ObjectStore, title_id: str, ladder: Ladder, result: EncodeResult, settings: MediaSettings, folder: Path
-) -> None:
-    """Cut what was encoded and put it into the store."""
-    encoded = [
-        EncodedFile(
-            path=result.files[rung.rendition_id],
-            rendition_id=rung.rendition_id,
-            rung=rung.rung,
-            kind="video" if isinstance(rung, VideoRung) else "audio",
-            language="und" if isinstance(rung, VideoRung) else rung.language,
+def _missing_renditions(store: ObjectStore, title_id: str, ladder: Ladder, settings: MediaSettings) -> frozenset[str]:
+    sha256 = ladder.source_sha256
+    return frozenset(
+        rung.rendition_id for rung in ladder.rungs if not is_stored(store, title_id, rung, settings, sha256)
+    )
+
+
+@contextmanager
+def _chunk_work(
+    store: ObjectStore,
+    title_id: str,
+    ladder: Ladder,
+    missing: frozenset[str],
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    work_folder: Path,
+) -> Iterator[ChunkWork]:
+    probed = read_probed(store, title_id)
+    with _scratch(work_folder, title_id) as folder:
+        yield ChunkWork(
+            store=store,
+            title_id=title_id,
+            master=_unchanged(master(), probed),
+            report=probed.report,
+            ladder=ladder,
+            missing=missing,
+            settings=settings,
+            folder=folder,
         )
-        for rung in ladder.rungs
-    ]
-    for record in cut_segments(encoded, settings, folder):
-        store_rendition(store, title_id, record, folder / record.rendition.rendition_id)
+
+
+def _probes(
+    store: ObjectStore, probed: ProbedMaster, settings: MediaSettings, master: Callable[[], Path], work_folder: Path
+) -> Probes:
+    """What the store knows of the same search, or what a search finds now."""
+    search = search_id(settings)
+    probes = read_probes(store, probed.title_id, search)
+    if probes is None:
+        with _scratch(work_folder, probed.title_id) as folder:
+            probes = probe_qualities(_unchanged(master(), probed), probed.report, settings, folder)
+        write_probes(store, probed.title_id, search, probes)
+    return probes
+
+
+def _probed_master(store: ObjectStore, title_id: str, master: Callable[[], Path]) -> Callable[[], Path]:
+    return lambda: _unchanged(master(), read_probed(store, title_id))
 
 
 def _unchanged(master: Path, probed: ProbedMaster) -> Path:

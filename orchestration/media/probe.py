@@ -21,7 +21,7 @@ import av.error
 from av.stream import Disposition
 
 from orchestration.media.container import BoxStructure, looks_like_text, read_boxes, sniff_container
-from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, Track, VideoTrack
+from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, TextTrack, Track, VideoTrack
 
 MIN_DURATION_S = 0.4
 MAX_MISSING_SHARE = 0.05
@@ -42,6 +42,9 @@ MAX_PIXEL_ASPECT = 4
 NEARLY_SQUARE = 0.01
 _PQ, _HLG = 16, 18  # transfer characteristics, ITU-T H.273 table 3
 _BITMAP_SUBTITLES = {"pgssub", "dvdsub", "dvbsub", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"}
+_TEXT_SUBTITLES = {"subrip", "srt", "webvtt", "ass", "ssa", "mov_text", "text"}
+MONO_TRACKS_OF_ONE_PROGRAMME = 3
+"""So many mono tracks of one language, none named: most likely the channels of one programme."""
 
 _UPLOAD_AGAIN = "Upload the file again and wait until the transfer has finished; compare its size with the original."
 _EXPORT_AGAIN = "Export it again from the editing system as MP4, MOV, MKV or WebM with a common codec such as H.264."
@@ -360,7 +363,25 @@ def _audio_track(path: Path, stream: Any, scan: _Scan, start_s: float, notes: _N
         usable=not fault,
         start_s=round(scan.start_s - start_s, 6),
         duration_s=round(scan.duration_s, 6),
+        layout=context.layout.name if context is not None and context.channels else "",
+        title=_title(stream),
+        role=_role(stream),
+        default=bool(stream.disposition & Disposition.default),
     )
+
+
+def _title(stream: Any) -> str:
+    return str(stream.metadata.get("title") or "").strip()
+
+
+def _role(stream: Any) -> Literal["main", "commentary", "description"]:
+    """By flag, and by name where an export lost the flag."""
+    words = _title(stream).lower()
+    if stream.disposition & Disposition.comment or "commentary" in words:
+        return "commentary"
+    if stream.disposition & (Disposition.visual_impaired | Disposition.descriptions) or "audio description" in words:
+        return "description"
+    return "main"
 
 
 def _audio_fault(path: Path, index: int) -> str | None:
@@ -389,12 +410,35 @@ def _other_tracks(container: Any, pictures: list[Any], notes: _Notes) -> list[Tr
         if stream.index in carried:
             continue
         codec = _codec_name(stream)
-        if stream.type == "subtitle":
-            convertible = "bitmap, which cannot be converted to text" if codec in _BITMAP_SUBTITLES else "text"
-            notes.warn(f"subtitle track {stream.index} ({codec}: {convertible}) is not carried")
         language = stream.metadata.get("language") or "und"
-        tracks.append(OtherTrack(index=stream.index, content=stream.type or "unknown", codec=codec, language=language))
+        if stream.type == "subtitle":
+            tracks.append(_text_track(stream, codec, language, notes))
+        else:
+            content = stream.type or "unknown"
+            tracks.append(OtherTrack(index=stream.index, content=content, codec=codec, language=language))
     return tracks
+
+
+def _text_track(stream: Any, codec: str, language: str, notes: _Notes) -> TextTrack:
+    convertible = codec in _TEXT_SUBTITLES
+    if not convertible:
+        what = "bitmap, which cannot be converted to text" if codec in _BITMAP_SUBTITLES else "no text that is known"
+        notes.warn(
+            f"subtitle track {stream.index} ({codec}: {what}) is not carried; "
+            "deliver it as a file beside the master, such as film.en.srt"
+        )
+    words = _title(stream).lower()
+    flags = stream.disposition
+    return TextTrack(
+        index=stream.index,
+        codec=codec,
+        language=language,
+        convertible=convertible,
+        title=_title(stream),
+        forced=bool(flags & Disposition.forced) or "forced" in words,
+        hearing_impaired=bool(flags & (Disposition.hearing_impaired | Disposition.captions)) or "sdh" in words.split(),
+        default=bool(flags & Disposition.default),
+    )
 
 
 def _codec_name(stream: Any) -> str:
@@ -463,6 +507,12 @@ def _judge_sound(tracks: list[Track], notes: _Notes) -> None:
                 f"audio track {track.index} lasts {track.duration_s:.2f} s, the picture {video.duration_s:.2f} s; "
                 "the shorter one is padded"
             )
-    languages = [track.language for track in sounds]
-    if len(set(languages)) < len(languages):
-        notes.warn(f"{len(sounds)} audio tracks in {len(set(languages))} language(s); the first of each is carried")
+    for language in sorted({track.language for track in sounds}):
+        alike = [track for track in sounds if track.language == language and track.role == "main" and not track.title]
+        if len(alike) >= MONO_TRACKS_OF_ONE_PROGRAMME and all(track.channels == 1 for track in alike):
+            notes.warn(
+                f"{len(alike)} mono audio tracks in one language ({language}) look like the channels of one programme; "
+                "each is carried as a track of its own. Deliver them as one stereo or 5.1 track"
+            )
+        elif len(alike) > 1:
+            notes.warn(f"{len(alike)} audio tracks in one language ({language}) without a name; they are numbered")

@@ -13,18 +13,34 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.media.errors import ProgramFailed, ProgramMissing, ProgramTimedOut
+from orchestration.media.errors import ProgramCancelled, ProgramFailed, ProgramMissing, ProgramTimedOut
 
 LAST_LINES = 20
 TERMINATE_GRACE_S = 2.0
 POLL_S = 0.05
 TETHER = Path(__file__).with_name("tether.py")
+
+
+_stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def cancelled_by(stop: threading.Event) -> Iterator[None]:
+    """Programs that run inside are ended when ``stop`` is set, from whichever thread."""
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +94,7 @@ def run_program(
         ProgramMissing: There is no such program.
         ProgramFailed: It ended with an error; the message holds its last lines.
         ProgramTimedOut: It was killed because it took too long.
+        ProgramCancelled: It was killed because `cancelled_by` said so.
     """
     name = Path(command[0]).name
     if not os.access(command[0], os.X_OK):
@@ -100,7 +117,7 @@ def run_program(
         start_new_session=True,
     )
     try:
-        in_time = _follow(process, progress.take_line, take_error_line, deadline=started + timeout_s)
+        in_time = _follow(process, progress.take_line, take_error_line, deadline=started + timeout_s, stop=_stop.get())
     finally:
         exit_code, cpu_s = _end_group(process)
     if not in_time:
@@ -116,6 +133,7 @@ def _follow(
     take_error_line: Callable[[str], None],
     *,
     deadline: float,
+    stop: threading.Event | None,
 ) -> bool:
     """Read both pipes until the program ends; False when the deadline came first."""
     assert process.stdout is not None
@@ -129,6 +147,8 @@ def _follow(
         while not ended:
             if time.monotonic() > deadline:
                 return False
+            if stop is not None and stop.is_set():
+                raise ProgramCancelled(f"process {process.pid} was ended: what it worked for failed or was cancelled")
             # Asked before reading: what the program wrote before it ended is still read below. Its own end counts, not
             # the end of the pipes, which a child that it left behind could hold open.
             ended = _has_ended(process)

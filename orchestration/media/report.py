@@ -45,7 +45,15 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fie
 
 
 class AudioTrack(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_field="kind"):
-    """A sound track; ``usable`` is false when it cannot be decoded."""
+    """A sound track.
+
+    Attributes:
+        layout: Channel layout, such as ``stereo`` or ``5.1(side)``.
+        usable: False when it cannot be decoded.
+        title: The name that the master gives it; often empty.
+        role: ``commentary`` and ``description`` (for who cannot see the picture) as the master flags or names them.
+        default: The master flags it as the one to play.
+    """
 
     index: int
     codec: str
@@ -55,10 +63,35 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_fie
     usable: bool
     start_s: float
     duration_s: float
+    layout: str = ""
+    title: str = ""
+    role: Literal["main", "commentary", "description"] = "main"
+    default: bool = False
+
+
+class TextTrack(msgspec.Struct, frozen=True, kw_only=True, tag="text", tag_field="kind"):
+    """A subtitle track.
+
+    Attributes:
+        convertible: Whether it is text that becomes WebVTT; bitmap subtitles are not.
+        title: The name that the master gives it; often empty.
+        forced: Only what a viewer of the film's own language needs: signs and foreign dialogue.
+        hearing_impaired: Tells sounds too (SDH).
+        default: The master flags it as the one to show.
+    """
+
+    index: int
+    codec: str
+    language: str
+    convertible: bool
+    title: str = ""
+    forced: bool = False
+    hearing_impaired: bool = False
+    default: bool = False
 
 
 class OtherTrack(msgspec.Struct, frozen=True, kw_only=True, tag="other", tag_field="kind"):
-    """A subtitle, data or attachment track, which is listed and not carried yet."""
+    """A data or attachment track, which is listed and not carried."""
 
     index: int
     content: str
@@ -66,7 +99,7 @@ class OtherTrack(msgspec.Struct, frozen=True, kw_only=True, tag="other", tag_fie
     language: str
 
 
-Track = VideoTrack | AudioTrack | OtherTrack
+Track = VideoTrack | AudioTrack | TextTrack | OtherTrack
 
 
 class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,3 +143,8 @@ class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
     def audio(self) -> list[AudioTrack]:
         """The sound tracks that can be decoded."""
         return [track for track in self.tracks if isinstance(track, AudioTrack) and track.usable]
+
+    @property
+    def text(self) -> list[TextTrack]:
+        """The subtitle tracks that can become WebVTT."""
+        return [track for track in self.tracks if isinstance(track, TextTrack) and track.convertible]

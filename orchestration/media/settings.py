@@ -5,9 +5,11 @@ What depends on the master (sizes, rates, durations) is decided by `ladder.py`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raise it when a change of the code changes encoded bytes: it is part of every rendition's id."""
 
 
@@ -15,21 +17,55 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Encoder settings of an installation.
 
     Attributes:
+        ladder: ``per_title`` finds sizes and rate factors by what the picture needs (`search.py`); ``fixed`` gives all
+            titles of a size the same ladder and costs nothing to plan.
+        quality_frames: Pictures per rung at most whose VMAF is measured after the encode; 0 leaves it unmeasured.
         preset: x264 preset. ``veryfast`` costs less than half of ``medium`` for about 10 % more bits.
-        crf: Constant rate factor; the ladder's cap bounds what it may cost.
+        crf: Constant rate factor of a fixed ladder; the ladder's cap bounds what it may cost.
         max_rungs: Video rungs at most; the largest and the smallest that fit are always kept.
+        codecs: Which codecs every title gets; H.264 always comes first, since every player has it.
+        extra_codec_rungs: Rungs at most of each codec beside H.264: the largest, the smallest, and some between.
+        hevc_preset, vp9_speed, av1_preset: How slow those encoders work; slower ones need fewer bits.
+        chunk_cpu_s: Encoder seconds that a chunk carries at least. A film with less than two of them is one chunk.
         threads: Threads per encoder. It is fixed, for x264's output depends on it and renditions are reproducible.
         keyframe_interval_s: Every rung starts a closed group of pictures there.
         segment_duration_s: A multiple of the keyframe interval.
         audio_bitrate_bps: AAC, stereo.
-        loudness_lufs: Programme loudness that audio is brought to, in one pass (EBU R128); null leaves it as it is.
+        surround: 5.1 AAC beside the stereo, where the master has as many channels.
+        surround_bitrate_bps: AAC, 5.1.
+        opus: Opus beside the AAC, where VP9 or AV1 is made.
+        opus_bitrate_bps: Opus, stereo.
+        loudness_lufs: Programme loudness that audio is brought to (EBU R128); null leaves it as it is.
+        first_rung_from_s: Films this long or longer are playable with their smallest rung before the others are made;
+            null makes none wait for less than all.
+        protection: Common Encryption of what HLS and DASH share; the keys are derived from the installation's secret.
+        hls_aes_128: Also a variant of its own for HLS players without DRM, its whole segments encrypted.
+        key_generation: Raise it to give every title new keys, and so new renditions, when the old ones leaked.
+        key_server_url: Where players ask for keys; empty when one host answers for the media and the API.
     """
 
+    ladder: Literal["per_title", "fixed"] = "per_title"
+    quality_frames: int = 120
     preset: str = "veryfast"
     crf: int = 23
-    max_rungs: int = 4
+    max_rungs: int = 6
+    codecs: tuple[Literal["h264", "hevc", "vp9", "av1"], ...] = ("h264",)
+    extra_codec_rungs: int = 3
+    hevc_preset: str = "fast"
+    vp9_speed: int = 4
+    av1_preset: int = 8
+    chunk_cpu_s: float = 120.0
     threads: int = 2
     keyframe_interval_s: float = 2.0
     segment_duration_s: float = 4.0
     audio_bitrate_bps: int = 128_000
-    loudness_lufs: float | None = -18.0
+    surround: bool = True
+    surround_bitrate_bps: int = 384_000
+    opus: bool = True
+    opus_bitrate_bps: int = 96_000
+    loudness_lufs: float | None = -23.0
+    first_rung_from_s: float | None = 180.0
+    protection: Literal["none", "cenc", "cbcs"] = "none"
+    hls_aes_128: bool = False
+    key_generation: int = 1
+    key_server_url: str = ""

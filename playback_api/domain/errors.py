@@ -56,6 +56,12 @@ class TitleTooMature(ApiError):
     status_code = 403
 
 
+class KeyRefused(ApiError):
+    """A content key was asked for without a session that may have it."""
+
+    status_code = 403
+
+
 class TitleUnknown(ApiError):
     """No such title in the snapshot."""
 
@@ -66,6 +72,13 @@ class SessionExpired(ApiError):
     """The session is over; HLS and DASH clients stop asking for steering after a 410."""
 
     status_code = 410
+
+
+class KeysAskedTooOften(ApiError):
+    """A session asked for more content keys than a player needs."""
+
+    status_code = 429
+    headers = {"Retry-After": "60"}
 
 
 class TitleNotLicensed(ApiError):

@@ -1,11 +1,15 @@
 """The assets of the catalogue drop: titles and viewers as they were delivered."""
 
+from dataclasses import replace
+
 import dagster as dg
 import polars as pl
 
 from orchestration import taxonomy
-from orchestration.defs.catalogue.drop import Delivery, read_titles, read_viewers
+from orchestration.defs.catalogue.drop import Delivery, add_descriptions, read_titles, read_viewers
 from orchestration.edge.topology import read_network
+from orchestration.media.handover import described_titles
+from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 from orchestration.settings import Settings
 
@@ -31,17 +35,23 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         group_name=taxonomy.CATALOGUE,
         owners=taxonomy.OWNERS[taxonomy.CATALOGUE],
         kinds={"parquet", "duckdb"},
+        deps=[dg.AssetKey(["media", "sidecars"])],
         check_specs=[every_row_accepted(TITLES)],
         pool=taxonomy.POOL_WAREHOUSE_WRITE,
     )
-    def titles(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    def titles(context: dg.AssetExecutionContext, warehouse: Warehouse, storage: MediaStorage) -> dg.MaterializeResult:
         """What editors say about the titles, one row a title, replaced as a whole by each delivery (`raw.titles`).
 
-        The file is `titles.parquet` in the catalogue drop. It describes titles whether or not they are packaged; a
-        packaged master that it does not describe gets its name from its id. Home pages, search, recommendations and
+        The file is `titles.parquet` in the catalogue drop. It describes titles whether or not they are packaged. What
+        it leaves open is taken from the file beside the master, such as `film.toml`; a packaged master that neither
+        describes gets its name from its id. Home pages, search, recommendations and
         content acquisition read it through `dim_titles`.
         """
-        return _load(context, warehouse, TITLES, read_titles(settings.catalogue_drop_folder / "titles.parquet"))
+        delivery = read_titles(settings.catalogue_drop_folder / "titles.parquet")
+        described = described_titles(storage.store())
+        merged = add_descriptions(delivery.accepted, described) if described else delivery.accepted
+        notes = [*delivery.notes, *([f"{len(described)} titles described beside their masters"] if described else [])]
+        return _load(context, warehouse, TITLES, replace(delivery, accepted=merged, notes=notes))
 
     @dg.asset(
         key=VIEWERS,

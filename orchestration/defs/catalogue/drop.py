@@ -9,7 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import polars as pl
+
+from orchestration.media.description import TitleDescription
 
 IDENTIFIER_PATTERN = r"^[a-z0-9-]{1,64}$"
 
@@ -75,6 +78,24 @@ def read_viewers(path: Path, known_regions: Collection[str]) -> Delivery:
     in_no_region = ~pl.col("region_id").is_in(sorted(known_regions)).fill_null(False)
     return _read(
         path, VIEWER_COLUMNS, id_column="viewer_id", rules=[(in_no_region, "region_id is no region of the seeds")]
+    )
+
+
+def add_descriptions(accepted: pl.DataFrame, described: Mapping[str, TitleDescription]) -> pl.DataFrame:
+    """The delivered titles with what files beside masters say about them: they fill in what the drop leaves open.
+
+    Args:
+        accepted: Rows of `read_titles`; whatever they say counts.
+        described: By title id; a title without a row gets one.
+    """
+    rows = [{"title_id": title_id, **msgspec.structs.asdict(said)} for title_id, said in sorted(described.items())]
+    fields = {name: kind for name, kind in TITLE_COLUMNS.items() if name != "media_title_id"}
+    beside = pl.DataFrame(rows, schema=fields).with_columns(media_title_id=pl.lit(None, pl.String()))
+    return (
+        accepted.join(beside, on="title_id", how="full", coalesce=True, suffix="_beside")
+        .with_columns(pl.coalesce(name, f"{name}_beside") for name in TITLE_COLUMNS if name != "title_id")
+        .select(list(TITLE_COLUMNS))
+        .sort("title_id")
     )
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs.media import encoding, intake, landing, packaging, sharing
+from orchestration.defs.media import (
+    early,
+    encoding,
+    intake,
+    landing,
+    packaging,
+    quality,
+    sharing,
+    sidecars,
+    storyboards,
+)
 from orchestration.settings import Settings
 
 __all__ = ["build_defs"]
@@ -15,8 +25,12 @@ def build_defs(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *intake.build_assets(settings),
+            *early.build_assets(settings),
             *encoding.build_assets(settings),
+            *quality.build_assets(settings),
+            *sidecars.build_assets(settings),
             *packaging.build_assets(),
+            *storyboards.build_assets(settings),
             *sharing.build_assets(settings),
         ],
         sensors=[landing.build_sensor(settings)],

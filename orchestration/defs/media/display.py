@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from orchestration.media.check import Finding
+from orchestration.media.chunk_encode import ChunkProgress
+from orchestration.media.handover import TakenSidecars
 from orchestration.media.ladder import Ladder
 from orchestration.media.objects import PackageRecord
 from orchestration.media.pipeline import EncodedTitle
-from orchestration.media.process import Progress
-from orchestration.media.report import AudioTrack, ProbeReport, Track, VideoTrack
+from orchestration.media.report import AudioTrack, ProbeReport, TextTrack, Track, VideoTrack
 
 PROGRESS_STEP = 0.1
 
 
-def log_progress(log: Callable[[str], None]) -> Callable[[Progress], None]:
-    """A progress callback that writes a line every tenth of the way."""
-    logged = 0.0
+def log_progress(log: Callable[[str], None]) -> Callable[[ChunkProgress], None]:
+    """A progress callback that writes a line every tenth of the way through each chunk."""
+    logged: dict[str, float] = {}
 
-    def report(progress: Progress) -> None:
-        nonlocal logged
-        if progress.fraction is None or progress.fraction < logged + PROGRESS_STEP:
+    def report(made: ChunkProgress) -> None:
+        chunk, progress = made.chunk, made.progress
+        if progress.fraction is None or progress.fraction < logged.get(chunk.name, 0.0) + PROGRESS_STEP:
             return
-        logged = progress.fraction
+        logged[chunk.name] = progress.fraction
+        where = "" if chunk.count == 1 else f" chunk {chunk.number} of {chunk.count},"
         eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s left"
-        log(f"{progress.fraction:.0%} at {progress.fps:.0f} frames per second ({progress.speed:.2f}x){eta}")
+        log(
+            f"{chunk.codec}:{where} {progress.fraction:.0%} at {progress.fps:.0f} frames per second "
+            f"({progress.speed:.2f}x){eta}"
+        )
 
     return report
 
@@ -42,8 +49,27 @@ def probe_metadata(report: ProbeReport) -> dict[str, Any]:
         "declared_duration_s": report.declared_duration_s or 0.0,
         "decoded_duration_s": report.decoded_duration_s,
         "damaged_pictures": f"{report.corrupt_frames} of {report.sampled_frames} sampled",
-        "tracks": _table(("track", "codec", "what"), (_track_row(track) for track in report.tracks)),
-        "warnings": dg.MetadataValue.md("\n".join(f"- {text}" for text in report.warnings) or "none"),
+        "tracks": table(("track", "codec", "what"), (_track_row(track) for track in report.tracks)),
+        "warnings": bullets(report.warnings),
+    }
+
+
+def bullets(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """A list, or ``none``."""
+    return dg.MetadataValue.md("\n".join(f"- {text}" for text in lines) or "none")
+
+
+def sidecars_metadata(taken: TakenSidecars) -> dict[str, Any]:
+    """Metadata of what was taken beside a master."""
+    rows = [
+        (item.rendition.rung, item.rendition.language, item.rendition.name, item.size_bytes) for item in taken.captions
+    ]
+    said = msgspec.to_builtins(taken.description, builtin_types=(dt.date,)) if taken.description else {}
+    return {
+        "captions": len(taken.captions),
+        "renditions": table(("rung", "language", "name", "bytes"), rows),
+        "description": table(("field", "value"), list(said.items())),
+        "warnings": bullets(taken.warnings),
     }
 
 
@@ -59,14 +85,22 @@ def refusal_metadata(reasons: Sequence[str], hints: Sequence[str], report_file: 
 def ladder_metadata(ladder: Ladder) -> dict[str, Any]:
     """Metadata of a planned ladder."""
     rows = [
-        (rung.rung, f"{rung.width}x{rung.height}", f"{rung.cap_bps / 1000:.0f}", str(rung.crf)) for rung in ladder.video
+        (
+            rung.rung,
+            f"{rung.width}x{rung.height}",
+            f"{rung.cap_bps / 1000:.0f}",
+            f"{rung.crf:g}",
+            "" if rung.target_vmaf is None else f"{rung.target_vmaf:.1f}",
+        )
+        for rung in ladder.video
     ]
-    rows += [(rung.rung, rung.language, f"{rung.bitrate_bps / 1000:.0f}", "") for rung in ladder.audio]
+    rows += [(rung.rung, rung.language, f"{rung.bitrate_bps / 1000:.0f}", "", "") for rung in ladder.audio]
     return {
         "rungs": len(rows),
         "frame_rate": ladder.frame_rate,
         "duration_s": ladder.duration_s,
-        "ladder": _table(("rung", "size", "cap, kb/s", "CRF"), rows),
+        "probing_cpu_s": round(ladder.probe_cpu_s, 2),
+        "ladder": table(("rung", "size", "cap, kb/s", "CRF", "target VMAF"), rows),
     }
 
 
@@ -92,7 +126,7 @@ def renditions_metadata(encoded: EncodedTitle) -> dict[str, Any]:
         "encode_cpu_s": result.cpu_s if result else 0.0,
         "encode_speed": result.speed if result else 0.0,
         "decoder_errors": result.damage if result else 0,
-        "renditions": _table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
+        "renditions": table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
     }
 
 
@@ -113,12 +147,12 @@ def package_metadata(record: PackageRecord, findings: Sequence[Finding], *, publ
 def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
     """Findings of a package check."""
     rows = ((finding.severity, finding.rule, finding.where, finding.message) for finding in findings)
-    return _table(("severity", "rule", "where", "what"), rows)
+    return table(("severity", "rule", "where", "what"), rows)
 
 
 def failures_table(failed: dict[str, str]) -> dg.MarkdownMetadataValue:
     """Titles and why each of them failed; the first fifty."""
-    return _table(("title", "why"), list(failed.items())[:50])
+    return table(("title", "why"), list(failed.items())[:50])
 
 
 def pictures(contents: Iterable[bytes]) -> dg.MarkdownMetadataValue:
@@ -136,10 +170,14 @@ def _track_row(track: Track) -> tuple[str, str, str]:
     if isinstance(track, AudioTrack):
         used = "" if track.usable else ", cannot be decoded"
         return f"{track.index} audio", track.codec, f"{track.channels} channels, {track.language}{used}"
+    if isinstance(track, TextTrack):
+        kept = "" if track.convertible else ", cannot be converted to text"
+        return f"{track.index} text", track.codec, f"{track.language}{kept}"
     return f"{track.index} {track.content}", track.codec, track.language
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """A Markdown table; the word none when it has no row."""
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
     if len(lines) == 2:

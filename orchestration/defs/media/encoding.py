@@ -1,17 +1,24 @@
 """What takes the processor's time: renditions and artwork."""
 
 # annotations stay real objects here: Dagster reads them
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 
 from orchestration import taxonomy
 from orchestration.defs.media import display
-from orchestration.defs.media.naming import ARTWORK, LADDER, PROBE, RENDITIONS, title_asset
+from orchestration.defs.media.naming import ARTWORK, FIRST_RUNG, LADDER, PROBE, RENDITIONS, title_asset
 from orchestration.media.handover import master_file_of
 from orchestration.media.masters import find_master
-from orchestration.media.pipeline import draw_title, encode_title
+from orchestration.media.pipeline import (
+    draw_title,
+    encode_title_chunk,
+    encode_title_to_target,
+    find_chunks,
+    joined_encodes,
+)
+from orchestration.media.protection import ContentKeys
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -24,26 +31,78 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def master_of(store: ObjectStore, title_id: str) -> Callable[[], Path]:
         return lambda: find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))
 
-    @dg.asset(**title_asset(RENDITIONS, "ffmpeg", "shaka"), deps=[PROBE, LADDER], pool=taxonomy.POOL_ENCODE)
-    def renditions(
-        context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
-    ) -> dg.MaterializeResult:
-        """The encoded and segmented rungs of a title: one set of CMAF segments per rung, cut at the same moments.
+    # Between these steps nothing is handed over but their order and a chunk's name: what they make stands in the store,
+    # so each may run on another host.
 
-        One ffmpeg process decodes the master once for all rungs that the store does not hold yet; a run that was
-        interrupted or is repeated encodes only what is missing. Immutable, shared by every package of the title, and
-        what edges hold. Fails when the encode is shorter than the master, whatever the exit code says.
-        """
+    @dg.op(ins={name: dg.In(dg.Nothing) for name in ("probe", "ladder", "first_rung")}, out=dg.DynamicOut(dg.Nothing))
+    def chunks(
+        context: dg.OpExecutionContext, storage: MediaStorage, media_tools: MediaTools
+    ) -> Iterator[dg.DynamicOutput[None]]:
+        """The chunks that are to be encoded; none for a film of one chunk, which is encoded where it is cut."""
         store = storage.store()
-        encoded = encode_title(
+        title_id = context.partition_key
+        found = find_chunks(store, title_id, master_of(store, title_id), media_tools.settings(), settings.work_folder)
+        if len(found) > 1:
+            for chunk in found:
+                yield dg.DynamicOutput(None, mapping_key=chunk.name)
+
+    @dg.op(ins={"chunk": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), pool=taxonomy.POOL_ENCODE)
+    def encode_chunk(context: dg.OpExecutionContext, storage: MediaStorage, media_tools: MediaTools) -> None:
+        """Encodes one chunk to all rungs of its codec, unless the store has it."""
+        store = storage.store()
+        title_id, chunk_name = context.partition_key, context.get_mapping_key()
+        assert chunk_name is not None
+        encoded = encode_title_chunk(
+            store,
+            title_id,
+            chunk_name,
+            master_of(store, title_id),
+            media_tools.settings(),
+            settings.work_folder,
+            display.log_progress(context.log.info),
+        )
+        if encoded is not None:
+            context.log.info(f"{chunk_name}: {encoded.cpu_s:.1f} CPU seconds at {encoded.speed:.2f}x")
+
+    @dg.op(ins={"chunks": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), pool=taxonomy.POOL_ENCODE)
+    def cut(context: dg.OpExecutionContext, storage: MediaStorage, media_tools: MediaTools) -> None:
+        """Encodes what is left, joins chunks, cuts segments, and corrects rungs that miss their target."""
+        store = storage.store()
+        verified = encode_title_to_target(
             store,
             context.partition_key,
             master_of(store, context.partition_key),
             media_tools.settings(),
             settings.work_folder,
             display.log_progress(context.log.info),
+            ContentKeys(settings.secret),
         )
-        return dg.MaterializeResult(metadata=display.renditions_metadata(encoded))
+        context.add_output_metadata(
+            {
+                **display.renditions_metadata(joined_encodes(verified.encodes)),
+                "corrections": len(verified.encodes) - 1,
+                "verification_cpu_s": verified.cpu_s,
+            }
+        )
+
+    @dg.graph_asset(
+        **title_asset(RENDITIONS, "ffmpeg", "shaka"),
+        ins={
+            "probe": dg.AssetIn(PROBE, dagster_type=dg.Nothing),
+            "ladder": dg.AssetIn(LADDER, dagster_type=dg.Nothing),
+            "first_rung": dg.AssetIn(FIRST_RUNG, dagster_type=dg.Nothing),
+        },
+    )
+    def renditions(probe: None, ladder: None, first_rung: None) -> None:
+        """The encoded and segmented rungs of a title: one set of CMAF segments per rung, cut at the same moments.
+
+        A long film is encoded in chunks, each a step that decodes its stretch once for all rungs of a codec; a short
+        one in one go. What the store holds, rung or chunk, is never encoded again: a run that was interrupted or is
+        repeated encodes only what is missing. Immutable, shared by every package of the title, and what edges hold.
+        Fails when the encode is shorter than the master, whatever the exit code says. A rung whose VMAF misses its
+        target is encoded again with another rate factor, twice at most.
+        """
+        return cut(chunks(probe=probe, ladder=ladder, first_rung=first_rung).map(encode_chunk).collect())
 
     @dg.asset(**title_asset(ARTWORK, "ffmpeg", "jpeg"), deps=[PROBE])
     def artwork(context: dg.AssetExecutionContext, storage: MediaStorage) -> dg.MaterializeResult:

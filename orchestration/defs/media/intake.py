@@ -2,6 +2,7 @@
 
 # annotations stay real objects here: Dagster reads them
 import datetime as dt
+from pathlib import Path
 
 import dagster as dg
 
@@ -15,6 +16,7 @@ from orchestration.media.quarantine import read_refusal, report_path
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
+from orchestration.store import ObjectStore
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -31,7 +33,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """
         store = storage.store()
         title_id = context.partition_key
-        master = find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))
+        master = _find_master(settings, store, title_id)
         try:
             probed = probe_title(store, title_id, master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
         except MasterRejected as error:
@@ -52,12 +54,25 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def ladder(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> dg.MaterializeResult:
-        """Which renditions a title gets: sizes, frame rate and bit rate caps, one plan per title.
+        """Which renditions a title gets: sizes, frame rate, VMAF targets and bit rate caps, one plan per title.
 
-        Fitted to the master: never enlarged, aspect kept, one sound rung per language. Read by the encoder; each rung's
-        id is a hash of the master's content and the rung's settings, so a rung that exists is never encoded again.
+        Made for the title: samples of it are encoded and measured, and each rung gets the size and rate factor that
+        reach its quality with the fewest bits. The picture is never enlarged and keeps its aspect. Read by the encoder,
+        which may correct a rate factor; each rung's id is a hash of the master's content and the rung's settings, so a
+        rung that exists is never encoded again.
         """
-        planned = plan_title(storage.store(), context.partition_key, media_tools.settings())
+        store = storage.store()
+        planned = plan_title(
+            store,
+            context.partition_key,
+            media_tools.settings(),
+            lambda: _find_master(settings, store, context.partition_key),
+            settings.work_folder,
+        )
         return dg.MaterializeResult(metadata=display.ladder_metadata(planned))
 
     return [probe, ladder]
+
+
+def _find_master(settings: Settings, store: ObjectStore, title_id: str) -> Path:
+    return find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))

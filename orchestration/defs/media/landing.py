@@ -13,6 +13,8 @@ from orchestration.instance import UNFINISHED
 from orchestration.media.handover import master_file_of
 from orchestration.media.masters import masters_by_title
 from orchestration.media.pipeline import was_ingested
+from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
+from orchestration.media.sidecars import sidecars_by_master, written_s
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
 
@@ -111,22 +113,27 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
 def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tuple[dict[str, str], LandingCursor]:
     """The masters that are complete and not done with, as fingerprint by title, and the cursor for the next look.
 
+    A master counts together with the files beside it that belong to it: when one of them changes, it is not done with.
+
     The cursor forgets what was asked for a file that is gone or another one now.
     """
     seen: dict[str, str] = {}
     landed: dict[str, str] = {}
     asked: dict[str, Asked] = {}
+    beside = sidecars_by_master(list(masters.values()))
     for title_id, path in masters.items():
         try:
             status = path.stat()
         except FileNotFoundError:  # taken away between two looks
             continue
-        fingerprint = f"{path.name}:{status.st_size}:{status.st_mtime_ns}"
+        sidecars = sidecars_fingerprint(beside[path])
+        fingerprint = ":".join(filter(None, [path.name, str(status.st_size), str(status.st_mtime_ns), sidecars]))
+        written_at_s = max([status.st_mtime, *(written_s(sidecar) for sidecar in beside[path].paths)])
         seen[title_id] = fingerprint
         before = cursor.asked.get(title_id)
         if before is not None and before.fingerprint == fingerprint:
             asked[title_id] = before
-        unchanged = cursor.seen.get(title_id) == fingerprint or now_s - status.st_mtime > SETTLED_S
+        unchanged = cursor.seen.get(title_id) == fingerprint or now_s - written_at_s > SETTLED_S
         if unchanged and not (title_id in asked and asked[title_id].done):
             landed[title_id] = fingerprint
     return landed, LandingCursor(seen=seen, asked=asked)

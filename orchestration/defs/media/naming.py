@@ -11,7 +11,11 @@ from orchestration import partitions, taxonomy
 PROBE = dg.AssetKey([taxonomy.MEDIA, "probe"])
 LADDER = dg.AssetKey([taxonomy.MEDIA, "ladder"])
 RENDITIONS = dg.AssetKey([taxonomy.MEDIA, "renditions"])
+QUALITY = dg.AssetKey([taxonomy.MEDIA, "quality"])
 ARTWORK = dg.AssetKey([taxonomy.MEDIA, "artwork"])
+FIRST_RUNG = dg.AssetKey([taxonomy.MEDIA, "first_rung"])
+STORYBOARD = dg.AssetKey([taxonomy.MEDIA, "storyboard"])
+SIDECARS = dg.AssetKey([taxonomy.MEDIA, "sidecars"])
 PACKAGE = dg.AssetKey([taxonomy.MEDIA, "package"])
 SHARED_TITLES = dg.AssetKey([taxonomy.MEDIA, "shared_titles"])
 

@@ -6,7 +6,7 @@ import datetime as dt
 import dagster as dg
 
 from orchestration.defs.media import display
-from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, title_asset
+from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, SIDECARS, title_asset
 from orchestration.media.check import blocking
 from orchestration.media.pipeline import package_title
 from orchestration.resources.ffmpeg import MediaTools
@@ -26,7 +26,9 @@ CONFORMS = dg.AssetCheckSpec(
 def build_assets() -> list[dg.AssetsDefinition]:
     """`media/package`."""
 
-    @dg.asset(**title_asset(PACKAGE, "hls", "dash"), deps=[LADDER, RENDITIONS, ARTWORK], check_specs=[CONFORMS])
+    @dg.asset(
+        **title_asset(PACKAGE, "hls", "dash"), deps=[LADDER, RENDITIONS, ARTWORK, SIDECARS], check_specs=[CONFORMS]
+    )
     def package(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> dg.MaterializeResult:

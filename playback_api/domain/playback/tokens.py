@@ -45,8 +45,8 @@ class TokenSigner:
         payload = msgspec.msgpack.encode(claims)
         return f"{_encode(payload)}.{_encode(self._mac(payload))}"
 
-    def read(self, token: str, *, session_id: str, now: dt.datetime) -> SessionClaims:
-        """The claims of a token.
+    def read(self, token: str, *, session_id: str | None, now: dt.datetime) -> SessionClaims:
+        """The claims of a token; ``session_id`` is None where the call names no session and the token alone counts.
 
         Raises:
             TokenInvalid: It was not signed here, or it belongs to another session.
@@ -60,7 +60,7 @@ class TokenSigner:
         if not hmac.compare_digest(signature, self._mac(payload)):
             raise TokenInvalid("the token's signature does not match; start a new playback session")
         claims = msgspec.msgpack.decode(payload, type=SessionClaims)
-        if claims.session_id != session_id:
+        if session_id is not None and claims.session_id != session_id:
             raise TokenInvalid("the token belongs to another session")
         if now >= claims.expires_at:
             raise SessionExpired("the session is over; start a new one to be steered again")

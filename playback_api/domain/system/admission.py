@@ -13,6 +13,7 @@ from playback_api.resilience import LoadShedder, OverloadedError, Priority
 
 PRIORITY_BY_NOUN = {
     "playback": Priority.PLAY,
+    "keys": Priority.PLAY,
     "steering": Priority.STEER,
     "home": Priority.HOME,
     "search": Priority.HOME,

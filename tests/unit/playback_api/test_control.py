@@ -1,5 +1,6 @@
 """The control API as its clients see it: real snapshots, profiles and event log; edges behind a transport."""
 
+import base64
 import dataclasses
 import datetime as dt
 
@@ -445,3 +446,32 @@ async def test_the_schema_page_loads_nothing_from_elsewhere(client):
     assert "https://" not in page.text
     schema = (await client.get("/schema/openapi.json")).json()
     assert schema["paths"]["/v1/playback/sessions"]["post"]["operationId"] == "startPlayback"
+
+
+async def test_keys_are_for_sessions_of_the_protected_title(world, client):
+    key_id = "00112233445566778899aabbccddeeff"
+    kid = "ABEiM0RVZneImaq7zN3u_w"
+    package = world.store / "media" / "s-0001" / "p" / "pkg0001"
+    package.mkdir(parents=True)
+    (package / "protection.json").write_text(f'{{"key_ids": ["{key_id}"]}}')
+    token = (await start_session(client))["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+
+    answer = await client.get(f"/v1/keys/{key_id}", headers=bearer)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/octet-stream")
+    assert len(answer.content) == 16
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (await client.get(f"/v1/keys/{key_id}", params={"token": token})).content == answer.content
+
+    # a decryption module's message goes out as bytes, without a content type
+    asked = await client.post("/v1/keys/license", content=f'{{"kids":["{kid}"],"type":"temporary"}}', headers=bearer)
+    assert asked.status_code == 200
+    given = asked.json()
+    assert given["type"] == "temporary"
+    assert given["keys"][0]["kid"] == kid
+    assert base64.urlsafe_b64decode(given["keys"][0]["k"] + "==") == answer.content
+
+    other = (await start_session(client, title_id="s-0002"))["token"]
+    for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": f"Bearer {other}"}):
+        assert (await client.get(f"/v1/keys/{key_id}", headers=headers)).status_code == 403
+        assert (await client.post("/v1/keys/license", json={"kids": [kid]}, headers=headers)).status_code == 403

@@ -20,6 +20,7 @@ def make_objects(titles: int = 12, groups: int = 4, rungs: dict[str, int] | None
             rows += [(name, "p1", rung, group, size if group == 0 else 2 * size) for group in range(groups)]
         rows += [(name, "p1", "audio-en", group, 20) for group in range(groups)]
         rows += [(name, "p1", "manifest", 0, 5), (name, "p1", "artwork", 0, 50)]
+        rows += [(name, "p1", "text-en", 0, 7)]
     return pl.DataFrame(rows, schema=["title_id", "package_id", "rung", "segment_group", "size_bytes"], orient="row")
 
 

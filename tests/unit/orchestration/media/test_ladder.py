@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.media.ladder import cap_bps, fit_sizes, language_tag, plan_ladder
+from orchestration.media.ladder import cap_bps, fit_sizes, plan_ladder
 from orchestration.media.report import AudioTrack, ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
 
@@ -84,11 +84,12 @@ def test_high_rates_are_halved_and_fields_become_pictures() -> None:
     assert plan_ladder(report(interlaced=True), SHA, MediaSettings()).frame_rate == "50"
 
 
-def test_one_sound_rung_per_language() -> None:
+def test_every_sound_track_is_in_the_ladder() -> None:
     ladder = plan_ladder(report(languages=("eng", "deu", "eng", "und")), SHA, MediaSettings())
     assert [(rung.rung, rung.track_index) for rung in ladder.audio] == [
         ("audio-en", 1),
         ("audio-de", 2),
+        ("audio-en-2", 3),
         ("audio-und", 4),
     ]
 
@@ -104,8 +105,3 @@ def test_another_number_of_rungs_keeps_the_ids_of_those_that_stay() -> None:
     few = {rung.rendition_id for rung in plan_ladder(report(), SHA, MediaSettings(max_rungs=2)).video}
     many = {rung.rendition_id for rung in plan_ladder(report(), SHA, MediaSettings(max_rungs=5)).video}
     assert few < many
-
-
-@pytest.mark.parametrize(("said", "tag"), [("eng", "en"), ("deu", "de"), ("und", "und"), ("", "und"), ("gsw", "gsw")])
-def test_language_tags(said: str, tag: str) -> None:
-    assert language_tag(said) == tag

@@ -2,6 +2,10 @@ import dagster as dg
 import polars as pl
 
 from orchestration.defs.catalogue import delivered
+from orchestration.media.description import TitleDescription
+from orchestration.media.handover import ProbedMaster, TakenSidecars, write_probed, write_sidecars
+from orchestration.media.report import ProbeReport
+from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 from orchestration.settings import read_settings
 
@@ -15,7 +19,7 @@ def test_a_delivery_enters_and_its_bad_rows_are_shown(tmp_path):
 
     result = dg.materialize(
         delivered.build_assets(settings),
-        resources={"warehouse": warehouse},
+        resources={"warehouse": warehouse, "storage": MediaStorage(root=str(tmp_path / "store"))},
         instance=dg.DagsterInstance.ephemeral(),
     )
 
@@ -26,3 +30,30 @@ def test_a_delivery_enters_and_its_bad_rows_are_shown(tmp_path):
     assert passed == {delivered.TITLES: False, delivered.VIEWERS: True}
     (materialization,) = result.asset_materializations_for_node("catalogue__viewers")
     assert "viewers.parquet was not delivered" in str(materialization.metadata["notes"].value)
+
+
+def test_what_stands_beside_a_master_enters_too(tmp_path):
+    settings = read_settings({"MATINEE_HOME": str(tmp_path)})
+    storage = MediaStorage(root=str(tmp_path / "store"))
+    report = ProbeReport(file="film.mp4", size_bytes=1, verdict="playable", reasons=[], warnings=[], hints=[])
+    sha256 = "a" * 64
+    write_probed(
+        storage.store(),
+        ProbedMaster(title_id="film", file="film.mp4", sha256=sha256, size_bytes=1, modified_ns=1, report=report),
+    )
+    described = TitleDescription(name="Der Film", genres=["drama"], maturity_age=12)
+    write_sidecars(
+        storage.store(), "film", sha256, TakenSidecars(fingerprint="x", captions=[], description=described, warnings=[])
+    )
+    warehouse = Warehouse(lake_folder=str(settings.lake_folder))
+
+    result = dg.materialize(
+        delivered.build_assets(settings),
+        resources={"warehouse": warehouse, "storage": storage},
+        selection=[delivered.TITLES],
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+
+    assert result.success
+    columns = ["title_id", "name", "genres", "maturity_age"]
+    assert warehouse.read("raw.titles", columns).rows() == [("film", "Der Film", ["drama"], 12)]

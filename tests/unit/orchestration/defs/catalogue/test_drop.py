@@ -7,9 +7,11 @@ from orchestration.defs.catalogue.drop import (
     TITLE_COLUMNS,
     VIEWER_COLUMNS,
     DropUnreadable,
+    add_descriptions,
     read_titles,
     read_viewers,
 )
+from orchestration.media.description import TitleDescription
 
 
 def deliver(folder, rows, name="titles.parquet"):
@@ -107,3 +109,17 @@ def test_viewers_live_in_a_known_region(tmp_path):
     assert delivery.accepted.schema == pl.Schema(VIEWER_COLUMNS)
     assert delivery.accepted.select("viewer_id", "created_at").rows() == [("v-1", dt.datetime(2026, 1, 1, 12))]
     assert rejections(delivery) == dict.fromkeys((1, 2), "region_id is no region of the seeds")
+
+
+def test_a_description_beside_a_master_fills_in_what_the_drop_leaves_open(tmp_path):
+    accepted = read_titles(deliver(tmp_path, [{"title_id": "a", "name": "Drop", "language": None}])).accepted
+    described = {
+        "a": TitleDescription(name="Sidecar", language="sv", genres=["war"]),
+        "b": TitleDescription(name="Only beside", licence_end=dt.date(2030, 1, 1)),
+    }
+    merged = add_descriptions(accepted, described)
+    assert merged.schema == pl.Schema(TITLE_COLUMNS)
+    assert merged.select("title_id", "name", "language", "genres", "licence_end").rows() == [
+        ("a", "Drop", "sv", ["war"], None),
+        ("b", "Only beside", None, None, dt.date(2030, 1, 1)),
+    ]

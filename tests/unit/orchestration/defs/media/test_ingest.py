@@ -42,7 +42,7 @@ def store(settings: Settings) -> LocalStore:
 def definitions(settings: Settings) -> dg.Definitions:
     resources = {
         "storage": MediaStorage(root=str(settings.store_folder)),
-        "media_tools": MediaTools(preset="ultrafast", max_rungs=1, threads=1),
+        "media_tools": MediaTools(ladder="fixed", quality_frames=0, preset="ultrafast", max_rungs=1, threads=1),
     }
     return dg.Definitions.merge(build_defs(settings), dg.Definitions(resources=resources, jobs=[JOB]))
 

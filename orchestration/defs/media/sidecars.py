@@ -1,0 +1,51 @@
+"""What was delivered beside a master: captions, and what is to be said about the title."""
+
+# annotations stay real objects here: Dagster reads them
+import dagster as dg
+
+from orchestration.defs.media import display
+from orchestration.defs.media.naming import LADDER, PROBE, SIDECARS, title_asset
+from orchestration.media.handover import master_file_of
+from orchestration.media.masters import find_master
+from orchestration.media.pipeline import take_sidecars
+from orchestration.resources.storage import MediaStorage
+from orchestration.settings import Settings
+
+EVERY_FILE_TAKEN = dg.AssetCheckSpec(
+    name="every_sidecar_is_taken",
+    asset=SIDECARS,
+    description="Nothing beside the master or among its text tracks had to be left out, guessed or cut.",
+)
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """`media/sidecars`."""
+
+    @dg.asset(**title_asset(SIDECARS, "webvtt"), deps=[PROBE, LADDER], check_specs=[EVERY_FILE_TAKEN])
+    def sidecars(context: dg.AssetExecutionContext, storage: MediaStorage) -> dg.MaterializeResult:
+        """Captions and description of a title, from the files beside its master and the text tracks in it.
+
+        `film.en.srt`, `film.sv.sdh.vtt` and the like become WebVTT renditions; `film.toml` or `film.json` goes into
+        the catalogue. A file that cannot be used is told here and left out, and the title goes on without it. A changed
+        file is taken anew without a new encode. Read by the package and by `catalogue/titles`.
+        """
+        store = storage.store()
+        title_id = context.partition_key
+        master = find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))
+        taken = take_sidecars(store, title_id, master, settings.work_folder)
+        for warning in taken.warnings:
+            context.log.warning(warning)
+        return dg.MaterializeResult(
+            metadata=display.sidecars_metadata(taken),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=EVERY_FILE_TAKEN.name,
+                    asset_key=SIDECARS,
+                    passed=not taken.warnings,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"warnings": display.bullets(taken.warnings)},
+                )
+            ],
+        )
+
+    return [sidecars]

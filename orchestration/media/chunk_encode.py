@@ -1,0 +1,311 @@
+"""Encode a title chunk by chunk, keep each chunk's result in the store, and join them to one file per rung.
+
+    ingest/<title_id>/<sha256, 16 digits>/chunks/<rendition_id>.<first picture>-<end>.mp4
+
+A rendition's id is a hash of the master's content and of the rung's recipe; with the stretch it says all that decides a
+chunk's bytes. So a chunk that is there is never encoded again, on whichever host, after whatever interruption. Sound is
+kept likewise, as one piece. When a title's renditions stand complete in the store, its chunks are removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import msgspec
+
+from orchestration.media.chunks import Chunk, ChunkPlan, plan_chunks, read_plan, write_plan
+from orchestration.media.encode import WHOLE, EncodeResult, Span, encode_rungs
+from orchestration.media.encoders import ticks_per_second
+from orchestration.media.errors import PackagingError
+from orchestration.media.handover import ingest_prefix
+from orchestration.media.ladder import Ladder, VideoCodec, VideoRung
+from orchestration.media.process import Progress
+from orchestration.media.report import ProbeReport
+from orchestration.media.settings import MediaSettings
+from orchestration.media.shots import find_cuts
+from orchestration.media.side_by_side import run_side_by_side
+from orchestration.media.sound import AudioRung, EncodedSound, encode_sound
+from orchestration.store import ObjectStore
+
+SOUND = "sound"
+"""The name of the piece of work that is all of a title's sound."""
+COST = "cost-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkWork:
+    """What the encode of pieces of a title is given.
+
+    Attributes:
+        master: The file, as it was probed.
+        ladder: Of the title, whole.
+        missing: Ids of the renditions that the store does not hold.
+        folder: Scratch space of this call alone.
+    """
+
+    store: ObjectStore
+    title_id: str
+    master: Path
+    report: ProbeReport
+    ladder: Ladder
+    missing: frozenset[str]
+    settings: MediaSettings
+    folder: Path
+
+
+class ChunkCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What one encode of a chunk used; kept beside it until the title's renditions are complete."""
+
+    wall_s: float
+    cpu_s: float
+    damage: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkProgress:
+    """How far one chunk is."""
+
+    chunk: Chunk
+    progress: Progress
+
+
+OnProgress = Callable[[ChunkProgress], None]
+
+
+def find_plan(work: ChunkWork) -> ChunkPlan:
+    """The title's chunks, planned now unless they were before.
+
+    Raises:
+        ProgramError: The master could not be searched for changes of shot.
+    """
+    codecs = _codecs_to_encode(work)
+    ladder = msgspec.structs.replace(work.ladder, video=[rung for rung in work.ladder.video if rung.codec in codecs])
+    if not codecs:  # sound alone is missing; it goes with a first chunk that has no picture left to encode
+        return ChunkPlan(chunks=[Chunk(codec=work.ladder.video[0].codec, number=1, count=1, span=WHOLE)])
+    plan = read_plan(work.store, work.title_id, ladder, work.settings)
+    if plan is None:
+        index = work.report.video.index
+        plan = plan_chunks(
+            ladder,
+            work.report,
+            work.settings,
+            lambda moments_s, reach_s: find_cuts(work.master, index, moments_s, reach_s),
+        )
+        write_plan(work.store, work.title_id, ladder, work.settings, plan)
+    return plan
+
+
+def is_encoded(work: ChunkWork, chunk: Chunk) -> bool:
+    """Whether the store holds a chunk of every rendition that is missing, and the sound that goes with it."""
+    return not _rungs_to_encode(work, chunk) and not _sounds_to_encode(work, chunk)
+
+
+def encode_chunk(work: ChunkWork, chunk: Chunk, on_progress: OnProgress | None = None) -> EncodeResult | None:
+    """Encode what the store does not hold of a chunk; None when that is nothing.
+
+    The title's sound is encoded beside its first chunk: an encoder of sound keeps one core busy at most.
+
+    Raises:
+        ProgramError, EncodeTruncated, PackagingError: The encode failed. What of the chunk is in the store is whole.
+    """
+    rungs, sounds = _rungs_to_encode(work, chunk), _sounds_to_encode(work, chunk)
+    if rungs and sounds:
+        results: tuple[EncodeResult | EncodedSound | None, ...] = run_side_by_side(
+            lambda: _encode_pictures(work, chunk, rungs, on_progress), lambda: _encode_sounds(work, sounds)
+        )
+    elif rungs:
+        results = (_encode_pictures(work, chunk, rungs, on_progress),)
+    elif sounds:
+        results = (_encode_sounds(work, sounds),)
+    else:
+        return None
+    result = sum_results(results, wall_s=max(result.wall_s for result in results if result is not None))
+    _write_cost(work, chunk, [*rungs, *sounds], result)
+    return result
+
+
+def total_cost(work: ChunkWork) -> EncodeResult | None:
+    """What the chunks in the store cost, whichever runs and hosts encoded them; None when there are none."""
+    prefix = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/"
+    costs = [
+        msgspec.json.decode(work.store.read_bytes(key), type=ChunkCost)
+        for key in work.store.keys(prefix)
+        if key.startswith(f"{prefix}{COST}")
+    ]
+    if not costs:
+        return None
+    return EncodeResult(
+        files={},
+        wall_s=sum(cost.wall_s for cost in costs),
+        cpu_s=sum(cost.cpu_s for cost in costs),
+        film_s=work.ladder.duration_s,
+        damage=sum(cost.damage for cost in costs),
+    )
+
+
+def join_chunks(work: ChunkWork, plan: ChunkPlan) -> dict[str, Path]:
+    """One file per missing rendition: its chunks' packets in order, nothing encoded anew.
+
+    Raises:
+        PackagingError: The chunks of a rung do not fit together.
+    """
+    files = {}
+    for rung in work.ladder.rungs:
+        if rung.rendition_id not in work.missing:
+            continue
+        if isinstance(rung, AudioRung):
+            files[rung.rendition_id] = work.store.local_path(sound_key(work, rung))
+            continue
+        spans = [chunk.span for chunk in plan.of(rung.codec)]
+        parts = [work.store.local_path(chunk_key(work, rung, span)) for span in spans]
+        if len(parts) == 1:
+            files[rung.rendition_id] = parts[0]
+            continue
+        files[rung.rendition_id] = target = work.folder / f"{rung.rendition_id}.mp4"
+        ticks = int(ticks_per_second(work.ladder.rate) / work.ladder.rate)
+        join_files(parts, [span.start * ticks for span in spans], target)
+    return files
+
+
+def join_files(parts: Sequence[Path], starts_ticks: Sequence[int], target: Path) -> None:
+    """Write the packets of ``parts``, each moved to its start, into ``target``.
+
+    Raises:
+        PackagingError: The parts differ in more than pictures.
+    """
+    options = {"fflags": "+bitexact"}
+    with av.open(str(target), "w", format="mp4", options=options) as joined:
+        stream = header = None
+        for part, start_ticks in zip(parts, starts_ticks, strict=True):
+            with av.open(str(part)) as source:
+                track = source.streams.video[0]
+                if stream is None:
+                    header = track.codec_context.extradata
+                    joined.options["video_track_timescale"] = str(track.time_base.denominator)
+                    stream = joined.add_stream_from_template(track, opaque=True)  # nothing will be encoded
+                    stream.time_base = track.time_base
+                    stream.codec_context.codec_tag = track.codec_context.codec_tag
+                elif track.codec_context.extradata != header:
+                    raise PackagingError(f"{part.name} was encoded otherwise than the chunks before it; delete it")
+                for packet in source.demux(track):
+                    if packet.size == 0:
+                        continue
+                    packet.pts += start_ticks
+                    packet.dts += start_ticks
+                    packet.stream = stream
+                    joined.mux(packet)
+
+
+def drop_chunks(store: ObjectStore, title_id: str, source_sha256: str, rendition_ids: Collection[str]) -> None:
+    """Remove the chunks of renditions that are complete, and with the last chunk of a master its plans and costs."""
+    kept = []
+    for key in store.keys(f"{ingest_prefix(title_id, source_sha256)}chunks/"):
+        if key.rpartition("/")[2].partition(".")[0] in rendition_ids:
+            store.delete(key)
+        else:
+            kept.append(key)
+    if all(key.endswith(".json") for key in kept):
+        for key in kept:
+            store.delete(key)
+
+
+def sum_results(results: Sequence[EncodeResult | EncodedSound | None], *, wall_s: float | None = None) -> EncodeResult:
+    """Several encodes as one; one after the other unless ``wall_s`` says how long they took together.
+
+    What was found in the store, None, took nothing.
+    """
+    made = [result for result in results if result is not None]
+    pictures = [result for result in made if isinstance(result, EncodeResult)]
+    return EncodeResult(
+        files={},
+        wall_s=sum(result.wall_s for result in made) if wall_s is None else wall_s,
+        cpu_s=sum(result.cpu_s for result in made),
+        film_s=sum(result.film_s for result in pictures) or max((result.film_s for result in made), default=0.0),
+        damage=sum(result.damage for result in made),
+    )
+
+
+def chunk_key(work: ChunkWork, rung: VideoRung, span: Span) -> str:
+    """Where a rung's part of a chunk stands in the store."""
+    end = "end" if span.end is None else span.end
+    prefix = ingest_prefix(work.title_id, work.ladder.source_sha256)
+    return f"{prefix}chunks/{rung.rendition_id}.{span.start}-{end}.mp4"
+
+
+def sound_key(work: ChunkWork, rung: AudioRung) -> str:
+    """Where a sound stands in the store until it is cut into segments."""
+    return f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{rung.rendition_id}.mp4"
+
+
+def _rungs_to_encode(work: ChunkWork, chunk: Chunk) -> list[VideoRung]:
+    return [
+        rung
+        for rung in _rungs_of(work.ladder, chunk.codec)
+        if rung.rendition_id in work.missing and not work.store.exists(chunk_key(work, rung, chunk.span))
+    ]
+
+
+def _sounds_to_encode(work: ChunkWork, chunk: Chunk) -> list[AudioRung]:
+    first = next(iter(_codecs_to_encode(work)), work.ladder.video[0].codec)
+    if (chunk.codec, chunk.number) != (first, 1):
+        return []
+    return [
+        rung
+        for rung in work.ladder.audio
+        if rung.rendition_id in work.missing and not work.store.exists(sound_key(work, rung))
+    ]
+
+
+def _codecs_to_encode(work: ChunkWork) -> dict[VideoCodec, None]:
+    """In the ladder's order."""
+    return dict.fromkeys(rung.codec for rung in work.ladder.video if rung.rendition_id in work.missing)
+
+
+def _rungs_of(ladder: Ladder, codec: VideoCodec) -> list[VideoRung]:
+    return [rung for rung in ladder.video if rung.codec == codec]
+
+
+def _encode_pictures(
+    work: ChunkWork, chunk: Chunk, rungs: Sequence[VideoRung], on_progress: OnProgress | None
+) -> EncodeResult:
+    cascade = msgspec.structs.replace(work.ladder, video=_rungs_of(work.ladder, chunk.codec), audio=[])
+    folder = work.folder / chunk.name
+    folder.mkdir()
+    report = None if on_progress is None else _of_chunk(chunk, on_progress)
+    result = encode_rungs(
+        work.master, work.report, cascade, work.settings, folder, span=chunk.span, wanted=rungs, on_progress=report
+    )
+    for rung in rungs:
+        _keep(work.store, chunk_key(work, rung, chunk.span), result.files[rung.rendition_id])
+    return result
+
+
+def _encode_sounds(work: ChunkWork, rungs: Sequence[AudioRung]) -> EncodedSound:
+    folder = work.folder / SOUND
+    folder.mkdir()
+    result = encode_sound(work.master, work.report, rungs, work.ladder.duration_s, work.settings, folder)
+    for rung in rungs:
+        _keep(work.store, sound_key(work, rung), result.files[rung.rendition_id])
+    return result
+
+
+def _write_cost(work: ChunkWork, chunk: Chunk, rungs: Sequence[VideoRung | AudioRung], result: EncodeResult) -> None:
+    # A chunk whose encode was interrupted is completed by another one, of the rungs that were left.
+    made = hashlib.sha256("".join(rung.rendition_id for rung in rungs).encode()).hexdigest()[:16]
+    key = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{COST}{chunk.name}-{made}.json"
+    cost = ChunkCost(wall_s=result.wall_s, cpu_s=result.cpu_s, damage=result.damage)
+    work.store.put_bytes(key, msgspec.json.encode(cost), replace=True)
+
+
+def _of_chunk(chunk: Chunk, on_progress: OnProgress) -> Callable[[Progress], None]:
+    return lambda progress: on_progress(ChunkProgress(chunk=chunk, progress=progress))
+
+
+def _keep(store: ObjectStore, key: str, file: Path) -> None:
+    """Another host may have encoded the same at the same time: either result is right, and they are alike."""
+    store.put_file(key, file, replace=True)
+    file.unlink()

@@ -1,0 +1,96 @@
+"""A master that is fit for players as it is, cut into segments without an encode.
+
+H.264 with AAC in an MP4 file, as most deliveries are, needs only to be cut to be played: seconds for a long film. Its
+key frames stand where its encoder put them and its rate is its own, so it serves until our own rungs are there, and is
+no part of a complete package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from orchestration.media.cmaf import EncodedFile, cut_segments
+from orchestration.media.ladder import cap_bps, output_rate
+from orchestration.media.languages import language_tag
+from orchestration.media.protection import ContentKeys, KeyGroup, Protection, protections
+from orchestration.media.renditions import RenditionRecord, store_rendition
+from orchestration.media.report import AudioTrack, ProbeReport, Track
+from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+from orchestration.store import ObjectStore
+
+RATE_LIMIT = 4.0
+"""A master may cost this many times what our own rung of its size may: more than that few lines carry."""
+LONGEST_SEGMENT_S = 12.0
+LATEST_START_S = 0.1
+
+
+def can_pass(report: ProbeReport) -> bool:
+    """Whether players can play a master as it is, as far as its probe tells; its groups of pictures show when cut."""
+    video = report.video
+    rate_bps = report.size_bytes * 8 / max(report.decoded_duration_s, 0.001)
+    audio = _first_sound(report.tracks)
+    return (
+        "mp4" in (report.container or "")
+        and video.codec == "h264"
+        and video.pixel_format == "yuv420p"
+        and video.transfer == "sdr"
+        and not (video.interlaced or video.variable_frame_rate or video.rotation_degrees)
+        and (video.width, video.height) == (video.coded_width, video.coded_height)
+        and video.start_s <= LATEST_START_S
+        and rate_bps <= RATE_LIMIT * cap_bps(video.width, video.height, output_rate(video))
+        and (audio is None or _sound_can_pass(audio))
+    )
+
+
+def cut_master(
+    store: ObjectStore,
+    title_id: str,
+    master: Path,
+    report: ProbeReport,
+    source_sha256: str,
+    settings: MediaSettings,
+    folder: Path,
+    keys: ContentKeys | None,
+) -> list[RenditionRecord]:
+    """Cut a master that `can_pass`, with its first sound, into the store; empty when its segments come out too long.
+
+    Raises:
+        ProgramError, PackagingError: It cannot be cut.
+    """
+    protection = protections(settings, source_sha256)[0]
+    name = f"{min(report.video.width, report.video.height)}p-master"
+    encoded = [_master_as("video", name, master, source_sha256, settings, protection)]
+    audio = _first_sound(report.tracks)
+    if audio is not None:
+        language = language_tag(audio.language)
+        sound = _master_as("audio", f"audio-{language}-master", master, source_sha256, settings, protection)
+        encoded.append(replace(sound, language=language))
+    records = cut_segments(encoded, settings, folder, protection, keys)
+    longest_s = max(records[0].segment_duration_s(segment) for segment in records[0].segments)
+    if longest_s > LONGEST_SEGMENT_S:
+        return []
+    for record in records:
+        store_rendition(store, title_id, record, folder / record.rendition.rendition_id)
+    return records
+
+
+def _master_as(
+    group: KeyGroup, rung: str, master: Path, source_sha256: str, settings: MediaSettings, protection: Protection | None
+) -> EncodedFile:
+    recipe = msgspec.json.encode([RECIPE_VERSION, source_sha256, "as-delivered", group, settings.segment_duration_s])
+    cut_id = hashlib.sha256(recipe).hexdigest()[:16]
+    rendition_id = cut_id if protection is None else protection.rendition_id(cut_id, group)
+    return EncodedFile(path=master, rendition_id=rendition_id, rung=rung, kind=group)
+
+
+def _first_sound(tracks: list[Track]) -> AudioTrack | None:
+    """The sound track that the packager takes when it is asked for one."""
+    return next((track for track in tracks if isinstance(track, AudioTrack)), None)
+
+
+def _sound_can_pass(audio: AudioTrack) -> bool:
+    return audio.usable and audio.codec == "aac" and audio.channels <= 2 and audio.start_s <= LATEST_START_S

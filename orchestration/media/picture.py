@@ -1,0 +1,51 @@
+"""Bring a master's picture into the form that encoders and quality measurement both start from.
+
+ffmpeg-python only builds the graph here. What is measured must be what was encoded, so both take it from this module.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from orchestration.media.report import ProbeReport, VideoTrack
+
+SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
+
+
+def prepared_picture(
+    source: Any, report: ProbeReport, rate: Fraction, duration_s: float, start: int = 0, end: int | None = None
+) -> Any:
+    """Upright (ffmpeg turns by itself), progressive, at a constant rate from zero on, as long as the film.
+
+    ``start`` and ``end`` choose pictures of the result. A ``source`` that was sought must begin before ``start`` and
+    keep the film's own timestamps; then every picture is the one that the whole film has in that place.
+    """
+    video = report.video
+    picture = source[str(video.index)]
+    if video.interlaced:
+        picture = picture.filter("bwdif", mode="send_field")
+    # A film that starts late is filled from zero on. After a seek nothing is to be filled, and without a start the
+    # filter still counts from the film's zero.
+    picture = picture.filter("fps", fps=str(rate), **({} if start else {"start_time": 0}))
+    if start > 0 or end is not None:
+        cut = {"start_pts": start} if end is None else {"start_pts": start, "end_pts": end}
+        picture = picture.filter("trim", **cut).filter("setpts", f"PTS-{start}")
+    missing_s = duration_s - (video.start_s + video.duration_s)
+    if end is None and missing_s > float(1 / rate):
+        picture = picture.filter("tpad", stop_mode="clone", stop_duration=f"{missing_s:.6f}")
+    return picture
+
+
+def scaled(picture: Any, width: int, height: int) -> Any:
+    """Another size, with square pixels."""
+    return picture.filter("scale", width, height, flags=SCALER).filter("setsar", 1)
+
+
+def in_eight_bits(picture: Any, video: VideoTrack) -> Any:
+    """8-bit 4:2:0; HDR is mapped to BT.709 with Hable's curve, at a peak of 100 nits."""
+    if video.transfer == "sdr":
+        return picture.filter("format", "yuv420p")
+    linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
+    mapped = linear.filter("tonemap", tonemap="hable", desat=0)
+    return mapped.filter("zscale", t="bt709", m="bt709", r="tv").filter("format", "yuv420p")

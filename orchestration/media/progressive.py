@@ -1,0 +1,115 @@
+"""Serve a long film with a first rung before the others are made.
+
+A master that players can play is cut as it is, without an encode; of any other one the smallest rung is made first.
+
+A package is immutable and a session holds the id of the one it plays, so richer rungs come as a new package: who
+starts after that gets them, and who is watching goes on undisturbed. A title that is served already keeps what it has
+until the new version is complete.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from orchestration.media.errors import PackagingError, ProgramError
+from orchestration.media.handover import ProbedMaster, read_probed
+from orchestration.media.ladder import Ladder, plan_ladder
+from orchestration.media.objects import current_package_key
+from orchestration.media.passthrough import can_pass, cut_master
+from orchestration.media.pipeline import PackagedTitle, draw_title, encode_title, package_records, package_title
+from orchestration.media.protection import ContentKeys
+from orchestration.media.report import ProbeReport
+from orchestration.media.settings import MediaSettings
+from orchestration.store import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstPlayable:
+    """The first package of a title.
+
+    Attributes:
+        wall_s: From the end of the probe until it was served.
+        encode_cpu_s: 0 where the master was cut as it is.
+    """
+
+    packaged: PackagedTitle
+    wall_s: float
+    encode_cpu_s: float
+
+
+def publish_first_rung(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    *,
+    work_folder: Path,
+    now: Callable[[], dt.datetime],
+    keys: ContentKeys | None = None,
+) -> FirstPlayable | None:
+    """Serve a first rung of a probed master; None where there is no reason to.
+
+    Raises:
+        MediaError: As the steps of the pipeline do. Nothing is lost: the whole title is still to be made.
+    """
+    probed = read_probed(store, title_id)
+    ladder = first_rungs(probed.report, probed.sha256, settings)
+    if settings.first_rung_from_s is None or ladder.duration_s < settings.first_rung_from_s:
+        return None
+    if store.exists(current_package_key(title_id)):
+        return None
+    started = time.monotonic()
+    draw_title(store, title_id, master, work_folder)
+    if can_pass(probed.report):
+        passed = _pass_master(store, title_id, master(), probed, settings, work_folder, now, keys)
+        if passed is not None and passed.published:
+            return FirstPlayable(packaged=passed, wall_s=time.monotonic() - started, encode_cpu_s=0.0)
+        logger.warning("%s cannot be served as it was delivered; its smallest rung is made first", title_id)
+    encoded = encode_title(store, title_id, master, settings, work_folder, keys=keys, ladder=ladder)
+    packaged = package_title(store, title_id, settings, now, first_rungs=ladder)
+    return FirstPlayable(
+        packaged=packaged,
+        wall_s=time.monotonic() - started,
+        encode_cpu_s=encoded.result.cpu_s if encoded.result else 0.0,
+    )
+
+
+def first_rungs(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
+    """The smallest H.264 rung of the fixed ladder, which needs no search, and every language in stereo.
+
+    Where the title's own ladder is the fixed one, these are rungs of it and are not encoded again.
+    """
+    plain = msgspec.structs.replace(settings, ladder="fixed", codecs=("h264",), surround=False, opus=False)
+    ladder = plan_ladder(report, source_sha256, plain)
+    return msgspec.structs.replace(ladder, video=ladder.video[-1:])
+
+
+def _pass_master(
+    store: ObjectStore,
+    title_id: str,
+    master: Path,
+    probed: ProbedMaster,
+    settings: MediaSettings,
+    work_folder: Path,
+    now: Callable[[], dt.datetime],
+    keys: ContentKeys | None,
+) -> PackagedTitle | None:
+    """The master as it is, packaged and checked; None when it cannot be cut well."""
+    work_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
+        try:
+            records = cut_master(store, title_id, master, probed.report, probed.sha256, settings, Path(folder), keys)
+        except (ProgramError, PackagingError) as error:
+            logger.warning("%s cannot be cut as it was delivered: %s", title_id, error)
+            return None
+    return package_records(store, title_id, records, settings, now, complete=False) if records else None

@@ -1,0 +1,214 @@
+"""Measure what a title's renditions deliver, and encode again those that miss their target.
+
+Every rendition is measured once: what was found is kept beside the ladder (``quality.json``, `handover.py`), so a step
+that is run again measures and encodes nothing. A rendition that was corrected away stays in the store, as nothing there
+is ever changed; no package names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from orchestration.media.clear import clear_file
+from orchestration.media.correction import MOST_CORRECTIONS, Delivered, correct
+from orchestration.media.forms import read_forms
+from orchestration.media.handover import (
+    read_delivered,
+    read_ladder,
+    read_probed,
+    write_delivered,
+    write_ladder,
+)
+from orchestration.media.ladder import Ladder, VideoRung, fit_sizes
+from orchestration.media.protection import ContentKeys
+from orchestration.media.quality import Reference, Window, measure_quality, sample_windows
+from orchestration.media.renditions import RenditionRecord, Segment
+from orchestration.media.report import ProbeReport
+from orchestration.media.settings import MediaSettings
+from orchestration.store import ObjectStore
+
+MEASURE_EVERY = 4
+WINDOW_PICTURES = 24
+"""Six pictures of each window are measured."""
+
+Encoded = TypeVar("Encoded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedTitle(Generic[Encoded]):
+    """What an encode with its verification did.
+
+    Attributes:
+        encodes: What ``encode`` returned, first to last: one, and one more for each correction.
+        delivered: One per H.264 rung and others that were measured; empty where nothing is measured.
+        cpu_s: What measuring cost in this call, in CPU seconds.
+    """
+
+    ladder: Ladder
+    encodes: list[Encoded]
+    delivered: list[Delivered]
+    cpu_s: float
+
+
+def encode_to_target(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    scratch: Path,
+    encode: Callable[[], Encoded],
+    keys: ContentKeys | None = None,
+) -> VerifiedTitle[Encoded]:
+    """Encode a title's ladder until each rung is on its target, with at most two corrections.
+
+    Args:
+        store: Holds the title's ladder, which is replaced when a rung is corrected.
+        title_id: The title.
+        master: Finds the master file; called only when something must be measured.
+        settings: As for planning.
+        scratch: An empty folder.
+        encode: Encodes what the store lacks of the ladder that it holds.
+        keys: Needed where renditions are encrypted.
+
+    Raises:
+        MediaError: As ``encode`` does, and when a rendition cannot be measured.
+    """
+    encodes = [encode()]
+    ladder, delivered, cpu_s = read_ladder(store, title_id), [], 0.0
+    if settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
+        return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0)
+    for _ in range(MOST_CORRECTIONS + 2):  # the last round may go back to the best one tried
+        delivered, spent_s = measure_title(store, title_id, master, settings, scratch, keys)
+        cpu_s += spent_s
+        corrected = correct(ladder, read_delivered(store, title_id), settings)
+        if corrected == ladder:
+            break
+        ladder = corrected
+        write_ladder(store, title_id, ladder)
+        encodes.append(encode())
+    return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=delivered, cpu_s=cpu_s)
+
+
+def measure_title(
+    store: ObjectStore,
+    title_id: str,
+    master: Callable[[], Path],
+    settings: MediaSettings,
+    scratch: Path,
+    keys: ContentKeys | None = None,
+) -> tuple[list[Delivered], float]:
+    """What each video rung delivers, in the ladder's order, and the CPU seconds that finding out cost now.
+
+    Raises:
+        MasterMissing, PackagingError: The title is not encoded.
+        ProgramError, QualityUnmeasured, ProtectionError: A rendition cannot be measured.
+    """
+    ladder = read_ladder(store, title_id)
+    known = read_delivered(store, title_id)
+    found = {item.rendition_id: item for item in known}
+    missing = [rung for rung in ladder.video if rung.rendition_id not in found]
+    cpu_s = 0.0
+    if missing:
+        records = {
+            record.rendition.rung: record
+            for record in read_forms(store, title_id, ladder, settings)
+            if record.rendition.kind == "video" and record.rendition.protection != "aes-128"
+        }
+        new = _measure_rungs(
+            missing,
+            [records[rung.rung] for rung in missing],
+            lambda record: clear_file(store, title_id, record, scratch, keys),
+            _reference(master(), read_probed(store, title_id).report, ladder, settings),
+            scratch,
+        )
+        cpu_s = sum(item.cpu_s for item in new)
+        found |= {item.rendition_id: item for item in new}
+        write_delivered(store, title_id, [*known, *new])
+    return [found[rung.rendition_id] for rung in ladder.video], cpu_s
+
+
+def _reference(master: Path, report: ProbeReport, ladder: Ladder, settings: MediaSettings) -> Reference:
+    """The windows of the master that are looked at; all rungs are compared at the size of the largest that fits."""
+    _, width, height = fit_sizes(report.video.width, report.video.height)[-1]
+    count = max(settings.quality_frames * MEASURE_EVERY // WINDOW_PICTURES, 1)
+    windows = sample_windows(ladder.duration_s, ladder.rate, count, WINDOW_PICTURES)
+    return Reference(master=master, report=report, rate=ladder.rate, windows=windows, width=width, height=height)
+
+
+def _measure_rungs(
+    rungs: Sequence[VideoRung],
+    records: Sequence[RenditionRecord],
+    clear: Callable[[RenditionRecord], Path],
+    reference: Reference,
+    scratch: Path,
+) -> list[Delivered]:
+    pictures = min(round(record.duration_s * reference.rate) for record in records)
+    reference = replace(reference, windows=_within(reference.windows, pictures))
+    needed = [_needed_segments(record, reference.rate, reference.windows) for record in records]
+    held = _held(records[0], needed[0], reference.rate, reference.windows)
+    files = [
+        clear(msgspec.structs.replace(record, segments=segments))
+        for record, segments in zip(records, needed, strict=True)
+    ]
+    qualities = measure_quality(reference, files, scratch, every=MEASURE_EVERY, held=held)
+    for file in files:
+        file.unlink()
+    return [
+        Delivered(
+            rendition_id=rung.rendition_id,
+            rung=rung.rung,
+            crf=rung.crf,
+            target_vmaf=rung.target_vmaf,
+            vmaf=round(quality.mean, 3),
+            harmonic_mean=round(quality.harmonic_mean, 3),
+            percentile_5=round(quality.percentile_5, 3),
+            pictures=quality.pictures,
+            cpu_s=round(quality.cpu_s, 3),
+        )
+        for rung, quality in zip(rungs, qualities, strict=True)
+    ]
+
+
+def _within(windows: Sequence[Window], pictures: int) -> tuple[Window, ...]:
+    """The windows, ended where the shortest rendition ends."""
+    return tuple(
+        Window(first=window.first, count=min(window.count, pictures - window.first))
+        for window in windows
+        if window.first < pictures
+    )
+
+
+def _needed_segments(record: RenditionRecord, rate: Fraction, windows: Sequence[Window]) -> list[Segment]:
+    """The segments that hold pictures of a window."""
+    return [
+        segment
+        for segment, (start, end) in zip(record.segments, _spans(record, rate), strict=True)
+        if any(window.first < end and start < window.first + window.count for window in windows)
+    ]
+
+
+def _held(
+    record: RenditionRecord, needed: Sequence[Segment], rate: Fraction, windows: Sequence[Window]
+) -> list[Window]:
+    """Where a file of the needed segments alone holds the pictures of the windows."""
+    moved = {}
+    names = {segment.name for segment in needed}
+    position = 0
+    for segment, (start, end) in zip(record.segments, _spans(record, rate), strict=True):
+        if segment.name in names:
+            moved |= {picture: position + picture - start for picture in range(start, end)}
+            position += end - start
+    return [Window(first=moved[window.first], count=window.count) for window in windows]
+
+
+def _spans(record: RenditionRecord, rate: Fraction) -> list[tuple[int, int]]:
+    """First picture and the one after the last of each segment, counted from the start of the film."""
+    start = record.segments[0].start_ticks
+    edges = [round((segment.start_ticks - start) * rate / record.timescale) for segment in record.segments]
+    return list(zip(edges, [*edges[1:], round(record.duration_s * float(rate))], strict=True))

@@ -1,0 +1,1 @@
+"""Content keys for sessions that may have them."""

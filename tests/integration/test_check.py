@@ -1,0 +1,439 @@
+"""The checker against a real package, and against that package with one fault at a time planted in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import shutil
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orchestration.media import pipeline
+from orchestration.media.check import blocking, check_package
+from orchestration.media.objects import MediaObject, PackageRecord, media_prefix
+from orchestration.media.process import run_program
+from orchestration.media.programs import find_ffmpeg
+from orchestration.media.settings import MediaSettings
+from orchestration.store import LocalStore
+
+RUNG = "240p"
+
+
+@dataclass(kw_only=True)
+class Package:
+    """A package whose files and record can be changed together, as a writer with a fault would."""
+
+    store: LocalStore
+    record: PackageRecord
+
+    def key(self, name: str, rung: str = RUNG) -> str:
+        """The key of a manifest by its name, or of a rung's file."""
+        if name.endswith((".m3u8", ".mpd")):
+            return f"p/{self.record.package_id}/{name}"
+        rendition = next(item for item in self.record.renditions if item.rung == rung)
+        return f"r/{rendition.rendition_id}/{name}"
+
+    def read(self, key: str) -> bytes:
+        return self.store.read_bytes(media_prefix(self.record.title_id) + key)
+
+    def write(self, key: str, content: bytes) -> None:
+        """Change a file, and its entry in the record with it."""
+        path = self.store.local_path(media_prefix(self.record.title_id) + key)
+        path.unlink()  # a hard link of the original must not change with it
+        path.write_bytes(content)
+        self.relist(key, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+    def relist(self, key: str, **changes: object) -> None:
+        objects = [
+            msgspec.structs.replace(item, **changes) if item.key == key else item for item in self.record.objects
+        ]
+        self.record = msgspec.structs.replace(self.record, objects=objects)
+
+    def unlist(self, key: str) -> None:
+        kept = [item for item in self.record.objects if item.key != key]
+        assert len(kept) == len(self.record.objects) - 1
+        self.record = msgspec.structs.replace(self.record, objects=kept)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace the first match of a pattern in a manifest."""
+        text = self.read(self.key(name)).decode()
+        changed, count = re.subn(old, new, text, count=1, flags=re.DOTALL)
+        assert count == 1
+        assert changed != text
+        self.write(self.key(name), changed.encode())
+
+    def patch(self, name: str, change: Callable[[bytearray], None]) -> None:
+        """Change bytes of a media file of the rung."""
+        content = bytearray(self.read(self.key(name)))
+        change(content)
+        self.write(self.key(name), bytes(content))
+
+    def rules(self) -> set[str]:
+        return {finding.rule for finding in check_package(self.store, self.record)}
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    root = tmp_path_factory.mktemp("checked")
+    master = root / "film.mp4"
+    command = [
+        find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=10",
+        "-f", "lavfi", "-i", "sine=d=10:r=44100", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", str(master),
+    ]  # fmt: skip
+    run_program(command, timeout_s=60)
+    packaged = pipeline.ingest_master(
+        LocalStore(root / "store"),
+        "film",
+        master,
+        MediaSettings(ladder="fixed", preset="superfast", max_rungs=2, threads=1),
+        work_folder=root / "work",
+        quarantine_folder=root / "quarantine",
+        now=lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC),
+    )
+    return Package(store=LocalStore(root / "store"), record=packaged.record)
+
+
+@pytest.fixture
+def package(clean: Package, tmp_path: Path) -> Package:
+    shutil.copytree(clean.store.root / "media", tmp_path / "media")
+    return Package(store=LocalStore(tmp_path), record=clean.record)
+
+
+def test_a_clean_package_has_no_findings(clean: Package) -> None:
+    assert check_package(clean.store, clean.record) == []
+
+
+# Each fault changes as little as the writer's mistake would change; the names say what is wrong.
+
+
+def wrong_codecs(package: Package) -> None:
+    package.edit("master.m3u8", r'CODECS="avc1\.\w+,', 'CODECS="avc1.640028,')
+
+
+def codecs_without_sound(package: Package) -> None:
+    package.edit("master.m3u8", r'(CODECS="avc1\.\w+),mp4a\.40\.2"', r'\1"')
+
+
+def no_codecs(package: Package) -> None:
+    package.edit("master.m3u8", r'CODECS="[^"]+",', "")
+
+
+def wrong_resolution(package: Package) -> None:
+    package.edit("master.m3u8", "RESOLUTION=640x360", "RESOLUTION=640x362")
+
+
+def wrong_frame_rate(package: Package) -> None:
+    package.edit("master.m3u8", r"FRAME-RATE=25\.000", "FRAME-RATE=24.000")
+
+
+def declare(package: Package, name: str, share: float) -> None:
+    line = re.search(rf"STREAM-INF:[^\n]*?(?<![A-Z-]){name}=(\d+)", package.read(package.key("master.m3u8")).decode())
+    assert line is not None
+    package.edit("master.m3u8", rf"(?<![A-Z-]){name}={line[1]}", f"{name}={int(int(line[1]) * share)}")
+
+
+def bandwidth_below_the_peak(package: Package) -> None:
+    declare(package, "BANDWIDTH", 0.995)
+
+
+def bandwidth_above_the_peak(package: Package) -> None:
+    declare(package, "BANDWIDTH", 1.02)
+
+
+def lying_average_bandwidth(package: Package) -> None:
+    declare(package, "AVERAGE-BANDWIDTH", 1.02)
+
+
+def no_independent_segments(package: Package) -> None:
+    package.edit("master.m3u8", "#EXT-X-INDEPENDENT-SEGMENTS\n", "")
+
+
+def audio_group_of_another_name(package: Package) -> None:
+    package.edit("master.m3u8", 'TYPE=AUDIO,GROUP-ID="[^"]+"', 'TYPE=AUDIO,GROUP-ID="sounds"')
+
+
+def no_audio_group(package: Package) -> None:
+    package.edit("master.m3u8", r"#EXT-X-MEDIA:TYPE=AUDIO[^\n]*\n", "")
+
+
+def no_endlist(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", "#EXT-X-ENDLIST\n", "")
+
+
+def not_vod(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", "PLAYLIST-TYPE:VOD", "PLAYLIST-TYPE:EVENT")
+
+
+def no_map(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", r"#EXT-X-MAP[^\n]*\n", "")
+
+
+def target_duration_too_short(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", "TARGETDURATION:4", "TARGETDURATION:3")
+
+
+def wrong_segment_duration(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", r"#EXTINF:4\.000000", "#EXTINF:3.960000")
+
+
+def playlist_names_no_object(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", "seg-00002", "seg-00009")
+
+
+def no_keyframe_playlist(package: Package) -> None:
+    package.edit("master.m3u8", rf'#EXT-X-I-FRAME-STREAM-INF[^\n]*URI="{RUNG}-iframes\.m3u8"\n', "")
+
+
+def keyframe_range_off(package: Package) -> None:
+    package.edit(f"{RUNG}-iframes.m3u8", r"BYTERANGE:(\d+)@\d+", r"BYTERANGE:\1@200")
+
+
+def segment_without_a_keyframe_entry(package: Package) -> None:
+    package.edit(f"{RUNG}-iframes.m3u8", r"#EXTINF:[^\n]*\n#EXT-X-BYTERANGE[^\n]*\n[^\n]*seg-00003\.m4s\n", "")
+
+
+def drifted_tfdt(package: Package) -> None:
+    def drift(content: bytearray) -> None:
+        for found in re.finditer(b"tfdt", bytes(content)):
+            wide = content[found.end()] == 1
+            form, where = (">Q" if wide else ">I"), found.end() + 4
+            moment = struct.unpack_from(form, content, where)[0]
+            struct.pack_into(form, content, where, moment + 400)
+
+    package.patch("seg-00002.m4s", drift)
+
+
+def segment_starts_without_idr(package: Package) -> None:
+    def turn_into_plain_slice(content: bytearray) -> None:
+        position = content.index(b"mdat") + 4
+        while content[position + 4] & 31 != 5:
+            position += 4 + int.from_bytes(content[position : position + 4], "big")
+        content[position + 4] = content[position + 4] & 0xE0 | 1
+
+    package.patch("seg-00002.m4s", turn_into_plain_slice)
+
+
+def first_sample_not_flagged_sync(package: Package) -> None:
+    def unflag(content: bytearray) -> None:
+        run = content.index(b"trun") + 4
+        flags = int.from_bytes(content[run + 1 : run + 4], "big")
+        if flags & 0x4:
+            position = run + 12
+        else:
+            assert flags & 0x400
+            position = run + 12 + 4 * bool(flags & 0x100) + 4 * bool(flags & 0x200)
+        struct.pack_into(">I", content, position, 0x10000)
+
+    package.patch("seg-00002.m4s", unflag)
+
+
+def truncated_segment(package: Package) -> None:
+    package.patch("seg-00002.m4s", lambda content: content.__delitem__(slice(-20, None)))
+
+
+def garbage_in_the_init_segment(package: Package) -> None:
+    package.patch("init.mp4", lambda content: struct.pack_into(">I", content, 0, 3))
+
+
+def swapped_segments(package: Package) -> None:
+    first, second = (package.read(package.key(f"seg-0000{number}.m4s")) for number in (1, 2))
+    package.write(package.key("seg-00001.m4s"), second)
+    package.write(package.key("seg-00002.m4s"), first)
+
+
+def segment_of_another_rung(package: Package) -> None:
+    """Equal cuts and times hide it from players until the picture breaks: only sizes tell, so the bit rates lie."""
+    other = package.read(package.key("seg-00001.m4s", "360p"))
+    package.write(package.key("seg-00001.m4s"), other)
+
+
+def unequal_cuts(package: Package) -> None:
+    """The second and third segment of one rung are one file."""
+    second, third = (package.read(package.key(f"seg-0000{number}.m4s")) for number in (2, 3))
+    package.write(package.key("seg-00002.m4s"), second + third)
+    package.unlist(package.key("seg-00003.m4s"))
+    package.edit(
+        f"{RUNG}.m3u8",
+        r"#EXTINF:4\.000000(,[^#]*#EXT-X-BITRATE:\d+\n[^\n]*seg-00002\.m4s\n).*#EXT",
+        r"#EXTINF:6.000000\1#EXT",
+    )
+    package.edit(f"{RUNG}.m3u8", "TARGETDURATION:4", "TARGETDURATION:6")
+    last = re.search(r"@(\d+)\n[^\n]*seg-00003", package.read(package.key(f"{RUNG}-iframes.m3u8")).decode())
+    assert last is not None
+    moved = int(last[1]) + len(second)
+    package.edit(f"{RUNG}-iframes.m3u8", rf"@{last[1]}(\n[^\n]*)seg-00003", rf"@{moved}\1seg-00002")
+    timeline = r'(<Representation id="240p".*?)<S t="0" d="(\d+)" r="1"/>\s*<S d="(\d+)"/>'
+    found = re.search(timeline, package.read(package.key("manifest.mpd")).decode(), flags=re.DOTALL)
+    assert found is not None
+    rest = int(found[2]) + int(found[3])
+    package.edit("manifest.mpd", timeline, rf'\1<S t="0" d="\2"/><S d="{rest}"/>')
+
+
+def wrong_hash(package: Package) -> None:
+    package.relist(package.key("seg-00002.m4s"), sha256="0" * 64)
+
+
+def wrong_size(package: Package) -> None:
+    package.relist(package.key("seg-00002.m4s"), size_bytes=1000)
+
+
+def missing_init(package: Package) -> None:
+    package.store.delete(media_prefix("film") + package.key("init.mp4"))
+
+
+def missing_segment(package: Package) -> None:
+    package.store.delete(media_prefix("film") + package.key("seg-00003.m4s"))
+
+
+def object_that_nothing_names(package: Package) -> None:
+    package.store.put_bytes(media_prefix("film") + "r/lost/seg-00001.m4s", b"lost")
+    lost = MediaObject(
+        key="r/lost/seg-00001.m4s",
+        size_bytes=4,
+        sha256=hashlib.sha256(b"lost").hexdigest(),
+        rung="480p",
+        segment_group=0,
+    )
+    package.record = msgspec.structs.replace(package.record, objects=[*package.record.objects, lost])
+
+
+def manifest_not_listed(package: Package) -> None:
+    package.unlist(package.record.dash_key)
+
+
+def mpd_with_wrong_codecs(package: Package) -> None:
+    package.edit("manifest.mpd", r'codecs="avc1\.\w+"', 'codecs="avc1.640028"')
+
+
+def mpd_with_wrong_resolution(package: Package) -> None:
+    package.edit("manifest.mpd", r'height="360"', 'height="352"')
+
+
+def mpd_with_wrong_frame_rate(package: Package) -> None:
+    package.edit("manifest.mpd", r' frameRate="25"', ' frameRate="30"')
+
+
+def mpd_with_lying_bandwidth(package: Package) -> None:
+    package.edit("manifest.mpd", r'bandwidth="(\d+)"', r'bandwidth="1\1"')
+
+
+def mpd_without_codecs(package: Package) -> None:
+    package.edit("manifest.mpd", r' codecs="avc1\.\w+"', "")
+
+
+def mpd_without_start_with_sap(package: Package) -> None:
+    package.edit("manifest.mpd", ' startWithSAP="1"', "")
+
+
+def mpd_without_alignment(package: Package) -> None:
+    package.edit("manifest.mpd", ' segmentAlignment="true"', "")
+
+
+def mpd_that_is_live(package: Package) -> None:
+    package.edit("manifest.mpd", 'type="static"', 'type="dynamic"')
+
+
+def mpd_cut_short(package: Package) -> None:
+    package.edit("manifest.mpd", "</Period>.*", "")
+
+
+def mpd_with_wrong_duration(package: Package) -> None:
+    package.edit("manifest.mpd", r'mediaPresentationDuration="PT10', 'mediaPresentationDuration="PT12')
+
+
+def mpd_with_a_timeline_gap(package: Package) -> None:
+    package.edit("manifest.mpd", r'<S t="0" d="(\d+)" r="1"/>(\s*)<S d', r'<S t="0" d="\1" r="1"/>\2<S t="999999" d')
+
+
+def mpd_with_another_timeline(package: Package) -> None:
+    """Every segment half a second later than its tfdt says."""
+    timescale = re.search(r'timescale="(\d+)"', package.read(package.key("manifest.mpd")).decode())
+    assert timescale is not None
+    package.edit("manifest.mpd", r'<S t="0"', f'<S t="{int(timescale[1]) // 2}"')
+
+
+def mpd_that_counts_wrong(package: Package) -> None:
+    package.edit("manifest.mpd", 'startNumber="1"', 'startNumber="2"')
+
+
+def mpd_without_a_timeline(package: Package) -> None:
+    package.edit("manifest.mpd", r"<SegmentTimeline>.*?</SegmentTimeline>", "")
+
+
+def mpd_without_a_rung(package: Package) -> None:
+    package.edit("manifest.mpd", rf'<Representation id="{RUNG}".*?</Representation>', "")
+
+
+def mpd_that_calls_clear_media_encrypted(package: Package) -> None:
+    protection = '<ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011" value="cenc"/>'
+    package.edit("manifest.mpd", r"(<AdaptationSet[^>]*>)", rf"\1{protection}")
+
+
+FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
+    (wrong_codecs, {"codecs"}),
+    (codecs_without_sound, {"codecs"}),
+    (no_codecs, {"variant-attributes"}),
+    (wrong_resolution, {"resolution"}),
+    (wrong_frame_rate, {"frame-rate"}),
+    (bandwidth_below_the_peak, {"bandwidth"}),
+    (bandwidth_above_the_peak, {"bandwidth"}),
+    (lying_average_bandwidth, {"average-bandwidth"}),
+    (no_independent_segments, {"independent-segments"}),
+    (audio_group_of_another_name, {"audio-group"}),
+    (no_audio_group, {"audio-group"}),
+    (no_endlist, {"endlist"}),
+    (not_vod, {"playlist-type"}),
+    (no_map, {"map"}),
+    (target_duration_too_short, {"target-duration"}),
+    (wrong_segment_duration, {"extinf"}),
+    (playlist_names_no_object, {"segment-listed"}),
+    (no_keyframe_playlist, {"iframe-playlist"}),
+    (keyframe_range_off, {"iframe-range"}),
+    (segment_without_a_keyframe_entry, {"key-frames"}),
+    (drifted_tfdt, {"tfdt"}),
+    (segment_starts_without_idr, {"idr"}),
+    (first_sample_not_flagged_sync, {"sync-sample"}),
+    (truncated_segment, {"segment-boxes"}),
+    (garbage_in_the_init_segment, {"init-boxes"}),
+    (swapped_segments, {"tfdt"}),
+    (segment_of_another_rung, {"bandwidth", "average-bandwidth", "mpd-bandwidth", "iframe-range"}),
+    (unequal_cuts, {"same-cuts", "mpd-same-cuts"}),
+    (wrong_hash, {"object-hash"}),
+    (wrong_size, {"object-size"}),
+    (missing_init, {"object-exists"}),
+    (missing_segment, {"object-exists"}),
+    (object_that_nothing_names, {"unused"}),
+    (manifest_not_listed, {"manifest-listed"}),
+    (mpd_with_wrong_codecs, {"mpd-codecs"}),
+    (mpd_with_wrong_resolution, {"mpd-resolution"}),
+    (mpd_with_wrong_frame_rate, {"mpd-frame-rate"}),
+    (mpd_with_lying_bandwidth, {"mpd-bandwidth"}),
+    (mpd_without_codecs, {"mpd-attributes"}),
+    (mpd_without_start_with_sap, {"start-with-sap"}),
+    (mpd_without_alignment, {"segment-alignment"}),
+    (mpd_that_is_live, {"mpd-type"}),
+    (mpd_cut_short, {"mpd"}),
+    (mpd_with_wrong_duration, {"mpd-duration"}),
+    (mpd_with_a_timeline_gap, {"timeline-gap"}),
+    (mpd_with_another_timeline, {"mpd-timeline"}),
+    (mpd_that_counts_wrong, {"mpd-segments"}),
+    (mpd_without_a_timeline, {"mpd-template"}),
+    (mpd_without_a_rung, {"same-renditions"}),
+    (mpd_that_calls_clear_media_encrypted, {"content-protection"}),
+]
+
+
+@pytest.mark.parametrize(("plant", "rules"), FAULTS, ids=[plant.__name__ for plant, _ in FAULTS])
+def test_a_fault_is_found_by_its_own_rule_alone(
+    package: Package, plant: Callable[[Package], None], rules: set[str]
+) -> None:
+    plant(package)
+    findings = check_package(package.store, package.record)
+    assert {finding.rule for finding in findings} == rules
+    assert blocking(findings) == findings

@@ -1,0 +1,307 @@
+"""Films that are encoded in chunks, by the real encoders: the same pictures, the same bytes, nothing twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import ffmpeg
+import msgspec
+import pytest
+
+from orchestration.media import chunk_encode, pipeline
+from orchestration.media.check import check_package
+from orchestration.media.chunk_encode import ChunkProgress
+from orchestration.media.chunks import Chunk, ChunkPlan, write_plan
+from orchestration.media.encode import EncodeResult, Span
+from orchestration.media.errors import PackagingError, ProgramCancelled
+from orchestration.media.handover import read_ladder
+from orchestration.media.objects import media_prefix
+from orchestration.media.picture import prepared_picture
+from orchestration.media.probe import probe_file
+from orchestration.media.process import run_program
+from orchestration.media.programs import find_ffmpeg
+from orchestration.media.settings import MediaSettings
+from orchestration.media.shots import find_cuts
+from orchestration.media.side_by_side import run_side_by_side
+from orchestration.store import LocalStore
+
+NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+SETTINGS = MediaSettings(
+    ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, quality_frames=0, extra_codec_rungs=1,
+    hevc_preset="ultrafast", vp9_speed=6, av1_preset=10,
+)  # fmt: skip
+RATE = Fraction(30000, 1001)
+STARTS = (0, 60, 180)
+"""In pictures; key frames are 60 apart."""
+
+
+def make_film(path: Path, *arguments: str, picture: str = "testsrc2=s=480x360:r=30000/1001:d=8") -> Path:
+    command = [
+        find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=d=8:r=48000",
+        "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac", "-pix_fmt", "yuv420p", *arguments, str(path),
+    ]  # fmt: skip
+    run_program(command, timeout_s=60)
+    return path
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("masters") / "film.mp4")
+
+
+class Room:
+    """A store in which a title was probed and planned, in a few short chunks of each codec."""
+
+    def __init__(
+        self, root: Path, master: Path, settings: MediaSettings = SETTINGS, starts: tuple[int, ...] = STARTS
+    ) -> None:
+        self.root, self.master, self.settings = root, master, settings
+        self.store = LocalStore(root / "store")
+        pipeline.probe_title(self.store, "film", master, root / "quarantine", lambda: NOW)
+        pipeline.plan_title(self.store, "film", settings)
+        self.ladder = read_ladder(self.store, "film")
+        spans = [Span(start=start, end=end) for start, end in zip(starts, (*starts[1:], None), strict=True)]
+        codecs = dict.fromkeys(rung.codec for rung in self.ladder.video)
+        chunks = [
+            Chunk(codec=codec, number=number, count=len(spans), span=span)
+            for codec in codecs
+            for number, span in enumerate(spans, start=1)
+        ]
+        write_plan(self.store, "film", self.ladder, settings, ChunkPlan(chunks=chunks))
+
+    def encode(self) -> pipeline.EncodedTitle:
+        return pipeline.encode_title(self.store, "film", lambda: self.master, self.settings, self.root / "work")
+
+    def encode_chunk(self, name: str) -> EncodeResult:
+        result = pipeline.encode_title_chunk(
+            self.store, "film", name, lambda: self.master, self.settings, self.root / "work"
+        )
+        assert result is not None
+        return result
+
+    def find_chunks(self) -> list[str]:
+        chunks = pipeline.find_chunks(self.store, "film", lambda: self.master, self.settings, self.root / "work")
+        return [chunk.name for chunk in chunks]
+
+    def rendition_bytes(self) -> dict[str, str]:
+        """sha256 by key of everything that is served of the renditions."""
+        keys = [key for key in self.store.keys(media_prefix("film").rstrip("/")) if "/r/" in key]
+        return {key: hashlib.sha256(self.store.read_bytes(key)).hexdigest() for key in keys}
+
+    def leftovers(self) -> list[str]:
+        return [key for key in self.store.keys("ingest/film") if "/chunks/" in key]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, master: Path) -> Room:
+    room = Room(tmp_path_factory.mktemp("undisturbed"), master)
+    room.encode()
+    return room
+
+
+def picture_hashes(master: Path, spans: list[Span]) -> list[str]:
+    """The md5 of every picture of the prepared film, stretch by stretch."""
+    report = probe_file(master)
+    rate = report.video.rate * (2 if report.video.interlaced else 1)
+    hashes = []
+    for span in spans:
+        seeking = {"ss": float(span.start / rate) - 1, "noaccurate_seek": None} if span.start else {}
+        picture = prepared_picture(
+            ffmpeg.input(str(master), **seeking),
+            report,
+            rate,
+            report.video.start_s + report.video.duration_s,
+            span.start,
+            span.end,
+        )
+        command = picture.output("-", f="framemd5").global_args("-v", "error", "-copyts", "-start_at_zero")
+        output = subprocess.run(ffmpeg.compile(command, cmd=find_ffmpeg()), capture_output=True, check=True, text=True)
+        hashes += [line.split(",")[-1].strip() for line in output.stdout.splitlines() if not line.startswith("#")]
+    return hashes
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("plain.mp4", ["-g", "50"]),
+        ("open.mkv", ["-g", "47", "-x264-params", "open-gop=1", "-bf", "3"]),
+        (
+            "milliseconds.webm",
+            ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "70", "-c:a", "libopus"],
+        ),
+        ("late.mp4", ["-vf", "setpts=PTS+0.7/TB"]),
+        ("variable.mkv", ["-vf", "select='not(eq(mod(n,7),3))'", "-fps_mode", "vfr"]),
+        ("fields.mp4", ["-vf", "tinterlace=mode=4", "-flags", "+ilme+ildct", "-g", "40"]),
+    ],
+)
+def test_chunks_hold_the_pictures_that_the_whole_film_has(tmp_path: Path, name: str, arguments: list[str]) -> None:
+    film = make_film(tmp_path / name, *arguments)
+    whole = picture_hashes(film, [Span()])
+    spans = [Span(start=0, end=60), Span(start=60, end=121), Span(start=121, end=177), Span(start=177)]
+    assert len(whole) > 200
+    assert picture_hashes(film, spans) == whole
+
+
+def test_chunks_become_one_film_cut_alike(undisturbed: Room) -> None:
+    pipeline.draw_title(undisturbed.store, "film", lambda: undisturbed.master, undisturbed.root / "work")
+    packaged = pipeline.package_title(undisturbed.store, "film", SETTINGS, lambda: NOW)
+    assert packaged.findings == []
+    for rung in undisturbed.ladder.video:
+        manifest = undisturbed.store.local_path(media_prefix("film") + packaged.record.hls_key).with_name(
+            f"{rung.rung}.m3u8"
+        )
+        with av.open(str(manifest), options={"allowed_extensions": "ALL"}) as container:
+            frames = [(frame.time, frame.key_frame) for frame in container.decode(video=0)]
+        assert len(frames) == 240
+        assert [moment for moment, _ in frames] == pytest.approx([float(n / RATE) for n in range(240)], abs=1e-3)
+        assert [number for number, (_, is_key) in enumerate(frames) if is_key] == [0, 60, 120, 180]
+    assert undisturbed.leftovers() == []
+    assert list((undisturbed.root / "work").iterdir()) == []
+
+
+def test_steps_on_several_hosts_share_nothing_but_the_store(undisturbed: Room, master: Path, tmp_path: Path) -> None:
+    room = Room(tmp_path, master)
+    assert room.find_chunks() == ["h264_0001", "h264_0002", "h264_0003"]
+    apart = [room.encode_chunk(name) for name in ("h264_0003", "h264_0001", "h264_0002")]
+    assert room.find_chunks() == []
+    encoded = room.encode()
+    assert encoded.encoded == ["360p", "240p", "audio-und"]
+    assert encoded.result is not None
+    assert encoded.result.cpu_s == pytest.approx(sum(result.cpu_s for result in apart))
+    assert room.rendition_bytes() == undisturbed.rendition_bytes()
+
+
+KILLED_RUN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_chunks import SETTINGS
+from orchestration.media import pipeline
+from orchestration.store import LocalStore
+root, master = Path(sys.argv[1]), Path(sys.argv[2])
+pipeline.encode_title(LocalStore(root / "store"), "film", lambda: master, SETTINGS, root / "work")
+"""
+
+
+def test_a_killed_run_loses_one_chunk_at_most_and_ends_in_the_same_bytes(
+    undisturbed: Room, master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(tmp_path, master)
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLED_RUN, str(tmp_path), str(master), str(Path(__file__).parent)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not any(".0-60.mp4" in key for key in room.leftovers()) and time.monotonic() < deadline:
+        assert run.poll() is None
+        time.sleep(0.002)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    kept = [key for key in room.leftovers() if key.endswith(".mp4")]
+    assert kept
+    assert room.rendition_bytes() == {}
+
+    spans = []
+    encode_rungs = chunk_encode.encode_rungs
+
+    def counted(*arguments, span, wanted, **options):
+        spans.extend((rung.rendition_id, span.start) for rung in wanted)
+        return encode_rungs(*arguments, span=span, wanted=wanted, **options)
+
+    monkeypatch.setattr(chunk_encode, "encode_rungs", counted)
+    room.encode()
+    there = {
+        (Path(key).name.split(".")[0], int(Path(key).name.split(".")[1].split("-")[0]))
+        for key in kept
+        if "-" in Path(key).name
+    }
+    everything = {(rung.rendition_id, start) for rung in room.ladder.video for start in STARTS}
+    assert sorted(spans) == sorted(everything - there)
+    assert room.rendition_bytes() == undisturbed.rendition_bytes()
+    assert room.leftovers() == []
+
+
+@pytest.mark.parametrize(("codec", "prefix"), [("hevc", "hvc1"), ("vp9", "vp09"), ("av1", "av01")])
+def test_every_codec_is_cut_at_the_same_moments_and_gives_the_same_bytes_again(
+    tmp_path: Path, codec: str, prefix: str
+) -> None:
+    master = make_film(tmp_path / "film.mp4", "-an", picture="testsrc2=s=256x144:r=30000/1001:d=4")
+    settings = msgspec.structs.replace(SETTINGS, max_rungs=1, codecs=("h264", codec))
+    room, twin = (Room(tmp_path / name, master, settings, starts=(0, 60)) for name in ("room", "twin"))
+    records = {record.rendition.rung: record for record in room.encode().records}
+    twin.encode()
+    assert room.rendition_bytes() == twin.rendition_bytes()
+    other = records[f"240p-{codec}"]
+    assert other.rendition.codecs.startswith(prefix)
+    assert [segment.start_ticks for segment in other.segments] == [
+        segment.start_ticks for segment in records["240p"].segments
+    ]
+    assert other.duration_s == pytest.approx(120 * 1001 / 30000)
+    pipeline.draw_title(room.store, "film", lambda: master, tmp_path / "work")
+    packaged = pipeline.package_title(room.store, "film", settings, lambda: NOW)
+    assert check_package(room.store, packaged.record) == []
+
+
+def test_chunks_of_other_settings_are_not_joined(master: Path, tmp_path: Path) -> None:
+    small = make_film(tmp_path / "small.mp4", picture="testsrc2=s=160x120:r=25:d=1")
+    with pytest.raises(PackagingError, match=r"small\.mp4 was encoded otherwise"):
+        chunk_encode.join_files([master, small], [0, 1000], tmp_path / "joined.mp4")
+
+
+def test_progress_names_the_chunk(master: Path, tmp_path: Path) -> None:
+    room = Room(tmp_path, master)
+    told: list[ChunkProgress] = []
+    pipeline.encode_title(room.store, "film", lambda: master, SETTINGS, tmp_path / "work", told.append)
+    assert list(dict.fromkeys((made.chunk.number, made.chunk.count) for made in told)) == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_cut_is_found_where_the_picture_changes(tmp_path: Path) -> None:
+    film = make_film(
+        tmp_path / "cut.mp4",
+        picture="testsrc2=s=320x180:r=25:d=5[a];color=c=navy:s=320x180:r=25:d=3[b];[a][b]concat",
+    )
+    assert find_cuts(film, 0, [5.5], 2.0) == {5.5: [pytest.approx(5.0, abs=0.05)]}
+    assert find_cuts(film, 0, [2.0], 1.0) == {2.0: []}
+
+
+def test_work_beside_ends_at_once_when_the_first_fails(tmp_path: Path) -> None:
+    endless = [find_ffmpeg(), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=d=60", "-f", "null", "-"]
+    raised: list[BaseException] = []
+    running = threading.Event()
+
+    def beside() -> None:
+        running.set()
+        try:
+            run_program(endless, timeout_s=60)
+        except ProgramCancelled as error:
+            raised.append(error)
+            raise
+
+    def first() -> None:
+        running.wait(10)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side(first, beside)
+    assert len(raised) == 1
+
+
+def test_a_failure_beside_is_what_is_reported() -> None:
+    endless = [find_ffmpeg(), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=d=60", "-f", "null", "-"]
+
+    def beside() -> None:
+        raise PackagingError("no loudness")
+
+    with pytest.raises(PackagingError, match="no loudness"):
+        run_side_by_side(lambda: run_program(endless, timeout_s=60), beside)

@@ -1,0 +1,107 @@
+"""The fan-out of a film's chunks as steps."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration import partitions, taxonomy
+from orchestration.defs.media import encoding
+from orchestration.media import pipeline
+from orchestration.media.chunks import Chunk, ChunkPlan, write_plan
+from orchestration.media.encode import Span
+from orchestration.media.handover import read_ladder
+from orchestration.media.process import run_program
+from orchestration.media.programs import find_ffmpeg
+from orchestration.media.settings import MediaSettings
+from orchestration.resources.ffmpeg import MediaTools
+from orchestration.resources.storage import MediaStorage
+from orchestration.settings import Settings, read_settings
+from orchestration.store import LocalStore
+
+TOOLS = MediaTools(ladder="fixed", preset="ultrafast", max_rungs=1, threads=1, quality_frames=0)
+STEP = "media__renditions"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    read = read_settings({"MATINEE_HOME": str(tmp_path)})
+    read.masters_folder.mkdir(parents=True)
+    return read
+
+
+@pytest.fixture
+def store(settings: Settings) -> LocalStore:
+    """Holds a probed and planned film of 4 s."""
+    master = settings.masters_folder / "film.mp4"
+    command = [
+        find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=160x120:d=4", "-f", "lavfi", "-i", "sine=d=4",
+        "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", str(master),
+    ]  # fmt: skip
+    run_program(command, timeout_s=60)
+    made = LocalStore(settings.store_folder)
+    pipeline.probe_title(made, "film", master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
+    pipeline.plan_title(made, "film", TOOLS.settings())
+    return made
+
+
+def in_two_chunks(store: LocalStore, settings: MediaSettings) -> None:
+    spans = [Span(start=0, end=50), Span(start=50)]
+    chunks = [Chunk(codec="h264", number=number, count=2, span=span) for number, span in enumerate(spans, start=1)]
+    write_plan(store, "film", read_ladder(store, "film"), settings, ChunkPlan(chunks=chunks))
+
+
+def materialize(settings: Settings) -> dg.ExecuteInProcessResult:
+    [renditions] = [asset for asset in encoding.build_assets(settings) if asset.key.path[-1] == "renditions"]
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(partitions.title.name or "", ["film"])
+        return dg.materialize(
+            [renditions],
+            instance=instance,
+            partition_key="film",
+            resources={"storage": MediaStorage(root=str(settings.store_folder)), "media_tools": TOOLS},
+        )
+
+
+def steps(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [str(event.step_key) for event in result.all_events if event.event_type_value == "STEP_SUCCESS"]
+
+
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, object]:
+    [event] = result.get_asset_materialization_events()
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def test_a_short_film_is_encoded_in_the_step_that_cuts_it(settings: Settings, store: LocalStore) -> None:
+    result = materialize(settings)
+    assert steps(result) == [f"{STEP}.chunks", f"{STEP}.cut"]
+    assert metadata(result)["encoded_rungs"] == 2
+
+
+def test_each_chunk_of_a_longer_one_is_a_step(settings: Settings, store: LocalStore) -> None:
+    in_two_chunks(store, TOOLS.settings())
+    result = materialize(settings)
+    assert steps(result) == [
+        f"{STEP}.chunks", f"{STEP}.encode_chunk[h264_0001]", f"{STEP}.encode_chunk[h264_0002]", f"{STEP}.cut",
+    ]  # fmt: skip
+    made = metadata(result)
+    assert made["encoded_rungs"] == 2
+    assert made["encode_cpu_s"] > 0
+    assert not [key for key in store.keys("ingest/film") if "/chunks/" in key]
+
+
+def test_steps_hand_no_value_to_each_other(settings: Settings) -> None:
+    """What would be pickled to a folder of this host could not be read on another one."""
+    [renditions] = [asset for asset in encoding.build_assets(settings) if asset.key.path[-1] == "renditions"]
+    for node in renditions.node_def.node_defs:
+        assert all(output.dagster_type.is_nothing for output in node.output_defs)
+        assert all(given.dagster_type.is_nothing for given in node.input_defs)
+
+
+def test_encoders_take_turns_by_the_pool(settings: Settings) -> None:
+    [renditions] = [asset for asset in encoding.build_assets(settings) if asset.key.path[-1] == "renditions"]
+    pools = {node.name: node.pool for node in renditions.node_def.node_defs}
+    assert pools == {"chunks": None, "encode_chunk": taxonomy.POOL_ENCODE, "cut": taxonomy.POOL_ENCODE}
