@@ -87,8 +87,8 @@ def next_crf(rung: VideoRung, tried: Mapping[float, float], slope: float) -> flo
     target = rung.target_vmaf
     by_miss = sorted(tried, key=lambda crf: (abs(tried[crf] - target), crf))
     nearest = by_miss[0]
-    if len(tried) > MOST_CORRECTIONS:
-        return nearest
+    if len(tried) > MOST_CORRECTIONS or abs(tried[nearest] - target) <= TOLERANCE_VMAF:
+        return nearest  # a run that starts again finds what an earlier one corrected
     if len(by_miss) > 1:
         slope = (tried[by_miss[0]] - tried[by_miss[1]]) / (by_miss[0] - by_miss[1])
     slope = min(max(slope, STEEPEST_SLOPE), FLATTEST_SLOPE)

@@ -77,9 +77,9 @@ def test_a_master_becomes_a_served_package(definitions, instance, settings, stor
     result = ingest(definitions, instance, "a-film")
     assert result.success
     assert read_current_package(store, "a-film").title_id == "a-film"
-    [evaluation] = result.get_asset_check_evaluations()
-    assert evaluation.check_name == "conforms"
-    assert evaluation.passed
+    evaluations = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
+    assert evaluations["conforms"]
+    assert all(evaluations.values())
     assert "| 240p | 320x180 |" in metadata_of(result, "ladder")["ladder"].value
     assert metadata_of(result, "renditions")["encode_cpu_s"].value > 0
     assert "data:image/jpeg;base64," in metadata_of(result, "artwork")["thumbnails"].value
@@ -245,6 +245,7 @@ def test_every_asset_says_whose_it_is_and_what_it_means(definitions) -> None:
     specs = [spec for item in definitions.assets for spec in item.specs]
     assert {"/".join(spec.key.path) for spec in specs} == {
         "media/probe", "media/ladder", "media/renditions", "media/package", "media/artwork", "media/shared_titles",
+        "media/first_rung", "media/storyboard", "media/quality", "media/sidecars",
     }  # fmt: skip
     for spec in specs:
         assert spec.group_name == "media"
