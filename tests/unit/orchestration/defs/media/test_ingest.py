@@ -11,7 +11,7 @@ import pytest
 
 from orchestration import partitions
 from orchestration.defs.media import build_defs, landing
-from orchestration.defs.media.landing import SETTLED_S, LandingCursor, settle
+from orchestration.defs.media.landing import SETTLED_S, Asked, LandingCursor, settle
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.publish import current_packages, read_current_package
@@ -230,6 +230,25 @@ def test_a_growing_file_is_left_alone(tmp_path: Path) -> None:
     assert landed == {}
     landed, cursor = settle({"film": film}, cursor, now_s + 2)
     assert list(landed) == ["film"]
+
+
+def test_a_new_or_changed_sidecar_asks_for_its_title_again(tmp_path: Path) -> None:
+    film, captions = tmp_path / "film.mp4", tmp_path / "film.en.srt"
+    film.write_bytes(b"film")
+    later_s = film.stat().st_mtime + SETTLED_S + 1
+    landed, cursor = settle({"film": film}, LandingCursor(), later_s)
+    done = Asked(fingerprint=landed["film"], attempt=1, asked_at_s=later_s, done=True)
+    cursor = LandingCursor(seen=cursor.seen, asked={"film": done})
+    landed, cursor = settle({"film": film}, cursor, later_s)
+    assert landed == {}
+    for text in ("one", "other"):
+        captions.write_text(text)
+        now_s = captions.stat().st_mtime + 1
+        landed, cursor = settle({"film": film}, cursor, now_s)
+        assert landed == {}, "it may still be written"
+        landed, cursor = settle({"film": film}, cursor, now_s + 1)
+        assert list(landed) == ["film"]
+    assert cursor.asked == {}
 
 
 def test_what_is_taken_away_is_forgotten(tmp_path: Path) -> None:
