@@ -407,6 +407,10 @@ def mpd_without_a_timeline(package: Package) -> None:
     package.edit("manifest.mpd", r"<SegmentTimeline>.*?</SegmentTimeline>", "")
 
 
+def mpd_with_a_timescale_of_words(package: Package) -> None:
+    package.edit("manifest.mpd", r'timescale="\d+"', 'timescale="many"')
+
+
 def mpd_without_a_rung(package: Package) -> None:
     package.edit("manifest.mpd", rf'<Representation id="{RUNG}".*?</Representation>', "")
 
@@ -544,6 +548,7 @@ FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (mpd_with_another_timeline, {"mpd-timeline"}),
     (mpd_that_counts_wrong, {"mpd-segments"}),
     (mpd_without_a_timeline, {"mpd-template"}),
+    (mpd_with_a_timescale_of_words, {"mpd-number"}),
     (mpd_without_a_rung, {"same-renditions"}),
     (mpd_that_calls_clear_media_encrypted, {"content-protection"}),
     (no_caption_group, {"subtitles-group"}),

@@ -52,6 +52,14 @@ class _Representation:
 
 def check_dash(package: CheckedPackage, media: MediaFacts, key: str) -> Generator[Finding, None, set[str]]:
     """Check an MPD and everything that it names; returns the files of the renditions it presents."""
+    try:
+        return (yield from _check_mpd(package, media, key))
+    except (ValueError, ZeroDivisionError) as fault:
+        yield error("mpd-number", key, f"an attribute is no number that can be used: {fault}")
+        return set()
+
+
+def _check_mpd(package: CheckedPackage, media: MediaFacts, key: str) -> Generator[Finding, None, set[str]]:
     text = package.read_text(key)
     if text is None:
         return set()

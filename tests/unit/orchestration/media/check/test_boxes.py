@@ -1,8 +1,11 @@
 """Boxes that promise what is not there."""
 
+import contextlib
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestration.media.check.boxes import BoxError, InitFacts, read_init, read_segment, walk
 
@@ -59,3 +62,14 @@ def test_an_init_segment_needs_its_boxes() -> None:
 def test_large_sizes_are_read() -> None:
     content = struct.pack(">I4sQ", 1, b"mdat", 20) + bytes(4)
     assert [(found.start, found.end) for found in walk(content, 0, len(content))] == [(16, 20)]
+
+
+@given(st.data())
+def test_damage_is_told_and_never_crashes_the_check(data: st.DataObject) -> None:
+    content = bytearray(segment(3, 4, bytes(12)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(0, len(content))) :]
+    for read in (lambda: read_segment(bytes(content), INIT), lambda: read_init(bytes(content))):
+        with contextlib.suppress(BoxError):
+            read()
