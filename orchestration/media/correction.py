@@ -64,14 +64,17 @@ def correct(ladder: Ladder, measured: Sequence[Delivered], settings: MediaSettin
     rungs = []
     for rung in ladder.video:
         tried = _tries(rung, measured)
-        if rung.codec != "h264" or not tried or rung.crf not in tried:
+        if rung.codec != "h264" or rung.target_vmaf is None or rung.crf not in tried:
             rungs.append(rung)
             continue
         crf = rung.crf
         if not on_target(rung, tried[crf]):
             curve = slopes.get((rung.width, rung.height))
             crf = next_crf(rung, tried, curve.slope(crf) if curve else DEFAULT_SLOPE)
-        rungs.append(rung if crf == rung.crf else with_crf(rung, crf, ladder, settings))
+        corrected = rung if crf == rung.crf else with_crf(rung, crf, ladder, settings)
+        if crf == LOWEST_CRF and crf in tried and tried[crf] < rung.target_vmaf - TOLERANCE_VMAF:
+            corrected = msgspec.structs.replace(corrected, limit="source")
+        rungs.append(corrected)
     return ladder if rungs == ladder.video else msgspec.structs.replace(ladder, video=rungs)
 
 
@@ -87,8 +90,8 @@ def next_crf(rung: VideoRung, tried: Mapping[float, float], slope: float) -> flo
     target = rung.target_vmaf
     by_miss = sorted(tried, key=lambda crf: (abs(tried[crf] - target), crf))
     nearest = by_miss[0]
-    if len(tried) > MOST_CORRECTIONS:
-        return nearest
+    if len(tried) > MOST_CORRECTIONS or abs(tried[nearest] - target) <= TOLERANCE_VMAF:
+        return nearest  # a run that starts again finds what an earlier one corrected
     if len(by_miss) > 1:
         slope = (tried[by_miss[0]] - tried[by_miss[1]]) / (by_miss[0] - by_miss[1])
     slope = min(max(slope, STEEPEST_SLOPE), FLATTEST_SLOPE)

@@ -1,7 +1,7 @@
 """What a sidecar says about a title: ``film.toml`` or ``film.json`` beside the master, for the catalogue.
 
-The fields are those of the catalogue drop (docs/contracts.md), without ids. A field that is wrong is told and left out;
-the others count.
+The fields are those of the catalogue drop (docs/contracts.md), without ids, and the title's priority in the queue. A
+field that is wrong is told and left out; the others count.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import datetime as dt
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,7 +19,10 @@ _OTHER_NAMES = {"title": "name", "license_start": "licence_start", "license_end"
 
 
 class TitleDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One title as its deliverer describes it; None where nothing was said."""
+    """One title as its deliverer describes it; None where nothing was said.
+
+    ``priority`` orders the work and is none of the catalogue's: a premiere is 10, a backfill -10, all else 0.
+    """
 
     name: str | None = None
     kind: str | None = None
@@ -31,6 +34,7 @@ class TitleDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     synopsis: str | None = None
     licence_start: dt.date | None = None
     licence_end: dt.date | None = None
+    priority: Annotated[int, msgspec.Meta(ge=-1000, le=1000)] | None = None
 
 
 def read_description(paths: Sequence[Path]) -> tuple[TitleDescription | None, list[str]]:

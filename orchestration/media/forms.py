@@ -27,6 +27,11 @@ def is_stored(
     return all(is_complete(store, title_id, rendition_id) for rendition_id in wanted)
 
 
+def form_ids(rung: VideoRung | AudioRung, settings: MediaSettings, source_sha256: str) -> list[str]:
+    """The ids of every form of a rung that the settings ask for."""
+    return list(stored_ids(rung.rendition_id, _group(rung), settings, source_sha256))
+
+
 def read_forms(store: ObjectStore, title_id: str, ladder: Ladder, settings: MediaSettings) -> list[RenditionRecord]:
     """Every form of every rung: all rungs in the form that HLS and DASH share, then those for AES-128.
 

@@ -4,6 +4,8 @@
     ingest/<title_id>/<sha256, 16 digits>/        probe.json, probes-*.json, ladder.json, quality.json,
                                                   artwork/*.jpg, storyboard/storyboard.json, storyboard/*.jpg
 
+    deliveries/<sha256>                           the title that was first made of this content
+
 It stands in the store under the master's own content, so any step can be run again alone, on any host, and a new
 version of a master disturbs nothing of the old one. Nothing here is served.
 """
@@ -35,7 +37,12 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class ProbedMaster(msgspec.Struct, frozen=True, kw_only=True):
-    """One master as it was when it was probed."""
+    """One master as it was when it was probed.
+
+    Attributes:
+        delivered_before: File name under which the same bytes were this title's master already; empty for new ones.
+        twin_title_id: Another title with the same bytes, whose renditions this one takes over; empty without one.
+    """
 
     title_id: str
     file: str
@@ -43,6 +50,8 @@ class ProbedMaster(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     modified_ns: int
     report: ProbeReport
+    delivered_before: str = ""
+    twin_title_id: str = ""
 
 
 class TakenSidecars(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +75,14 @@ def write_probed(store: ObjectStore, probed: ProbedMaster) -> None:
     key = f"{_folder(probed.title_id, probed.sha256)}/probe.json"
     store.put_bytes(key, msgspec.json.encode(probed), replace=True)
     store.put_bytes(_pointer_key(probed.title_id), probed.sha256.encode(), replace=True)
+    if not store.exists(_delivery_key(probed.sha256)):
+        store.put_bytes(_delivery_key(probed.sha256), probed.title_id.encode(), replace=True)
+
+
+def title_of_content(store: ObjectStore, sha256: str) -> str | None:
+    """The first title whose master had this content; None when it was never delivered."""
+    key = _delivery_key(sha256)
+    return store.read_bytes(key).decode() if store.exists(key) else None
 
 
 def read_probed(store: ObjectStore, title_id: str) -> ProbedMaster:
@@ -207,6 +224,10 @@ def _current_folder(store: ObjectStore, title_id: str) -> str:
     if not store.exists(_pointer_key(title_id)):
         raise MasterMissing(f"title {title_id!r} has no probed master; materialise media/probe")
     return _folder(title_id, store.read_bytes(_pointer_key(title_id)).decode())
+
+
+def _delivery_key(sha256: str) -> str:
+    return f"deliveries/{sha256}"
 
 
 def _pointer_key(title_id: str) -> str:

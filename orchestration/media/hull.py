@@ -16,6 +16,8 @@ import numpy as np
 
 LOWEST_CRF = 16.0
 HIGHEST_CRF = 40.0
+SAME_RATE = 1 + 1e-9
+"""Rates closer than this are one rate: their logarithms hardly differ."""
 CRF_STEP = 0.25
 """Rate factors are whole multiples of it: finer ones change nothing that could be measured."""
 
@@ -121,6 +123,8 @@ def convex_hull(points: Iterable[RatePoint]) -> list[RatePoint]:
     for point in sorted(points, key=lambda point: (point.bitrate_bps, -point.vmaf)):
         if hull and point.vmaf <= hull[-1].vmaf:
             continue
+        if hull and point.bitrate_bps <= hull[-1].bitrate_bps * SAME_RATE:
+            hull.pop()
         while len(hull) >= 2 and _turn(hull[-2], hull[-1], point) >= 0:
             hull.pop()
         hull.append(point)

@@ -84,7 +84,7 @@ def _master_as(
     recipe = msgspec.json.encode([RECIPE_VERSION, source_sha256, "as-delivered", group, settings.segment_duration_s])
     cut_id = hashlib.sha256(recipe).hexdigest()[:16]
     rendition_id = cut_id if protection is None else protection.rendition_id(cut_id, group)
-    return EncodedFile(path=master, rendition_id=rendition_id, rung=rung, kind=group)
+    return EncodedFile(path=master.resolve(), rendition_id=rendition_id, rung=rung, kind=group)
 
 
 def _first_sound(tracks: list[Track]) -> AudioTrack | None:

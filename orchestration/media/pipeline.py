@@ -48,6 +48,7 @@ from orchestration.media.handover import (
     read_sidecars,
     read_storyboard,
     sheet_keys,
+    title_of_content,
     write_artwork,
     write_ladder,
     write_probed,
@@ -69,6 +70,7 @@ from orchestration.media.settings import MediaSettings
 from orchestration.media.sidecars import find_sidecars
 from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
 from orchestration.media.storyboard import DrawnStoryboard, draw_storyboard
+from orchestration.media.twins import adopt_renditions
 from orchestration.media.verification import VerifiedTitle, encode_to_target, measure_title
 from orchestration.store import ObjectStore, file_sha256
 
@@ -112,10 +114,20 @@ def probe_title(
         size_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
         report=report,
+        delivered_before=_delivered_before(store, title_id, sha256),
+        twin_title_id=twin if (twin := title_of_content(store, sha256) or title_id) != title_id else "",
     )
     write_probed(store, probed)
     release_master(quarantine_folder, title_id)
     return probed
+
+
+def _delivered_before(store: ObjectStore, title_id: str, sha256: str) -> str:
+    try:
+        before = read_probed(store, title_id)
+    except MasterMissing:
+        return ""
+    return before.file if before.sha256 == sha256 else ""
 
 
 def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path) -> bool:
@@ -465,7 +477,10 @@ def _only(ladder: Ladder, rendition_ids: frozenset[str]) -> Ladder:
 
 
 def _missing_renditions(store: ObjectStore, title_id: str, ladder: Ladder, settings: MediaSettings) -> frozenset[str]:
+    """The rungs to be encoded, when what another title of the same content has is linked."""
     sha256 = ladder.source_sha256
+    if twin_title_id := read_probed(store, title_id).twin_title_id:
+        adopt_renditions(store, title_id, twin_title_id, ladder, settings)
     return frozenset(
         rung.rendition_id for rung in ladder.rungs if not is_stored(store, title_id, rung, settings, sha256)
     )

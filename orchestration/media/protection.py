@@ -21,6 +21,7 @@ from orchestration.media.settings import MediaSettings
 
 Scheme = Literal["cenc", "cbcs", "aes-128"]
 KeyGroup = Literal["video", "audio"]
+KEY_GROUPS: tuple[KeyGroup, ...] = ("video", "audio")
 
 PROTECTION_NAME = "protection.json"
 COMMON_SYSTEM_ID = bytes.fromhex("1077efecc0b24d02ace33c1e52e2fb4b")
@@ -66,7 +67,7 @@ class Protection:
     @property
     def key_ids(self) -> list[str]:
         """Of every group, sorted."""
-        return sorted(self.key_id(group) for group in ("video", "audio"))
+        return sorted(self.key_id(group) for group in KEY_GROUPS)
 
     def rendition_id(self, encode_id: str, group: KeyGroup) -> str:
         """The id of a rendition under this protection, from the id of what was encoded; the key is no part of it."""

@@ -80,7 +80,8 @@ def encode_to_target(
         MediaError: As ``encode`` does, and when a rendition cannot be measured.
     """
     encodes = [encode()]
-    ladder, delivered, cpu_s = read_ladder(store, title_id), [], 0.0
+    ladder, cpu_s = read_ladder(store, title_id), 0.0
+    delivered: list[Delivered] = []
     if settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
         return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0)
     for _ in range(MOST_CORRECTIONS + 2):  # the last round may go back to the best one tried
@@ -197,7 +198,7 @@ def _held(
     record: RenditionRecord, needed: Sequence[Segment], rate: Fraction, windows: Sequence[Window]
 ) -> list[Window]:
     """Where a file of the needed segments alone holds the pictures of the windows."""
-    moved = {}
+    moved: dict[int, int] = {}
     names = {segment.name for segment in needed}
     position = 0
     for segment, (start, end) in zip(record.segments, _spans(record, rate), strict=True):

@@ -1,5 +1,5 @@
 // A small player on Media Source Extensions: one rung and its audio, pathways tried in order, steering, heartbeats.
-import { chooseVariant, readMaster, readMedia } from "./playlist.js";
+import { chooseVariant, readCaptions, readMaster, readMedia } from "./playlist.js";
 
 const AHEAD_S = 30;
 const BEHIND_S = 30;
@@ -153,7 +153,8 @@ export class Player {
   async open() {
     const { session, loader, video } = this;
     const masterUrl = loader.absolute(session.hls_path);
-    const variants = readMaster(await loader.text(masterUrl), masterUrl).filter(
+    const master = await loader.text(masterUrl);
+    const variants = readMaster(master, masterUrl).filter(
       (variant) => MediaSource.isTypeSupported(`video/mp4; codecs="${variant.codecs[0]}"`),
     );
     if (!variants.length) throw new Error("no rung of this title plays in this browser");
@@ -181,6 +182,26 @@ export class Player {
     video.play().catch(() => {}); // a browser may want a click first; the controls are there
     this.beatEvery(session.beat_interval_s);
     this.steerAfter(60);
+    this.addCaptions(readCaptions(master, masterUrl));
+  }
+
+  /** Captions are extra: one that cannot be had is left out, and the film plays on. */
+  async addCaptions(captions) {
+    for (const caption of captions) {
+      try {
+        const { segments } = readMedia(await this.loader.text(caption.url), caption.url); // one file: a segment as long as the film
+        const file = new Blob([await this.loader.text(segments[0].url)], { type: "text/vtt" });
+        if (this.closed) return;
+        const track = document.createElement("track");
+        Object.assign(track, {
+          kind: "subtitles", label: caption.name, srclang: caption.language, src: URL.createObjectURL(file),
+        });
+        this.video.append(track);
+        track.track.mode = caption.isForced ? "showing" : "disabled";
+      } catch (error) {
+        console.warn(`captions ${caption.name} are left out: ${error.message}`);
+      }
+    }
   }
 
   /** Keep every track a while ahead of the picture. */

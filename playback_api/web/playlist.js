@@ -43,6 +43,17 @@ export function readMaster(text, url) {
   return variants.filter((variant) => variant.height > 0).sort((a, b) => a.bitrate - b.bitrate);
 }
 
+/** The captions of a title: {name, language, isForced, url of the playlist}. */
+export function readCaptions(text, url) {
+  return lines(text)
+    .filter((line) => line.startsWith("#EXT-X-MEDIA:"))
+    .map((line) => attributes(line.slice(13)))
+    .filter((media) => media.TYPE === "SUBTITLES" && media.URI)
+    .map((media) => ({
+      name: media.NAME, language: media.LANGUAGE ?? "", isForced: media.FORCED === "YES", url: new URL(media.URI, url).href,
+    }));
+}
+
 /** The initialization section and the segments of one rung: {init, segments: [{url, start, duration}], duration}. */
 export function readMedia(text, url) {
   let init = null;

@@ -132,6 +132,7 @@ function closePlayer() {
   const video = byId("player").querySelector("video");
   video.pause();
   video.removeAttribute("src");
+  video.replaceChildren(); // the captions of the last title
   video.load();
 }
 

@@ -19,10 +19,12 @@ from orchestration.media.check import blocking, check_package
 from orchestration.media.objects import MediaObject, PackageRecord, media_prefix
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
+from orchestration.media.protection import ContentKeys
 from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
 RUNG = "240p"
+NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
 
 @dataclass(kw_only=True)
@@ -78,25 +80,43 @@ class Package:
         return {finding.rule for finding in check_package(self.store, self.record)}
 
 
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    root = tmp_path_factory.mktemp("checked")
-    master = root / "film.mp4"
+def make_package(root: Path, seconds: int, **choices: object) -> Package:
+    """A real package: two rungs, sound, captions and a storyboard."""
+    master, captions = root / "film.mkv", root / "captions.srt"
+    captions.write_text("1\n00:00:00,500 --> 00:00:02,000\nA line\n")
     command = [
-        find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=10",
-        "-f", "lavfi", "-i", "sine=d=10:r=44100", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", str(master),
+        find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=s=640x360:r=25:d={seconds}",
+        "-f", "lavfi", "-i", f"sine=d={seconds}:r=44100", "-i", str(captions), "-map", "0", "-map", "1", "-map", "2",
+        "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-c:s", "srt", str(master),
     ]  # fmt: skip
     run_program(command, timeout_s=60)
+    store = LocalStore(root / "store")
+    settings = MediaSettings(ladder="fixed", preset="superfast", max_rungs=2, threads=1, quality_frames=0, **choices)
+    keys = ContentKeys("a secret of this test")
     packaged = pipeline.ingest_master(
-        LocalStore(root / "store"),
+        store,
         "film",
         master,
-        MediaSettings(ladder="fixed", preset="superfast", max_rungs=2, threads=1),
+        settings,
         work_folder=root / "work",
         quarantine_folder=root / "quarantine",
-        now=lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC),
+        now=lambda: NOW,
+        keys=keys,
     )
-    return Package(store=LocalStore(root / "store"), record=packaged.record)
+    if settings.protection == "none":
+        pipeline.draw_title_storyboard(store, "film", settings, root / "work", keys)
+        packaged = pipeline.package_title(store, "film", settings, lambda: NOW)
+    return Package(store=store, record=packaged.record)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return make_package(tmp_path_factory.mktemp("clear"), 10)
+
+
+@pytest.fixture(scope="module")
+def clean_protected(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return make_package(tmp_path_factory.mktemp("protected"), 5, protection="cbcs", hls_aes_128=True)
 
 
 @pytest.fixture
@@ -105,8 +125,23 @@ def package(clean: Package, tmp_path: Path) -> Package:
     return Package(store=LocalStore(tmp_path), record=clean.record)
 
 
+@pytest.fixture
+def protected(clean_protected: Package, tmp_path: Path) -> Package:
+    shutil.copytree(clean_protected.store.root / "media", tmp_path / "media")
+    return Package(store=LocalStore(tmp_path), record=clean_protected.record)
+
+
 def test_a_clean_package_has_no_findings(clean: Package) -> None:
     assert check_package(clean.store, clean.record) == []
+
+
+def test_a_clean_protected_package_has_no_findings(clean_protected: Package) -> None:
+    assert check_package(clean_protected.store, clean_protected.record) == []
+    methods = {
+        name: clean_protected.read(clean_protected.key(name)).decode() for name in ("240p.m3u8", "240p-aes-128.m3u8")
+    }
+    assert "METHOD=SAMPLE-AES," in methods["240p.m3u8"]
+    assert "METHOD=AES-128," in methods["240p-aes-128.m3u8"]
 
 
 # Each fault changes as little as the writer's mistake would change; the names say what is wrong.
@@ -303,6 +338,12 @@ def object_that_nothing_names(package: Package) -> None:
     package.record = msgspec.structs.replace(package.record, objects=[*package.record.objects, lost])
 
 
+def record_with_a_lying_bit_rate(package: Package) -> None:
+    first, *others = package.record.renditions
+    lying = msgspec.structs.replace(first, bitrate_bps=first.bitrate_bps * 2)
+    package.record = msgspec.structs.replace(package.record, renditions=[lying, *others])
+
+
 def manifest_not_listed(package: Package) -> None:
     package.unlist(package.record.dash_key)
 
@@ -366,6 +407,10 @@ def mpd_without_a_timeline(package: Package) -> None:
     package.edit("manifest.mpd", r"<SegmentTimeline>.*?</SegmentTimeline>", "")
 
 
+def mpd_with_a_timescale_of_words(package: Package) -> None:
+    package.edit("manifest.mpd", r'timescale="\d+"', 'timescale="many"')
+
+
 def mpd_without_a_rung(package: Package) -> None:
     package.edit("manifest.mpd", rf'<Representation id="{RUNG}".*?</Representation>', "")
 
@@ -374,6 +419,84 @@ def mpd_that_calls_clear_media_encrypted(package: Package) -> None:
     protection = '<ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011" value="cenc"/>'
     package.edit("manifest.mpd", r"(<AdaptationSet[^>]*>)", rf"\1{protection}")
 
+
+def no_caption_group(package: Package) -> None:
+    package.edit("master.m3u8", r"#EXT-X-MEDIA:TYPE=SUBTITLES[^\n]*\n", "")
+
+
+def captions_that_are_no_webvtt(package: Package) -> None:
+    key = next(item.key for item in package.record.objects if item.key.endswith("text.vtt"))
+    package.write(key, package.read(key).replace(b"WEBVTT", b"1\n"))
+
+
+def no_image_playlist(package: Package) -> None:
+    package.edit("master.m3u8", 'URI="storyboard.m3u8"', 'URI="pictures.m3u8"')
+
+
+def image_playlist_too_short(package: Package) -> None:
+    package.edit("storyboard.m3u8", r"#EXTINF:[0-9.]+", "#EXTINF:5.0")
+
+
+def image_track_without_a_picture(package: Package) -> None:
+    key = package.key("storyboard.m3u8").replace(".m3u8", ".vtt")
+    package.write(key, package.read(key).replace(b"storyboard-001.jpg", b"storyboard-002.jpg", 1))
+
+
+def mpd_without_tiles(package: Package) -> None:
+    package.edit("manifest.mpd", r"storyboard-\$", "pictures-$")
+
+
+def no_content_protection(package: Package) -> None:
+    package.edit("manifest.mpd", r'<ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011"[^>]*/>', "")
+
+
+def content_protection_of_the_other_scheme(package: Package) -> None:
+    package.edit("manifest.mpd", r'(mp4protection:2011" value=)"cbcs"', r'\1"cenc"')
+
+
+def wrong_default_kid(package: Package) -> None:
+    package.edit("manifest.mpd", r'default_KID="[0-9a-f]{8}', 'default_KID="00000000')
+
+
+def no_pssh(package: Package) -> None:
+    """Neither in the MPD nor in the init segment: the box is turned into free space."""
+    package.edit("manifest.mpd", r"<cenc:pssh>[^<]*</cenc:pssh>", "")
+
+    def free(content: bytearray) -> None:
+        while b"pssh" in content:
+            position = content.index(b"pssh")
+            content[position : position + 4] = b"free"
+
+    for rung in ("240p", "360p"):
+        content = bytearray(package.read(package.key("init.mp4", rung)))
+        free(content)
+        package.write(package.key("init.mp4", rung), bytes(content))
+
+
+def playlist_without_its_key(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", r"#EXT-X-KEY[^\n]*\n", "")
+
+
+def key_without_an_address(package: Package) -> None:
+    package.edit(f"{RUNG}-aes-128.m3u8", r',URI="[^"]*"', "")
+
+
+def aes_segment_cut_within_a_block(package: Package) -> None:
+    text = package.read(package.key(f"{RUNG}-aes-128.m3u8")).decode()
+    found = re.search(r"\.\./\.\./(r/\w+/seg-00001\.\w+)", text)
+    assert found is not None
+    package.write(found[1], package.read(found[1])[:-7])
+
+
+PROTECTION_FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
+    (no_content_protection, {"content-protection"}),
+    (content_protection_of_the_other_scheme, {"content-protection"}),
+    (wrong_default_kid, {"default-kid"}),
+    (no_pssh, {"pssh"}),
+    (playlist_without_its_key, {"key"}),
+    (key_without_an_address, {"key"}),
+    (aes_segment_cut_within_a_block, {"aes-padding"}),
+]
 
 FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (wrong_codecs, {"codecs"}),
@@ -409,6 +532,7 @@ FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (missing_init, {"object-exists"}),
     (missing_segment, {"object-exists"}),
     (object_that_nothing_names, {"unused"}),
+    (record_with_a_lying_bit_rate, {"record-rates"}),
     (manifest_not_listed, {"manifest-listed"}),
     (mpd_with_wrong_codecs, {"mpd-codecs"}),
     (mpd_with_wrong_resolution, {"mpd-resolution"}),
@@ -424,8 +548,15 @@ FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (mpd_with_another_timeline, {"mpd-timeline"}),
     (mpd_that_counts_wrong, {"mpd-segments"}),
     (mpd_without_a_timeline, {"mpd-template"}),
+    (mpd_with_a_timescale_of_words, {"mpd-number"}),
     (mpd_without_a_rung, {"same-renditions"}),
     (mpd_that_calls_clear_media_encrypted, {"content-protection"}),
+    (no_caption_group, {"subtitles-group"}),
+    (captions_that_are_no_webvtt, {"webvtt"}),
+    (no_image_playlist, {"image-playlist"}),
+    (image_playlist_too_short, {"image-playlist"}),
+    (image_track_without_a_picture, {"image-track"}),
+    (mpd_without_tiles, {"image-tiles"}),
 ]
 
 
@@ -437,3 +568,11 @@ def test_a_fault_is_found_by_its_own_rule_alone(
     findings = check_package(package.store, package.record)
     assert {finding.rule for finding in findings} == rules
     assert blocking(findings) == findings
+
+
+@pytest.mark.parametrize(("plant", "rules"), PROTECTION_FAULTS, ids=[plant.__name__ for plant, _ in PROTECTION_FAULTS])
+def test_a_fault_of_encryption_is_found_by_its_own_rule_alone(
+    protected: Package, plant: Callable[[Package], None], rules: set[str]
+) -> None:
+    plant(protected)
+    assert protected.rules() == rules

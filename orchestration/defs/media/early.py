@@ -24,7 +24,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def first_rung(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> dg.MaterializeResult:
-        """A package of a long film's smallest rung and its sound, so that it can be played while the rest is encoded.
+        """A long film's first package: its master cut as it is, or its smallest rung, for as long as the rest is made.
 
         Made for titles that are not served yet and last as long as the setting `first_rung_from_s` says; nothing
         happens for others. `media/package` replaces it for sessions that start later. When it fails, the title goes on

@@ -44,6 +44,10 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 metadata=display.refusal_metadata(error.reasons, refusal.hints if refusal else [], report_file),
                 allow_retries=False,
             ) from error
+        if probed.delivered_before:
+            context.log.info(f"{probed.file} has the bytes of {probed.delivered_before}: what is encoded is used again")
+        if probed.twin_title_id:
+            context.log.info(f"{probed.file} has the bytes of title {probed.twin_title_id}: its renditions are linked")
         for warning in probed.report.warnings:
             context.log.warning(f"{probed.file}: {warning}")
         return dg.MaterializeResult(

@@ -10,16 +10,18 @@ import msgspec
 
 from orchestration import partitions
 from orchestration.instance import UNFINISHED
+from orchestration.media.description import read_description
 from orchestration.media.handover import master_file_of
 from orchestration.media.masters import masters_by_title
 from orchestration.media.pipeline import was_ingested
+from orchestration.media.sidecars import find_sidecars, sidecars_by_master, written_s
 from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
-from orchestration.media.sidecars import sidecars_by_master, written_s
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
 
 JOB_NAME = "ingest_title"
 PARTITION_TAG = "dagster/partition"
+PRIORITY_TAG = "dagster/priority"
 INTERVAL_S = 15
 SETTLED_S = 30.0
 """A file that was not written for this long is complete; a younger one must look the same twice."""
@@ -83,7 +85,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
                 continue  # asked for already, or launched by somebody; looked at again when it has ended
             elif before is None:
                 cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=1, asked_at_s=now_s)
-                requests.append(_request(title_id, cursor.asked[title_id]))
+                requests.append(_request(title_id, cursor.asked[title_id], masters[title_id]))
             elif (failed := _failed_run(context.instance, title_id, before)) is not None:
                 if not before.attempts_left:
                     given_up.append(f"{title_id} (run {failed.dagster_run.run_id})")
@@ -91,7 +93,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
                     cursor.asked[title_id] = Asked(
                         fingerprint=fingerprint, attempt=before.attempt + 1, asked_at_s=now_s
                     )
-                    requests.append(_request(title_id, cursor.asked[title_id]))
+                    requests.append(_request(title_id, cursor.asked[title_id], masters[title_id]))
                     context.log.warning(
                         f"run {failed.dagster_run.run_id} of {title_id} failed: "
                         f"asking again, attempt {before.attempt + 1} of {1 + len(RETRY_AFTER_S)}"
@@ -139,10 +141,12 @@ def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tup
     return landed, LandingCursor(seen=seen, asked=asked)
 
 
-def _request(title_id: str, asked: Asked) -> dg.RunRequest:
+def _request(title_id: str, asked: Asked, master: Path) -> dg.RunRequest:
     # Dagster drops a request whose key had a run, whatever became of it: the moment makes every asking another one.
     return dg.RunRequest(
-        run_key=f"{title_id}:{asked.fingerprint}:{asked.attempt}:{asked.asked_at_s:.0f}", partition_key=title_id
+        run_key=f"{title_id}:{asked.fingerprint}:{asked.attempt}:{asked.asked_at_s:.0f}",
+        partition_key=title_id,
+        tags=_priority_tags(master),
     )
 
 
@@ -150,6 +154,14 @@ def _is_under_way(instance: dg.DagsterInstance, title_id: str) -> bool:
     """Whether a run of the title waits or goes on, of this job or by hand from the graph."""
     unfinished = dg.RunsFilter(tags={PARTITION_TAG: title_id}, statuses=list(UNFINISHED))
     return bool(instance.get_runs(unfinished, limit=1))
+
+
+def _priority_tags(master: Path) -> dict[str, str]:
+    """What lets a premiere overtake a backfill: in the queue of runs, and at every chunk for the encode pool."""
+    described, _ = read_description(find_sidecars(master).descriptions)
+    if described is None or described.priority is None:
+        return {}
+    return {PRIORITY_TAG: str(described.priority)}
 
 
 def _failed_run(instance: dg.DagsterInstance, title_id: str, asked: Asked) -> dg.RunRecord | None:

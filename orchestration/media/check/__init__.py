@@ -13,8 +13,10 @@ from collections.abc import Generator, Iterator
 from orchestration.media.check.dash import check_dash
 from orchestration.media.check.findings import Finding, blocking, error
 from orchestration.media.check.hls import check_hls
+from orchestration.media.check.images import check_image_tracks
 from orchestration.media.check.media import MediaFacts
 from orchestration.media.check.package import CheckedPackage
+from orchestration.media.check.records import check_record
 from orchestration.media.objects import PackageRecord
 from orchestration.store import ObjectStore
 
@@ -30,7 +32,12 @@ def check_package(store: ObjectStore, record: PackageRecord) -> list[Finding]:
     found = list(_check_listed(package)) or list(_check_manifests(package, media))
     package.read_the_rest()
     found = [*package.findings, *media.findings, *found]
-    return found or [error("unused", key, "no manifest refers to it") for key in package.unused()]
+    if found:
+        return found
+    return [
+        *check_record(package),
+        *(error("unused", key, "no manifest refers to it") for key in package.unused()),
+    ]
 
 
 def _check_listed(package: CheckedPackage) -> Iterator[Finding]:
@@ -48,6 +55,7 @@ def _check_manifests(package: CheckedPackage, media: MediaFacts) -> Iterator[Fin
     if not found and not package.findings and in_hls != in_dash:
         message = f"{len(in_hls - in_dash)} renditions are in HLS alone, {len(in_dash - in_hls)} in DASH alone"
         yield error("same-renditions", record.dash_key, message)
+    yield from check_image_tracks(package)
     for key in package.sizes_bytes:
         if key in package.used:
             continue

@@ -98,6 +98,13 @@ def read_init(content: bytes) -> InitFacts:
     Raises:
         BoxError: A box is cut short or missing.
     """
+    try:
+        return _read_init(content)
+    except (struct.error, IndexError) as fault:
+        raise BoxError(f"a box holds less than its kind needs: {fault}") from fault
+
+
+def _read_init(content: bytes) -> InitFacts:
     boxes = {box.kind: box for box in walk(content, 0, len(content))}
     for kind in (b"ftyp", b"moov", b"trak", b"mdhd", b"hdlr", b"stsd", b"trex"):
         if kind not in boxes:
@@ -139,6 +146,13 @@ def read_segment(content: bytes, init: InitFacts) -> list[Fragment]:
     Raises:
         BoxError: A box is cut short or missing, or samples lie outside the media data.
     """
+    try:
+        return _read_fragments(content, init)
+    except (struct.error, IndexError) as fault:
+        raise BoxError(f"a box holds less than its kind needs: {fault}") from fault
+
+
+def _read_fragments(content: bytes, init: InitFacts) -> list[Fragment]:
     top = list(_children(content, 0, len(content)))
     fragments = []
     for number, box in enumerate(top):

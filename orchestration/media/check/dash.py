@@ -10,8 +10,10 @@ from fractions import Fraction
 
 from orchestration.media.check.codecs import same_codec
 from orchestration.media.check.findings import Finding, error
+from orchestration.media.check.images import check_tiles
 from orchestration.media.check.media import MediaFacts, RenditionFacts
 from orchestration.media.check.package import CheckedPackage
+from orchestration.media.check.playlist import fill_number
 from orchestration.media.check.rates import TOLERANCE_SHARE, peak_bps
 
 DURATION_TOLERANCE_S = 0.1
@@ -19,7 +21,6 @@ TIMELINE_TOLERANCE_S = 0.001
 FRAME_RATE_TOLERANCE = 0.002
 _NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011", "cenc": "urn:mpeg:cenc:2013"}
 _ISO_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([0-9.]+)S)?")
-_NUMBER = re.compile(r"\$Number(?:%0(\d+)d)?\$")
 _PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 
 
@@ -51,6 +52,14 @@ class _Representation:
 
 def check_dash(package: CheckedPackage, media: MediaFacts, key: str) -> Generator[Finding, None, set[str]]:
     """Check an MPD and everything that it names; returns the files of the renditions it presents."""
+    try:
+        return (yield from _check_mpd(package, media, key))
+    except (ValueError, ZeroDivisionError) as fault:
+        yield error("mpd-number", key, f"an attribute is no number that can be used: {fault}")
+        return set()
+
+
+def _check_mpd(package: CheckedPackage, media: MediaFacts, key: str) -> Generator[Finding, None, set[str]]:
     text = package.read_text(key)
     if text is None:
         return set()
@@ -71,7 +80,10 @@ def check_dash(package: CheckedPackage, media: MediaFacts, key: str) -> Generato
                 yield error("mpd-segments", key, f"{item.get('id')}: {_base_url(item)} is no object")
             else:
                 files.add(file)
-        if single or adaptation_set.get("contentType") == "image":
+        if adaptation_set.get("contentType") == "image":
+            yield from _check_images(package, key, adaptation_set)
+            continue
+        if single:
             continue
         yield from _check_alignment(key, adaptation_set)
         read = yield from _read_set(package, media, key, adaptation_set)
@@ -85,6 +97,12 @@ def check_dash(package: CheckedPackage, media: MediaFacts, key: str) -> Generato
 
 def _base_url(representation: ElementTree.Element) -> str:
     return (representation.findtext("mpd:BaseURL", "", _NAMES) or "").strip()
+
+
+def _check_images(package: CheckedPackage, key: str, adaptation_set: ElementTree.Element) -> Iterator[Finding]:
+    for template in adaptation_set.iterfind(".//mpd:SegmentTemplate", _NAMES):
+        sheet_s = float(Fraction(int(template.get("duration", 0)), int(template.get("timescale", 1))))
+        yield from check_tiles(package, key, template.get("media", ""), sheet_s)
 
 
 def _check_alignment(key: str, adaptation_set: ElementTree.Element) -> Iterator[Finding]:
@@ -109,8 +127,9 @@ def _read_set(
             continue
         starts_s, gapless = yield from _read_timeline(key, name, template)
         number = int(template.get("startNumber", 1))
-        uris = [_fill(template.get("media", ""), name, number + index) for index in range(len(starts_s) - 1)]
-        wanted = [_fill(template.get("initialization", ""), name, number), *uris]
+        media_template = template.get("media", "").replace("$RepresentationID$", name)
+        uris = [fill_number(media_template, number + index) for index in range(len(starts_s) - 1)]
+        wanted = [template.get("initialization", "").replace("$RepresentationID$", name), *uris]
         keys = [package.use(key, uri) for uri in wanted]
         missing = [uri for uri, found in zip(wanted, keys, strict=True) if found is None]
         if missing:
@@ -131,12 +150,6 @@ def _read_set(
             )
         )
     return read
-
-
-def _fill(template: str, name: str, number: int) -> str:
-    """A segment's URI (ISO/IEC 23009-1, 5.3.9.4.4)."""
-    filled = template.replace("$RepresentationID$", name)
-    return _NUMBER.sub(lambda found: str(number).zfill(int(found[1] or 1)), filled)
 
 
 def _read_timeline(

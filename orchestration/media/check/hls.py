@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestration.media.check.codecs import same_codec
 from orchestration.media.check.findings import Finding, error
+from orchestration.media.check.images import check_image_playlists
 from orchestration.media.check.media import MediaFacts, RenditionFacts
 from orchestration.media.check.package import CheckedPackage
 from orchestration.media.check.playlist import Playlist, attributes, parse_playlist, read_number
@@ -74,6 +75,7 @@ def check_hls(package: CheckedPackage, media: MediaFacts, key: str) -> Generator
         yield error("variants", key, "no variant can be played")
     for uri, line, track in variants:
         yield from _check_variant(uri, line, track, presentation)
+    yield from check_image_playlists(package, key, lines)
     yield from _check_same_cuts(presentation.video)
     for track in presentation.video:
         yield from _check_key_frames(track, presentation)

@@ -1,4 +1,4 @@
-"""HLS playlists as parsed: tags, segments, byte ranges, keys. No rule stands here."""
+"""HLS playlists as parsed: tags, segments, byte ranges, keys; and templates of DASH filled in. No rule stands here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from orchestration.media.check.package import CheckedPackage
 
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)')
 _BYTE_RANGE = re.compile(r"(\d+)(?:@(\d+))?")
+_NUMBER = re.compile(r"\$Number(?:%0(\d+)d)?\$")
 TEXT_SUFFIXES = (".vtt", ".webvtt")
 
 
@@ -107,3 +108,8 @@ def read_number(text: str | None) -> float | None:
         return float(text or "")
     except ValueError:
         return None
+
+
+def fill_number(template: str, number: int) -> str:
+    """A DASH template with the number of a segment (ISO/IEC 23009-1, 5.3.9.4.4)."""
+    return _NUMBER.sub(lambda found: str(number).zfill(int(found[1] or 1)), template)

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from orchestration import partitions, taxonomy
-from orchestration.defs.media import encoding
+from orchestration.defs.media import encoding, landing
 from orchestration.media import pipeline
 from orchestration.media.chunks import Chunk, ChunkPlan, write_plan
 from orchestration.media.encode import Span
@@ -105,3 +105,14 @@ def test_encoders_take_turns_by_the_pool(settings: Settings) -> None:
     [renditions] = [asset for asset in encoding.build_assets(settings) if asset.key.path[-1] == "renditions"]
     pools = {node.name: node.pool for node in renditions.node_def.node_defs}
     assert pools == {"chunks": None, "encode_chunk": taxonomy.POOL_ENCODE, "cut": taxonomy.POOL_ENCODE}
+
+
+def test_a_sidecar_gives_a_title_its_priority(tmp_path: Path) -> None:
+    master = tmp_path / "film.mp4"
+    master.write_bytes(b"")
+    asked = landing.Asked(fingerprint="f", attempt=1, asked_at_s=0.0)
+    assert landing._request("film", asked, master).tags == {}
+    (tmp_path / "film.toml").write_text("priority = 10")
+    assert landing._request("film", asked, master).tags == {"dagster/priority": "10"}
+    (tmp_path / "film.toml").write_text("priority = 'soon'")
+    assert landing._request("film", asked, master).tags == {}

@@ -11,7 +11,7 @@ import pytest
 
 from orchestration import partitions
 from orchestration.defs.media import build_defs, landing
-from orchestration.defs.media.landing import SETTLED_S, LandingCursor, settle
+from orchestration.defs.media.landing import SETTLED_S, Asked, LandingCursor, settle
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.publish import current_packages, read_current_package
@@ -77,9 +77,9 @@ def test_a_master_becomes_a_served_package(definitions, instance, settings, stor
     result = ingest(definitions, instance, "a-film")
     assert result.success
     assert read_current_package(store, "a-film").title_id == "a-film"
-    [evaluation] = result.get_asset_check_evaluations()
-    assert evaluation.check_name == "conforms"
-    assert evaluation.passed
+    evaluations = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
+    assert evaluations["conforms"]
+    assert all(evaluations.values())
     assert "| 240p | 320x180 |" in metadata_of(result, "ladder")["ladder"].value
     assert metadata_of(result, "renditions")["encode_cpu_s"].value > 0
     assert "data:image/jpeg;base64," in metadata_of(result, "artwork")["thumbnails"].value
@@ -243,6 +243,25 @@ def test_a_growing_file_is_left_alone(tmp_path: Path) -> None:
     assert list(landed) == ["film"]
 
 
+def test_a_new_or_changed_sidecar_asks_for_its_title_again(tmp_path: Path) -> None:
+    film, captions = tmp_path / "film.mp4", tmp_path / "film.en.srt"
+    film.write_bytes(b"film")
+    later_s = film.stat().st_mtime + SETTLED_S + 1
+    landed, cursor = settle({"film": film}, LandingCursor(), later_s)
+    done = Asked(fingerprint=landed["film"], attempt=1, asked_at_s=later_s, done=True)
+    cursor = LandingCursor(seen=cursor.seen, asked={"film": done})
+    landed, cursor = settle({"film": film}, cursor, later_s)
+    assert landed == {}
+    for text in ("one", "other"):
+        captions.write_text(text)
+        now_s = captions.stat().st_mtime + 1
+        landed, cursor = settle({"film": film}, cursor, now_s)
+        assert landed == {}, "it may still be written"
+        landed, cursor = settle({"film": film}, cursor, now_s + 1)
+        assert list(landed) == ["film"]
+    assert cursor.asked == {}
+
+
 def test_what_is_taken_away_is_forgotten(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(b"film")
@@ -256,6 +275,7 @@ def test_every_asset_says_whose_it_is_and_what_it_means(definitions) -> None:
     specs = [spec for item in definitions.assets for spec in item.specs]
     assert {"/".join(spec.key.path) for spec in specs} == {
         "media/probe", "media/ladder", "media/renditions", "media/package", "media/artwork", "media/shared_titles",
+        "media/first_rung", "media/storyboard", "media/quality", "media/sidecars",
     }  # fmt: skip
     for spec in specs:
         assert spec.group_name == "media"

@@ -1,0 +1,38 @@
+"""Masters with the same content under several titles: what was encoded for one is linked for the others.
+
+A rendition's id names the master's content and the recipe and not the title, so equal ids are equal bytes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from orchestration.media.forms import form_ids
+from orchestration.media.ladder import Ladder
+from orchestration.media.renditions import INIT_NAME, is_complete, read_rendition, rendition_key
+from orchestration.media.settings import MediaSettings
+from orchestration.store import ObjectStore
+
+
+def adopt_renditions(
+    store: ObjectStore, title_id: str, twin_title_id: str, ladder: Ladder, settings: MediaSettings
+) -> int:
+    """Link every rendition of a ladder that a title lacks and its twin has; returns how many.
+
+    Raises:
+        PackagingError: A record of the twin's cannot be read.
+    """
+    adopted = 0
+    for rung in ladder.rungs:
+        for rendition_id in form_ids(rung, settings, ladder.source_sha256):
+            if is_complete(store, title_id, rendition_id) or not is_complete(store, twin_title_id, rendition_id):
+                continue
+            record = read_rendition(store, twin_title_id, rendition_id)
+            for name in [INIT_NAME, *(segment.name for segment in record.segments)]:
+                store.link(
+                    rendition_key(twin_title_id, rendition_id, name), rendition_key(title_id, rendition_id, name)
+                )
+            record_key = rendition_key(title_id, rendition_id, "rendition.json")
+            store.put_bytes(record_key, msgspec.json.encode(record), replace=True)
+            adopted += 1
+    return adopted
