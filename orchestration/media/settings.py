@@ -27,7 +27,8 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         extra_codec_rungs: Rungs at most of each codec beside H.264: the largest, the smallest, and some between.
         hevc_preset, vp9_speed, av1_preset: How slow those encoders work; slower ones need fewer bits.
         chunk_cpu_s: Encoder seconds that a chunk carries at least. A film with less than two of them is one chunk.
-        threads: Threads per encoder. It is fixed, for x264's output depends on it and renditions are reproducible.
+        threads: Threads per encoder. One, since x264 with several and a capped rate gives other bytes on every run; the
+            rungs of a title are encoded side by side all the same.
         keyframe_interval_s: Every rung starts a closed group of pictures there.
         segment_duration_s: A multiple of the keyframe interval.
         audio_bitrate_bps: AAC, stereo.
@@ -55,7 +56,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     vp9_speed: int = 4
     av1_preset: int = 8
     chunk_cpu_s: float = 120.0
-    threads: int = 2
+    threads: int = 1
     keyframe_interval_s: float = 2.0
     segment_duration_s: float = 4.0
     audio_bitrate_bps: int = 128_000
