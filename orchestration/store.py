@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,7 +103,7 @@ class LocalStore:
             raise ObjectExists(f"{key} exists with other content; write a new version beside it")
         staged = _staging_name(target)
         try:
-            _link_or_copy(source, staged)
+            link_or_copy(source, staged)
             _sync(staged)
             staged.replace(target)
             _sync(target.parent)
@@ -198,6 +199,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` the same file as ``source``; a copy with its time where the file system knows no hard links."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def _sync(path: Path) -> None:
     """Have a file's content, or a folder's names, on the disk before going on."""
     handle = os.open(path, os.O_RDONLY)
@@ -213,10 +222,3 @@ def _staging_name(target: Path) -> Path:
     staged = Path(name)
     staged.unlink()
     return staged
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        target.write_bytes(source.read_bytes())
