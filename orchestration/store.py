@@ -76,8 +76,8 @@ class LocalStore:
 
     What ``put_file`` and ``put_bytes`` stored is on the disk when they return: first the content, then its name. So a
     record or a pointer that is written last never survives what it names. That holds for large media objects too: a
-    rendition whose record exists is never encoded again, and its segments would be found empty. It costs 1.5 ms an
-    object of 400 kB on a virtual SSD, 15 s for the ten thousand segments of a feature film, beside hours of encoding.
+    rendition whose record exists is never encoded again, and its segments would be found empty. It costs two
+    syncs an object: seconds for the ten thousand segments of a feature film, beside hours of encoding.
     """
 
     def __init__(self, root: Path) -> None:
