@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -61,7 +62,7 @@ def read_media_tools(environment: Mapping[str, str] = os.environ) -> MediaTools:
         msgspec.json.decode(text, type=MediaSettings)
     except msgspec.DecodeError as error:
         raise SettingsError(f"{VARIABLE} is {text!r}: {error}; give it as in {EXAMPLE}") from error
-    given = msgspec.json.decode(text, type=dict[str, object])
+    given = msgspec.json.decode(text, type=dict[str, Any])
     if unknown := sorted(given.keys() - set(MediaSettings.__struct_fields__)):
         known = ", ".join(MediaSettings.__struct_fields__)
         raise SettingsError(f"{VARIABLE} has {', '.join(unknown)}, which is no encoder setting; known are {known}")
