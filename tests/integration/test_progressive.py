@@ -136,6 +136,8 @@ def test_a_storyboard_joins_with_the_same_renditions(grown):
         item.key.rpartition("/")[2] for item in full.record.objects
     }
     assert new == {"storyboard-001.jpg", "storyboard.vtt", "storyboard.m3u8"}
+    outside_the_prefix = {item.key.rpartition("/")[2] for item in with_pictures.record.objects if item.segment_group}
+    assert {name for name in outside_the_prefix if not name.startswith("seg-")} == new
     folder = room.store.local_path(f"media/film/p/{with_pictures.record.package_id}")
     cues = re.findall(r"--> (\S+)\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)", (folder / "storyboard.vtt").read_text())
     assert [cue[0] for cue in cues] == ["00:00:02.000", "00:00:04.000", "00:00:06.000"]
