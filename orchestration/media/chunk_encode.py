@@ -21,7 +21,7 @@ from orchestration.media.chunks import Chunk, ChunkPlan, plan_chunks, read_plan,
 from orchestration.media.encode import WHOLE, EncodeResult, Span, encode_rungs
 from orchestration.media.encoders import ticks_per_second
 from orchestration.media.errors import PackagingError
-from orchestration.media.handover import ingest_prefix
+from orchestration.media.handover import ingest_prefix, write_loudness
 from orchestration.media.ladder import Ladder, VideoCodec, VideoRung
 from orchestration.media.process import Progress
 from orchestration.media.report import ProbeReport
@@ -290,6 +290,8 @@ def _encode_sounds(work: ChunkWork, rungs: Sequence[AudioRung]) -> EncodedSound:
     result = encode_sound(work.master, work.report, rungs, work.ladder.duration_s, work.settings, folder)
     for rung in rungs:
         _keep(work.store, sound_key(work, rung), result.files[rung.rendition_id])
+    if result.loudness:
+        write_loudness(work.store, work.title_id, work.ladder.source_sha256, result.loudness)
     return result
 
 

@@ -14,6 +14,7 @@ from orchestration.media.check import Finding
 from orchestration.media.chunk_encode import ChunkProgress
 from orchestration.media.handover import TakenSidecars
 from orchestration.media.ladder import Ladder
+from orchestration.media.loudness import DeliveredLoudness
 from orchestration.media.objects import PackageRecord
 from orchestration.media.pipeline import EncodedTitle
 from orchestration.media.report import AudioTrack, ProbeReport, TextTrack, Track, VideoTrack
@@ -142,6 +143,26 @@ def package_metadata(record: PackageRecord, findings: Sequence[Finding], *, publ
         "dash": f"media/{record.title_id}/{record.dash_key}",
         "findings": findings_table(findings),
     }
+
+
+def loudness_table(delivered: Sequence[DeliveredLoudness]) -> dg.MarkdownMetadataValue:
+    """What became of the loudness of each rendition of sound."""
+
+    def shown(value: float | None) -> str:
+        return "silent" if value is None else f"{value:.1f}"
+
+    rows = (
+        (
+            item.rung,
+            shown(item.measured_lufs),
+            f"{item.gain_db:+.1f}",
+            "yes" if item.limited else "",
+            shown(item.delivered_lufs),
+            shown(item.true_peak_dbtp),
+        )
+        for item in delivered
+    )
+    return table(("rung", "measured LUFS", "gain dB", "limited", "delivered LUFS", "true peak dBTP"), rows)
 
 
 def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
