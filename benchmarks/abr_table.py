@@ -1,6 +1,6 @@
 """The default policy beside RobustMPC and the offline optimum: both films, both forms, three round trips.
 
-    python benchmarks/abr_table.py --traces FOLDER --movies FOLDER [--out benchmarks/out/abr] [--jobs 1]
+    python benchmarks/abr_table.py --traces FOLDER --movies FOLDER [--rtt-ms 20 80 200]
 
 Runs ``harness/abr_sim.py`` once for each combination and prints a Markdown table: the mean QoE a segment, its share of
 the optimum, the rebuffered share of the time, the difference to RobustMPC with its paired bootstrap interval, and the
@@ -21,10 +21,9 @@ from statistics import fmean
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "harness"))
-import abr_sim  # noqa: E402 - the harness is a script beside this one, not a package
+import abr_sim
 
 POLICY = f"{Path(__file__).with_name('abr_policy.py')}:Policy"
-ROUND_TRIPS_MS = (20, 80, 200)
 OPTIMUM_AT_MS = 80
 RESAMPLES = 10_000
 
@@ -71,13 +70,14 @@ def main() -> None:
     parser.add_argument("--traces", type=Path, required=True)
     parser.add_argument("--movies", type=Path, required=True, help="folder of films")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/abr"))
+    parser.add_argument("--rtt-ms", type=int, nargs="+", default=[20, 80, 200])
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for movie in sorted(options.movies.glob("*.json")):
         for form, flags in (("start-up counted", []), ("compat", ["--compat"])):
-            for rtt_ms in ROUND_TRIPS_MS:
+            for rtt_ms in options.rtt_ms:
                 rows.append(_row(options, movie, form, flags, rtt_ms))
     print("\n| film | form | RTT ms | QoE | of optimum | rebuffer % | of optimum's | RobustMPC | difference [95 %] | "
           "groups below | ms |\n" + "|---" * 11 + "|")  # fmt: skip
