@@ -63,6 +63,7 @@ class ChunkCost(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     cpu_s: float
     damage: int
+    missed_seeks: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,7 @@ def total_cost(work: ChunkWork) -> EncodeResult | None:
         cpu_s=sum(cost.cpu_s for cost in costs),
         film_s=work.ladder.duration_s,
         damage=sum(cost.damage for cost in costs),
+        missed_seeks=sum(cost.missed_seeks for cost in costs),
     )
 
 
@@ -226,6 +228,7 @@ def sum_results(results: Sequence[EncodeResult | EncodedSound | None], *, wall_s
         cpu_s=sum(result.cpu_s for result in made),
         film_s=sum(result.film_s for result in pictures) or max((result.film_s for result in made), default=0.0),
         damage=sum(result.damage for result in made),
+        missed_seeks=sum(result.missed_seeks for result in pictures),
     )
 
 
@@ -297,7 +300,7 @@ def _write_cost(work: ChunkWork, chunk: Chunk, rungs: Sequence[VideoRung | Audio
     # A chunk whose encode was interrupted is completed by another one, of the rungs that were left.
     made = hashlib.sha256("".join(rung.rendition_id for rung in rungs).encode()).hexdigest()[:16]
     key = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{COST}{chunk.name}-{made}.json"
-    cost = ChunkCost(wall_s=result.wall_s, cpu_s=result.cpu_s, damage=result.damage)
+    cost = ChunkCost(wall_s=result.wall_s, cpu_s=result.cpu_s, damage=result.damage, missed_seeks=result.missed_seeks)
     work.store.put_bytes(key, msgspec.json.encode(cost), replace=True)
 
 

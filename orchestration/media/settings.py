@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raise it when a change of the code changes encoded bytes: it is part of every rendition's id."""
 
 

@@ -253,6 +253,37 @@ def test_every_codec_is_cut_at_the_same_moments_and_gives_the_same_bytes_again(
     assert check_package(room.store, packaged.record) == []
 
 
+def with_a_wrong_index(film: Path) -> Path:
+    """A Matroska film whose index says of each key frame that it comes 1.9 s before it does."""
+    content = bytearray(film.read_bytes())
+    place = content.index(bytes.fromhex("1c53bb6b"), len(content) // 2)  # Cues
+    moved = 0
+    while (place := content.find(b"\xb3", place + 1)) != -1:  # CueTime, in milliseconds
+        size = content[place + 1] & 0x7F
+        at_ms = int.from_bytes(content[place + 2 : place + 2 + size], "big")
+        if size == 2 and at_ms > 1900:
+            content[place + 2 : place + 4] = (at_ms - 1900).to_bytes(2, "big")
+            moved += 1
+    assert moved >= 3
+    film.write_bytes(content)
+    return film
+
+
+def test_a_stretch_that_a_seek_misses_is_decoded_from_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = make_film(tmp_path / "film.mkv", "-g", "50", "-an")
+    right = Room(tmp_path / "right", film).encode()
+    assert right.result is not None
+    assert right.result.missed_seeks == 0
+    wrong = Room(tmp_path / "wrong", with_a_wrong_index(film)).encode()
+    assert wrong.result is not None
+    assert wrong.result.missed_seeks >= 1
+    assert "is its index wrong?" in caplog.text
+    segments = [[segment.sha256 for record in made.records for segment in record.segments] for made in (right, wrong)]
+    assert segments[0] == segments[1]
+
+
 def test_chunks_of_other_settings_are_not_joined(master: Path, tmp_path: Path) -> None:
     small = make_film(tmp_path / "small.mp4", picture="testsrc2=s=160x120:r=25:d=1")
     with pytest.raises(PackagingError, match=r"small\.mp4 was encoded otherwise"):

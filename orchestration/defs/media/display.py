@@ -126,6 +126,7 @@ def renditions_metadata(encoded: EncodedTitle) -> dict[str, Any]:
         "encode_cpu_s": result.cpu_s if result else 0.0,
         "encode_speed": result.speed if result else 0.0,
         "decoder_errors": result.damage if result else 0,
+        "missed_seeks": result.missed_seeks if result else 0,
         "renditions": table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
     }
 
