@@ -26,6 +26,7 @@ from orchestration.media.objects import current_package_key
 from orchestration.media.passthrough import can_pass, cut_master
 from orchestration.media.pipeline import PackagedTitle, draw_title, encode_title, package_records, package_title
 from orchestration.media.protection import ContentKeys
+from orchestration.media.recipe import rendition_id
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore
@@ -87,11 +88,18 @@ def publish_first_rung(
 def first_rungs(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
     """The smallest H.264 rung of the fixed ladder, which needs no search, and every language in stereo.
 
-    Where the title's own ladder is the fixed one, these are rungs of it and are not encoded again.
+    The picture is scaled from the master at once and not through larger rungs, so it is a rendition of its own and no
+    rung of the complete package; its sound is.
     """
     plain = msgspec.structs.replace(settings, ladder="fixed", codecs=("h264",), surround=False, opus=False)
     ladder = plan_ladder(report, source_sha256, plain)
-    return msgspec.structs.replace(ladder, video=ladder.video[-1:])
+    smallest = ladder.video[-1]
+    early = msgspec.structs.replace(
+        smallest,
+        rendition_id=rendition_id(source_sha256, ["early", smallest.rendition_id]),
+        rung=f"{smallest.rung}-early",
+    )
+    return msgspec.structs.replace(ladder, video=[early])
 
 
 def _pass_master(
