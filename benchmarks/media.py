@@ -297,12 +297,14 @@ def make_ten_minutes(path: Path, folder: Path, encoder: str, pixel_format: str) 
     part = folder / f"part{path.suffix}"
     command = [
         find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i",
-        "testsrc2=s=1920x1080:r=25:d=20,noise=alls=4:allf=t:all_seed=3",
-        "-f", "lavfi", "-i", "sine=f=330:b=2:r=48000:d=20", "-c:v", encoder, "-preset", "ultrafast", "-b:v", "6M",
-        "-maxrate", "8M", "-bufsize", "12M", "-g", "50", "-pix_fmt", pixel_format, "-c:a", "aac", str(part),
+        "testsrc2=s=1920x1080:r=25:d=20,noise=alls=4:allf=t:all_seed=3", "-c:v", encoder, "-preset", "ultrafast",
+        "-b:v", "6M", "-maxrate", "8M", "-bufsize", "12M", "-g", "50", "-pix_fmt", pixel_format, str(part),
     ]  # fmt: skip
     run_program(command, timeout_s=TIMEOUT_S)
-    command = [find_ffmpeg(), "-v", "error", "-y", "-stream_loop", "29", "-i", str(part), "-c", "copy", str(path)]
+    command = [
+        find_ffmpeg(), "-v", "error", "-y", "-stream_loop", "29", "-i", str(part), "-f", "lavfi", "-i",
+        "sine=f=330:b=2:r=48000:d=600", "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", str(path),
+    ]  # fmt: skip
     run_program(command, timeout_s=TIMEOUT_S)
     return path
 

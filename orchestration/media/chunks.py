@@ -121,8 +121,11 @@ def divide(
         reach: How far a start may be moved from the even division, towards a change of shot.
         find_cuts: The changes of shot near each of some pictures.
     """
-    # Both ends of a span may move, and each is rounded to the grid.
-    count = pictures // (shortest + 2 * (reach + distance)) // SIDE_BY_SIDE * SIDE_BY_SIDE
+    # Both ends of a span may move, one where there are two spans, and each is rounded to the grid.
+    moves = reach + distance
+    count = pictures // (shortest + 2 * moves) // SIDE_BY_SIDE * SIDE_BY_SIDE
+    if count == 0 and pictures >= SIDE_BY_SIDE * (shortest + moves):
+        count = SIDE_BY_SIDE
     if count == 0:
         return [WHOLE]
     evenly = [pictures * number // count for number in range(1, count)]

@@ -73,6 +73,7 @@ def test_a_chunk_starts_at_the_key_frame_next_to_a_change_of_shot() -> None:
     moved = divide(1000, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {500: [431, 590]})
     near = divide(1000, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {500: [452, 590]})
     assert [span.start for span in plain] == [0]  # two of 300 and their reach do not fit
+    assert len(divide(900, 50, shortest=300, reach=100, find_cuts=lambda m, r: {450: [350]})) == 2
     starts = [span.start for span in divide(2500, 50, shortest=300, reach=100, find_cuts=lambda m, r: {})]
     assert starts == [0, 600, 1250, 1900]
     assert plain == moved == near == [Span()]
