@@ -209,6 +209,29 @@ def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
     assert frame.color_trc == 1  # BT.709
 
 
+@pytest.mark.long
+def test_a_2160p_master_is_served_at_2160p(room: Room, tmp_path: Path) -> None:
+    """HEVC of 10 bits in, H.264 out; the level says that a decoder needs more than for 1080p."""
+    film = make_film(
+        tmp_path / "ultra.mp4", "-c:v", "libx265", "-x265-params", "log-level=error", "-tag:v", "hvc1", "-pix_fmt",
+        "yuv420p10le", "-t", "3", picture="testsrc2=s=3840x2160:r=25:d=3",
+    )  # fmt: skip
+    packaged = room.ingest("ultra", film, msgspec.structs.replace(SETTINGS, max_rungs=7))
+    assert packaged.findings == []
+    assert packaged.published
+    codecs = {item.height: item.codecs for item in packaged.record.renditions if item.kind == "video"}
+    assert list(codecs) == [2160, 1440, 1080, 720, 480, 360, 240]
+    assert codecs[2160] == "avc1.640033"  # High, level 5.1: the lowest for 32,400 macroblocks (H.264, table A-1)
+    assert int(codecs[1080][-2:], 16) <= 42
+    playlist = room.play(packaged.record)
+    lines = playlist.read_text().splitlines()
+    [variant] = [line for line in lines if line.startswith("#EXT-X-STREAM-INF") and "RESOLUTION=3840x2160" in line]
+    assert "avc1.640033" in variant
+    with av.open(str(playlist.parent / "2160p.m3u8"), options={"allowed_extensions": "ALL"}) as container:
+        frames = [(frame.width, frame.height) for frame in container.decode(video=0)]
+    assert frames == [(3840, 2160)] * 75
+
+
 def test_one_process_decodes_once_for_all_rungs(master: Path, tmp_path: Path) -> None:
     report = probe_file(master)
     ladder = plan_ladder(report, "a" * 64, SETTINGS)
