@@ -102,18 +102,22 @@ def test_the_smallest_rung_is_served_first_and_is_not_the_end_of_it(grown):
     _, first, _, ingested_early, _, _, _ = grown
     assert first.packaged.findings == []
     assert first.packaged.published
-    assert [item.rung for item in first.packaged.record.renditions] == ["240p", "audio-und"]
+    assert [item.rung for item in first.packaged.record.renditions] == ["240p-early", "audio-und"]
     assert not first.packaged.record.complete
     assert not ingested_early
 
 
-def test_richer_rungs_join_and_the_first_one_is_not_encoded_again(grown):
+def test_richer_rungs_join_and_the_sound_is_not_encoded_again(grown):
+    """The first picture is no rung of the ladder: it was not scaled through the others, so its bytes are its own."""
     room, first, _, _, encoded, full, _ = grown
-    assert encoded.encoded == ["360p"]
+    assert encoded.encoded == ["360p", "240p"]
     assert [item.rung for item in full.record.renditions] == ["360p", "240p", "audio-und"]
     assert full.record.complete
     assert room.ingested()
-    assert full.record.renditions[1:] == first.packaged.record.renditions
+    assert full.record.renditions[2:] == first.packaged.record.renditions[1:]
+    early, smallest = first.packaged.record.renditions[0], full.record.renditions[1]
+    assert (early.width, early.height) == (smallest.width, smallest.height)
+    assert early.rendition_id != smallest.rendition_id
 
 
 def test_a_session_that_plays_the_first_package_finds_every_byte_as_it_was(grown):
@@ -258,7 +262,7 @@ def test_a_master_that_cannot_be_cut_well_gets_its_smallest_rung_encoded(tmp_pat
     room.probe()
     first = room.first_rung()
     assert first.packaged.published
-    assert [item.rung for item in first.packaged.record.renditions] == ["240p", "audio-und"]
+    assert [item.rung for item in first.packaged.record.renditions] == ["240p-early", "audio-und"]
 
 
 @pytest.mark.parametrize(

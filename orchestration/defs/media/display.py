@@ -23,15 +23,18 @@ PROGRESS_STEP = 0.1
 
 
 def log_progress(log: Callable[[str], None]) -> Callable[[ChunkProgress], None]:
-    """A progress callback that writes a line every tenth of the way through each chunk."""
-    logged: dict[str, float] = {}
+    """A progress callback that writes a line every tenth of the way through each stretch of each chunk."""
+    logged: dict[tuple[str, int], float] = {}
 
     def report(made: ChunkProgress) -> None:
         chunk, progress = made.chunk, made.progress
-        if progress.fraction is None or progress.fraction < logged.get(chunk.name, 0.0) + PROGRESS_STEP:
+        stretch = (chunk.name, made.span.start)
+        if progress.fraction is None or progress.fraction < logged.get(stretch, 0.0) + PROGRESS_STEP:
             return
-        logged[chunk.name] = progress.fraction
+        logged[stretch] = progress.fraction
         where = "" if chunk.count == 1 else f" chunk {chunk.number} of {chunk.count},"
+        if len(chunk.spans) > 1:
+            where += f" stretch {chunk.spans.index(made.span) + 1} of {len(chunk.spans)},"
         eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s left"
         log(
             f"{chunk.codec}:{where} {progress.fraction:.0%} at {progress.fps:.0f} frames per second "
@@ -127,6 +130,7 @@ def renditions_metadata(encoded: EncodedTitle) -> dict[str, Any]:
         "encode_cpu_s": result.cpu_s if result else 0.0,
         "encode_speed": result.speed if result else 0.0,
         "decoder_errors": result.damage if result else 0,
+        "missed_seeks": result.missed_seeks if result else 0,
         "renditions": table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
     }
 
