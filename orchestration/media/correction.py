@@ -60,7 +60,8 @@ def correct(ladder: Ladder, measured: Sequence[Delivered], settings: MediaSettin
     Returns:
         A rung that was corrected often enough, or cannot come nearer, gets the best rate factor tried.
     """
-    slopes = {(curve.width, curve.height): curve for curve in fit_curves(ladder.points)}
+    sizes = {(rung.width, rung.height) for rung in ladder.video}
+    slopes = {(curve.width, curve.height): curve for curve in fit_curves(ladder.points, sizes)}
     rungs = []
     for rung in ladder.video:
         tried = _tries(rung, measured)

@@ -21,8 +21,6 @@ SLOW_LINE_BPS = 180_000
 """What the lowest rung may cost; where no size is so cheap, it is the cheapest."""
 CAP_USE = 0.9
 """A rung is planned below its cap, which is for its busiest moments."""
-SAME_RATE = 1.03
-"""A larger size is taken when it costs hardly more: it is sharper on a large screen."""
 
 Limit = Literal["source", "rate"]
 
@@ -96,11 +94,6 @@ def _choose(curves: Sequence[SizeCurve], vmaf: float, cap_bps: Callable[[int, in
     best = cheapest_at(curves, vmaf)
     if best is None:
         best = max((curve.grid[-1] for curve in curves), key=lambda point: point.vmaf)
-    for curve in curves:  # largest first
-        larger = curve.at_vmaf(vmaf)
-        if larger is not None and larger.bitrate_bps <= best.bitrate_bps * SAME_RATE:
-            best = larger
-            break
     curve = next(curve for curve in curves if (curve.width, curve.height) == (best.width, best.height))
     allowed_bps = CAP_USE * cap_bps(best.width, best.height)
     if best.bitrate_bps > allowed_bps:

@@ -21,7 +21,7 @@ from typing import Any
 import ffmpeg
 
 from orchestration.media.errors import QualityUnmeasured
-from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
+from orchestration.media.picture import UPSCALER, in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.report import ProbeReport
@@ -187,7 +187,7 @@ def _measure_command(
             wanted = "+".join(f"between(n,{window.first},{window.first + window.count - 1})" for window in held)
             shown = shown.filter("select", wanted)
         shown = _renumbered(shown, reference.rate)
-        shown = scaled(shown, reference.width, reference.height).filter("format", "yuv420p")
+        shown = scaled(shown, reference.width, reference.height, UPSCALER).filter("format", "yuv420p")
         compared = ffmpeg.filter(
             [shown, originals[number]], "libvmaf",
             log_fmt="json", log_path=_log_name(number), n_subsample=every, model=model, shortest=1,

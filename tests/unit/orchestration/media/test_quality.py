@@ -12,7 +12,7 @@ from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.quality import Reference, Window, measure_quality, pool_scores, sample_windows
-from orchestration.media.search import probe_qualities, search_id, search_windows
+from orchestration.media.search import PROBED_SIZES, probe_qualities, probed_sizes, search_id, search_windows
 from orchestration.media.settings import MediaSettings
 
 RATE = Fraction(25)
@@ -92,6 +92,13 @@ def test_a_search_finds_the_same_falling_curve_every_time(master: Path, tmp_path
     [curve] = fit_curves(first.points)
     assert curve.at_crf(20).vmaf > curve.at_crf(28).vmaf > curve.at_crf(36).vmaf
     assert curve.at_crf(20).bitrate_bps > curve.at_crf(28).bitrate_bps > curve.at_crf(36).bitrate_bps
+
+
+def test_few_sizes_are_probed_with_the_largest_and_the_smallest() -> None:
+    assert probed_sizes(3840, 2160)[0] == (3840, 2160)
+    assert probed_sizes(3840, 2160)[-1] == (426, 240)
+    assert len(probed_sizes(3840, 2160)) == PROBED_SIZES
+    assert probed_sizes(320, 180) == [(320, 180)]
 
 
 def test_another_encoder_setting_is_another_search() -> None:
