@@ -154,8 +154,9 @@ def measure_master(master: Path, settings: MediaSettings, folder: Path, keep: Pa
         [Comparison(width=rung.width, height=rung.height, crf=rung.crf) for rung in ladder.video],
         [clear_file(store, "film", records[rung.rung], folder, None) for rung in ladder.video],
     )
-    grid, apple = _kept_comparisons(film, keep)
-    hull = convex_hull(_dense(grid))
+    apple = _measured(film, _apple_rungs(film), keep)
+    # All sizes of one rate factor at once: one decode serves many encoders, and memory holds that many.
+    hull = convex_hull(_dense([point for crf in HULL_CRFS for point in _measured(film, _grid(film, crf), keep)]))
     return Outcome(
         clip=master.name,
         film_s=ladder.duration_s,
@@ -170,27 +171,32 @@ def measure_master(master: Path, settings: MediaSettings, folder: Path, keep: Pa
     )
 
 
-def _kept_comparisons(film: Film, keep: Path | None) -> tuple[list[RatePoint], list[RatePoint]]:
-    """The grid of the hull and Apple's rungs, measured now or read from where they were kept."""
+def _apple_rungs(film: Film) -> list[Comparison]:
     video = film.report.video
-    sizes = [(width, height) for _, width, height in fit_sizes(video.width, video.height, FINE_BOX_HEIGHTS)]
-    grid = [Comparison(width=width, height=height, crf=crf) for crf in HULL_CRFS for width, height in sizes]
-    apple = [
+    return [
         Comparison(width=width, height=height, bitrate_bps=bitrate_bps)
-        for width, height, bitrate_bps in fitting_rungs(*sizes[-1])
+        for width, height, bitrate_bps in fitting_rungs(video.width, video.height)
     ]
-    what = [film.ladder.source_sha256, film.settings, RECIPE_VERSION, grid, apple, film.reference.windows]
-    name = f"{film.master.stem}-{hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:16]}.json"
-    if keep is not None and (keep / name).exists():
-        points = msgspec.json.decode((keep / name).read_bytes(), type=list[RatePoint])
-    else:
-        # All sizes of one rate factor at once: each decode serves many encoders, and memory holds that many.
-        batches = [*([item for item in grid if item.crf == crf] for crf in HULL_CRFS), apple]
-        points = [point for batch in batches for point in _encode_and_measure(film, batch)]
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-            (keep / name).write_bytes(msgspec.json.encode(points))
-    return points[: len(grid)], points[len(grid) :]
+
+
+def _grid(film: Film, crf: float) -> list[Comparison]:
+    """Every size that a ladder may have, at one rate factor."""
+    video = film.report.video
+    sizes = fit_sizes(video.width, video.height, FINE_BOX_HEIGHTS)
+    return [Comparison(width=width, height=height, crf=crf) for _, width, height in sizes]
+
+
+def _measured(film: Film, comparisons: Sequence[Comparison], keep: Path | None) -> list[RatePoint]:
+    """What films encoded as a whole give: measured now, or read from where it was kept."""
+    if keep is None:
+        return _encode_and_measure(film, comparisons)
+    what = [film.ladder.source_sha256, film.settings, RECIPE_VERSION, comparisons, film.reference.windows]
+    file = keep / f"{film.master.stem}-{hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:16]}.json"
+    if not file.exists():
+        points = _encode_and_measure(film, comparisons)
+        keep.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(msgspec.json.encode(points))
+    return msgspec.json.decode(file.read_bytes(), type=list[RatePoint])
 
 
 def _dense(grid: Sequence[RatePoint]) -> list[RatePoint]:

@@ -26,6 +26,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         percentile_5: One picture of twenty is worse than this.
+        xpsnr_db: Of luma; None for what was measured before it was.
         cpu_s: What measuring it cost, in CPU seconds.
     """
 
@@ -38,6 +39,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     percentile_5: float
     pictures: int
     cpu_s: float
+    xpsnr_db: float | None = None
 
 
 def on_target(rung: VideoRung, vmaf: float) -> bool:

@@ -157,7 +157,7 @@ def _measure_rungs(
         clear(msgspec.structs.replace(record, segments=segments))
         for record, segments in zip(records, needed, strict=True)
     ]
-    qualities = measure_quality(reference, files, scratch, every=MEASURE_EVERY, held=held)
+    qualities = measure_quality(reference, files, scratch, every=MEASURE_EVERY, held=held, with_xpsnr=True)
     for file in files:
         file.unlink()
     return [
@@ -171,6 +171,7 @@ def _measure_rungs(
             percentile_5=round(quality.percentile_5, 3),
             pictures=quality.pictures,
             cpu_s=round(quality.cpu_s, 3),
+            xpsnr_db=None if quality.xpsnr_db is None else round(quality.xpsnr_db, 2),
         )
         for rung, quality in zip(rungs, qualities, strict=True)
     ]

@@ -54,7 +54,11 @@ def test_pictures_are_compared_with_themselves_wherever_a_window_is(master: Path
     good = encode(master, tmp_path / "good.mp4", "-crf", "10")
     bad = encode(master, tmp_path / "bad.mp4", "-crf", "45")
     small = encode(master, tmp_path / "small.mp4", "-crf", "10", "-vf", "scale=160:90")
-    best, worst, soft = measure_quality(reference(master, *windows), [good, bad, small], tmp_path, held=windows)
+    best, worst, soft = measure_quality(
+        reference(master, *windows), [good, bad, small], tmp_path, held=windows, with_xpsnr=True
+    )
+    assert 100 > best.xpsnr_db > soft.xpsnr_db
+    assert best.xpsnr_db > worst.xpsnr_db + 5
     assert best.mean > 95 > soft.mean > 20
     assert worst.mean < best.mean - 10
     assert best.pictures == 24
@@ -64,6 +68,7 @@ def test_pictures_are_compared_with_themselves_wherever_a_window_is(master: Path
     early = tuple(Window(first=window.first, count=window.count - 1) for window in windows)
     [off] = measure_quality(reference(master, *late), [good], tmp_path, held=early)
     assert off.mean < best.mean - 10
+    assert off.xpsnr_db is None
 
 
 def test_some_pictures_tell_for_all(master: Path, tmp_path: Path) -> None:
