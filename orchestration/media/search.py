@@ -31,7 +31,7 @@ from orchestration.media.quality import Reference, Window, measure_quality, samp
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import RECIPE_VERSION, MediaSettings
 
-PROBE_CRFS = (20.0, 28.0, 36.0)
+PROBE_CRFS = (18.0, 26.0, 34.0)
 PROBED_SIZES = 4
 """The curves of the sizes between are foretold to within half a VMAF and three per cent of the rate."""
 WINDOW_PICTURES = 10
