@@ -154,7 +154,7 @@ def quality_metadata(
         "rung", "size", "kbit/s", "VMAF", "target", "limited by", "harmonic mean", "5th percentile", "XPSNR, dB", "CRF",
         "CPU s",
     )  # fmt: skip
-    png = plot_hull(ladder.points, placed)
+    png = plot_hull(ladder.points, placed, [(rung.width, rung.height) for rung in ladder.video])
     return {
         "measured_rungs": len(delivered),
         "verification_cpu_s": round(sum(item.cpu_s for item in delivered), 2),
