@@ -110,10 +110,9 @@ def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings
         sizes = fit_sizes(video.width, video.height, FINE_BOX_HEIGHTS)
         rungs = _rungs_per_title(sizes, rate, probes.points, source_sha256, settings)
     else:
-        sizes = thin_out(fit_sizes(video.width, video.height), settings.max_rungs)
         rungs = [
             _video_rung(name, width, height, cap_bps(width, height, rate), settings.crf, rate, source_sha256, settings)
-            for name, width, height in reversed(sizes)
+            for name, width, height in reversed(thin_out(fit_sizes(video.width, video.height), settings.max_rungs))
         ]
     return Ladder(
         source_sha256=source_sha256,

@@ -34,7 +34,7 @@ LEAD_S = 1.0
 TAIL_PICTURES = 3
 FOUR_K_HEIGHT = 1440
 """Masters taller than this are measured by the 4K model."""
-PIXELS_AT_ONCE = 26_000_000
+PIXELS_AT_ONCE = 13_000_000
 """Renditions measured by one process together have no more pixels than this: each holds some pictures in memory."""
 TIMEOUT_S = 3600
 LOW_PERCENTILE = 0.05
