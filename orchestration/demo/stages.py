@@ -47,7 +47,7 @@ from playback_api.events import BeatsRecord, decode_record
 from playback_api.snapshot import ModelRecord, SnapshotReader
 
 WARM_UP_SEED = 900_000
-MEDIA_TOOLS = MediaTools(ladder="fixed", max_rungs=4, quality_frames=0)
+MEDIA_TOOLS = MediaTools(ladder="fixed", preset="veryfast", max_rungs=4, quality_frames=0)
 """The demo spends its minutes on the loop: one fixed ladder for its films of seconds, whose quality nobody measures. An
 installation's default is a ladder per title that is measured and corrected."""
 

@@ -47,7 +47,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ladder: Literal["per_title", "fixed"] = "per_title"
     quality_frames: int = 120
-    preset: str = "veryfast"
+    preset: str = "medium"
     crf: int = 23
     max_rungs: int = 6
     codecs: tuple[Literal["h264", "hevc", "vp9", "av1"], ...] = ("h264",)
