@@ -1,7 +1,7 @@
 """Measure what a title's renditions deliver, and encode again those that miss their target.
 
 Every rendition is measured once: what was found is kept beside the ladder (``quality.json``, `handover.py`), so a step
-that is run again measures and encodes nothing. A rendition that was corrected away leaves the store (`superseded.py`);
+that is run again measures and encodes nothing. A rendition that was corrected away is named by nothing, so `retention.py` removes it in time;
 what it was measured to give stays known, and a ladder that is planned anew starts with it.
 """
 
@@ -31,7 +31,6 @@ from orchestration.media.quality import Reference, Window, measure_quality, samp
 from orchestration.media.renditions import RenditionRecord, Segment
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
-from orchestration.media.superseded import sweep_superseded
 from orchestration.store import ObjectStore
 
 MEASURE_EVERY = 4
@@ -49,14 +48,12 @@ class VerifiedTitle(Generic[Encoded]):
         encodes: What ``encode`` returned, first to last: one, and one more for each correction.
         delivered: One per H.264 rung and others that were measured; empty where nothing is measured.
         cpu_s: What measuring cost in this call, in CPU seconds.
-        swept: Renditions that were corrected away and deleted.
     """
 
     ladder: Ladder
     encodes: list[Encoded]
     delivered: list[Delivered]
     cpu_s: float
-    swept: list[str]
 
 
 def encode_to_target(
@@ -86,7 +83,7 @@ def encode_to_target(
     ladder, cpu_s = read_ladder(store, title_id), 0.0
     delivered: list[Delivered] = []
     if settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
-        return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0, swept=[])
+        return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0)
     for _ in range(MOST_CORRECTIONS + 2):  # the last round may go back to the best one tried
         delivered, spent_s = measure_title(store, title_id, master, settings, scratch, keys)
         cpu_s += spent_s
@@ -96,8 +93,7 @@ def encode_to_target(
         ladder = corrected
         write_ladder(store, title_id, ladder)
         encodes.append(encode())
-    swept = sweep_superseded(store, title_id, ladder, read_delivered(store, title_id), settings)
-    return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=delivered, cpu_s=cpu_s, swept=swept)
+    return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=delivered, cpu_s=cpu_s)
 
 
 def measure_title(

@@ -75,10 +75,6 @@ def test_a_title_gets_a_ladder_of_its_own_that_delivers_what_it_aims_at(settings
     assert metadata_of(result, "renditions")["verification_cpu_s"] > 0
     assert metadata_of(result, "ladder")["probing_cpu_s"] > 0
 
-    stored = {key.split("/")[3] for key in store.keys(f"media/{TITLE}/r/")}
-    assert stored == {rung.rendition_id for rung in ladder.video}
-    assert metadata_of(result, "renditions")["swept_renditions"] == len(read_delivered(store, TITLE)) - len(stored)
-
     again = materialize(settings)
     assert metadata_of(again, "renditions")["encoded_rungs"] == 0
     assert metadata_of(again, "renditions")["verification_cpu_s"] == 0
