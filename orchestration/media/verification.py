@@ -1,8 +1,9 @@
 """Measure what a title's renditions deliver, and encode again those that miss their target.
 
 Every rendition is measured once: what was found is kept beside the ladder (``quality.json``, `handover.py`), so a step
-that is run again measures and encodes nothing. A rendition that was corrected away is named by nothing, so `retention.py` removes it in time;
-what it was measured to give stays known, and a ladder that is planned anew starts with it.
+that is run again measures and encodes nothing. A rendition that was corrected away is named by nothing, so
+`retention.py` removes it in time; what it was measured to give stays known, and a ladder that is planned anew starts
+with it.
 """
 
 from __future__ import annotations
