@@ -91,12 +91,12 @@ def cut_segments(
     return records if protection is None else [_protected(record, protection) for record in records]
 
 
-def peak_bitrate_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float], target_s: float) -> int:
+def peak_bitrate_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float]) -> int:
     """The largest bit rate of any run of segments that lasts 0.5 to 1.5 target durations (RFC 8216, 4.1).
 
     A title shorter than half a target duration has no such run; its whole is taken then.
     """
-    shortest_s, longest_s = (share * target_s for share in PEAK_WINDOW)
+    shortest_s, longest_s = (share * target_duration_s(durations_s) for share in PEAK_WINDOW)
     peak = 0.0
     for first in range(len(sizes_bytes)):
         size_bytes, duration_s = 0, 0.0
@@ -220,7 +220,7 @@ def _describe(
             kind="video" if item.kind == "video" else "audio",
             codecs=representation.attrib["codecs"],
             bitrate_bps=average_bitrate_bps(sizes_bytes, durations_s),
-            peak_bitrate_bps=peak_bitrate_bps(sizes_bytes, durations_s, settings.segment_duration_s),
+            peak_bitrate_bps=peak_bitrate_bps(sizes_bytes, durations_s),
             width=int(representation.get("width") or adaptation_set.get("width") or 0),
             height=int(representation.get("height") or adaptation_set.get("height") or 0),
             frame_rate=round(float(Fraction(frame_rate)), 3) if frame_rate else 0.0,
@@ -236,14 +236,9 @@ def _describe(
         init_sha256=file_sha256(init),
         segments=segments,
         key_frames=key_frames,
-        keyframe_peak_bps=_keyframe_peak_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
+        keyframe_peak_bps=peak_bitrate_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
         keyframe_average_bps=average_bitrate_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
     )
-
-
-def _keyframe_peak_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float]) -> int:
-    """Peak of an I-frame playlist, over its own target duration."""
-    return peak_bitrate_bps(sizes_bytes, durations_s, target_duration_s(durations_s))
 
 
 def _segments(template: ElementTree.Element, folder: Path, item: EncodedFile) -> list[Segment]:

@@ -266,6 +266,7 @@ def package_of(tmp_path_factory: pytest.TempPathFactory, key_server: KeyServer) 
             extra_codec_rungs=2,
             quality_frames=0,
             threads=1,
+            keyframe_interval_s=SEGMENT_S,
             segment_duration_s=SEGMENT_S,
             key_server_url=key_server.url,
             **choices,

@@ -91,7 +91,9 @@ def make_package(root: Path, seconds: int, **choices: object) -> Package:
     ]  # fmt: skip
     run_program(command, timeout_s=60)
     store = LocalStore(root / "store")
-    settings = MediaSettings(ladder="fixed", preset="superfast", max_rungs=2, threads=1, quality_frames=0, **choices)
+    settings = MediaSettings(
+        ladder="fixed", preset="superfast", max_rungs=2, threads=1, quality_frames=0, keyframe_interval_s=2.0, **choices
+    )
     keys = ContentKeys("a secret of this test")
     packaged = pipeline.ingest_master(
         store,

@@ -38,6 +38,7 @@ from orchestration.store import LocalStore
 NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 SETTINGS = MediaSettings(
     ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, quality_frames=0, extra_codec_rungs=1,
+    keyframe_interval_s=2.0,
     hevc_preset="ultrafast", vp9_speed=6, av1_preset=10,
 )  # fmt: skip
 RATE = Fraction(30000, 1001)

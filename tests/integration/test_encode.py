@@ -26,7 +26,7 @@ from orchestration.media.renditions import rendition_key
 from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
-SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2)
+SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, keyframe_interval_s=2.0)
 NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
 

@@ -22,7 +22,13 @@ from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(
-    ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, first_rung_from_s=5.0, quality_frames=0
+    ladder="fixed",
+    preset="ultrafast",
+    max_rungs=2,
+    threads=1,
+    first_rung_from_s=5.0,
+    quality_frames=0,
+    keyframe_interval_s=2.0,
 )
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 KEYS = ContentKeys("a secret of this test")

@@ -30,3 +30,8 @@ def test_an_installation_says_how_its_masters_are_encoded() -> None:
 def test_a_setting_that_cannot_be_used_is_named(value: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         read_media_tools({"MATINEE_MEDIA": value})
+
+
+def test_segments_that_would_not_start_with_a_key_frame_are_refused() -> None:
+    with pytest.raises(SettingsError, match="no multiple of keyframe_interval_s"):
+        read_media_tools({"MATINEE_MEDIA": '{"segment_duration_s": 6.0}'})
