@@ -16,7 +16,6 @@ from orchestration.media.check.rates import TOLERANCE_SHARE, average_bps, peak_b
 
 DURATION_TOLERANCE_S = 0.1
 EXTINF_TOLERANCE_S = 0.001
-KEYFRAME_TOLERANCE_S = 0.002
 FRAME_RATE_TOLERANCE = 0.002
 VERSION_WITH_MAP, LEAST_VERSION = 6, 3
 """RFC 8216, 7: EXT-X-MAP outside of I-frame playlists, and durations that are no whole numbers."""
