@@ -23,7 +23,7 @@ import msgspec
 from orchestration.media.encoders import video_options
 from orchestration.media.errors import QualityUnmeasured
 from orchestration.media.hull import Probes, RatePoint
-from orchestration.media.ladder import FINE_BOX_HEIGHTS, VideoRung, fit_sizes, output_rate, thin_out
+from orchestration.media.ladder import FINE_BOX_HEIGHTS, VideoRung, fit_sizes, output_rate, spread
 from orchestration.media.picture import in_eight_bits, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
@@ -94,7 +94,7 @@ def probe_qualities(
 
 def probed_sizes(width: int, height: int) -> list[tuple[int, int]]:
     """The sizes in which a picture of this size is probed, largest first: its own, the smallest, and some between."""
-    sizes = thin_out(fit_sizes(width, height, FINE_BOX_HEIGHTS), PROBED_SIZES)
+    sizes = spread(fit_sizes(width, height, FINE_BOX_HEIGHTS), PROBED_SIZES, alone=-1)
     return [(width, height) for _, width, height in reversed(sizes)]
 
 
