@@ -10,7 +10,7 @@ from orchestration.media.key_file import key_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_packager
 from orchestration.media.protection import ContentKeys, require_keys
-from orchestration.media.renditions import INIT_NAME, RenditionRecord, rendition_key
+from orchestration.media.renditions import RenditionRecord, rendition_key
 from orchestration.store import ObjectStore
 
 TIMEOUT_S = 3600
@@ -28,7 +28,7 @@ def clear_file(
     rendition = record.rendition
     joined = folder / f"{rendition.rendition_id}-joined.mp4"
     with joined.open("wb") as target:
-        for name in (INIT_NAME, *(segment.name for segment in record.segments)):
+        for name in record.file_names:
             with store.local_path(rendition_key(title_id, rendition.rendition_id, name)).open("rb") as source:
                 shutil.copyfileobj(source, target)
     if rendition.protection == "none":
