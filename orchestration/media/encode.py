@@ -24,7 +24,7 @@ from orchestration.media.errors import EncodeTruncated
 from orchestration.media.ladder import Ladder, VideoRung
 from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import Progress, run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
 from orchestration.media.truncation import require_length
@@ -165,12 +165,9 @@ def encode_command(
         ffmpeg.output(copy, str(files[rung.rendition_id]), **video_options(rung, ladder.rate, settings))
         for rung, copy in cascade(picture, report.video, ladder.video, files)
     ]
-    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
-    merged = merged.global_args("-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "1", "-nostdin")
-    if not span.is_whole:
-        # Timestamps stay the film's own after a seek: pictures are chosen by them.
-        merged = merged.global_args("-copyts", "-start_at_zero")
-    return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
+    # Timestamps stay the film's own after a seek: pictures are chosen by them.
+    timestamps = [] if span.is_whole else ["-copyts", "-start_at_zero"]
+    return compile_ffmpeg(outputs, "-progress", "pipe:1", "-stats_period", "1", *timestamps)
 
 
 def _run_encode(
