@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -31,6 +30,7 @@ from orchestration.media.renditions import (
     RenditionRecord,
     Segment,
 )
+from orchestration.media.report import SoundRole
 from orchestration.media.settings import MediaSettings
 from orchestration.store import file_sha256
 
@@ -55,7 +55,7 @@ class EncodedFile:
     stream: int | None = None
     language: str = "und"
     name: str = ""
-    role: Literal["main", "commentary", "description"] = "main"
+    role: SoundRole = "main"
 
 
 def cut_segments(

@@ -34,7 +34,7 @@ from orchestration.media.naming import as_label, first_free
 from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.recipe import rendition_id
-from orchestration.media.report import AudioTrack, ProbeReport
+from orchestration.media.report import AudioTrack, ProbeReport, SoundRole
 from orchestration.media.settings import MediaSettings
 from orchestration.media.truncation import require_length
 
@@ -47,8 +47,6 @@ RECIPE = "sound-3"
 """Change it when the code changes encoded bytes."""
 TIMEOUT_BASE_S = 300
 TIMEOUT_PER_FILM_S = 10
-
-Role = Literal["main", "commentary", "description"]
 
 
 class AudioRung(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_field="kind"):
@@ -67,7 +65,7 @@ class AudioRung(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_fiel
     codec: Literal["aac", "opus"] = "aac"
     channels: int = STEREO
     name: str = ""
-    role: Role = "main"
+    role: SoundRole = "main"
 
 
 @dataclass(frozen=True, kw_only=True)
