@@ -38,7 +38,7 @@ from orchestration.media.hull import RatePoint, bd_rate, convex_hull
 from orchestration.media.ladder import FINE_BOX_HEIGHTS, Ladder, VideoRung, fit_sizes
 from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.quality import Reference, measure_quality, sample_windows
 from orchestration.media.reference_ladder import fitting_rungs
 from orchestration.media.report import ProbeReport
@@ -232,8 +232,7 @@ def _encode_and_measure(film: Film, comparisons: Sequence[Comparison]) -> list[R
         )
         for number, (item, file) in enumerate(zip(comparisons, files, strict=True))
     ]
-    merged = ffmpeg.merge_outputs(*outputs).global_args("-v", "error", "-nostats", "-nostdin")
-    run_program(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True), timeout_s=TIMEOUT_S)
+    run_program(compile_ffmpeg(outputs), timeout_s=TIMEOUT_S)
     return _measure(film, comparisons, files)
 
 

@@ -13,7 +13,7 @@ import ffmpeg
 
 from orchestration.media.errors import PackagingError
 from orchestration.media.process import run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.report import ProbeReport
 
 THUMBNAILS = 4
@@ -73,9 +73,8 @@ def _take_picture(master: Path, report: ProbeReport, moment_s: float, box: tuple
         picture.filter("format", "yuvj420p"),
         str(target),
         **{"frames:v": 1, "q:v": 4, "fflags": "+bitexact", "update": 1},
-    ).global_args("-v", "error", "-nostdin")
-    command = ffmpeg.compile(output, cmd=find_ffmpeg(), overwrite_output=True)
-    return run_program(command, timeout_s=TIMEOUT_S).cpu_s
+    )
+    return run_program(compile_ffmpeg([output]), timeout_s=TIMEOUT_S).cpu_s
 
 
 def _fit(width: int, height: int, box: tuple[int, int]) -> tuple[int, int]:

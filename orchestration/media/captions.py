@@ -20,7 +20,7 @@ from orchestration.media.objects import Rendition
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.recipe import rendition_id
-from orchestration.media.renditions import RENDITION_SCHEMA_VERSION, RenditionRecord, Segment, rendition_key
+from orchestration.media.renditions import RENDITION_SCHEMA_VERSION, RenditionRecord, Segment, put_record, rendition_key
 from orchestration.media.report import ProbeReport, TextTrack
 from orchestration.media.sidecars import CaptionFile, CaptionRole
 from orchestration.media.ttml import TtmlError, parse_ttml
@@ -241,6 +241,5 @@ def _describe(source: _Source, content: bytes, film_s: float, others: Sequence[R
 
 
 def _store(store: ObjectStore, title_id: str, record: RenditionRecord, content: bytes) -> None:
-    stored_id = record.rendition.rendition_id
-    store.put_bytes(rendition_key(title_id, stored_id, TEXT_NAME), content, replace=True)
-    store.put_bytes(rendition_key(title_id, stored_id, "rendition.json"), msgspec.json.encode(record), replace=True)
+    store.put_bytes(rendition_key(title_id, record.rendition.rendition_id, TEXT_NAME), content, replace=True)
+    put_record(store, title_id, record)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from orchestration.media.errors import ProtectionError
+from orchestration.media.key_file import key_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_packager
-from orchestration.media.protection import ContentKeys
-from orchestration.media.renditions import INIT_NAME, RenditionRecord, rendition_key
+from orchestration.media.protection import ContentKeys, require_keys
+from orchestration.media.renditions import RenditionRecord, rendition_key
 from orchestration.store import ObjectStore
 
 TIMEOUT_S = 3600
@@ -29,32 +28,26 @@ def clear_file(
     rendition = record.rendition
     joined = folder / f"{rendition.rendition_id}-joined.mp4"
     with joined.open("wb") as target:
-        for name in (INIT_NAME, *(segment.name for segment in record.segments)):
+        for name in record.file_names:
             with store.local_path(rendition_key(title_id, rendition.rendition_id, name)).open("rb") as source:
                 shutil.copyfileobj(source, target)
     if rendition.protection == "none":
         return joined
     if rendition.protection == "aes-128":
         raise ProtectionError(f"rung {rendition.rung} is encrypted segment by segment; take the rung that DASH shares")
-    if keys is None:
-        raise ProtectionError(f"rung {rendition.rung} is encrypted and there is no secret; set MATINEE_SECRET")
-    return _decrypted(joined, record, keys)
+    return _decrypted(joined, record, require_keys(keys))
 
 
 def _decrypted(joined: Path, record: RenditionRecord, keys: ContentKeys) -> Path:
     rendition = record.rendition
     target = joined.with_name(f"{rendition.rendition_id}-clear.mp4")
-    descriptor, name = tempfile.mkstemp(prefix="keys-", dir=joined.parent)  # readable by this user alone
+    label = {"label": "", "key_id": rendition.key_id, "key": keys.key_of(rendition.key_id).hex()}
+    command = [find_packager(), f"in={joined},stream={rendition.kind},output={target}"]
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"--keys=label=:key_id={rendition.key_id}:key={keys.key_of(rendition.key_id).hex()}\n")
-        command = [find_packager(), f"in={joined},stream={rendition.kind},output={target}"]
-        run_program(
-            [*command, "--enable_raw_key_decryption", f"--flagfile={name}", "--quiet"],
-            timeout_s=TIMEOUT_S,
-            folder=joined.parent,
-        )
+        with key_file(joined.parent, [label]) as option:
+            run_program(
+                [*command, "--enable_raw_key_decryption", option, "--quiet"], timeout_s=TIMEOUT_S, folder=joined.parent
+            )
     finally:
-        Path(name).unlink()
         joined.unlink()
     return target

@@ -7,24 +7,22 @@ that may come from several runs, so `manifests.py` writes the manifests.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
-from orchestration.media.errors import PackagingError, ProtectionError
+from orchestration.media.errors import PackagingError
+from orchestration.media.key_file import key_file
 from orchestration.media.objects import Rendition
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_packager
-from orchestration.media.protection import ContentKeys, Protection, common_pssh
+from orchestration.media.protection import ContentKeys, Protection, common_pssh, require_keys
 from orchestration.media.renditions import (
     INIT_NAME,
     RENDITION_SCHEMA_VERSION,
@@ -32,6 +30,7 @@ from orchestration.media.renditions import (
     RenditionRecord,
     Segment,
 )
+from orchestration.media.report import SoundRole
 from orchestration.media.settings import MediaSettings
 from orchestration.store import file_sha256
 
@@ -56,7 +55,7 @@ class EncodedFile:
     stream: int | None = None
     language: str = "und"
     name: str = ""
-    role: Literal["main", "commentary", "description"] = "main"
+    role: SoundRole = "main"
 
 
 def cut_segments(
@@ -126,35 +125,29 @@ def target_duration_s(durations_s: Sequence[float]) -> int:
 def _key_options(
     encoded: Sequence[EncodedFile], protection: Protection | None, keys: ContentKeys | None, folder: Path
 ) -> Iterator[list[str]]:
-    """The packager's options for encryption; keys reach it by a file that is gone afterwards, not by its command."""
+    """The packager's options for encryption; none in the clear."""
     if protection is None:
         yield []
         return
-    if keys is None:
-        raise ProtectionError("there is no secret to derive keys from; set MATINEE_SECRET")
+    known = require_keys(keys)
     labels = []
     for item in encoded:
         key_id = protection.key_id(protection.group_of(item.kind))
         fields = {
             "label": item.rendition_id,
             "key_id": key_id,
-            "key": keys.key_of(key_id).hex(),
+            "key": known.key_of(key_id).hex(),
             "iv": protection.vector(item.rendition_id).hex(),
         }
-        labels.append(":".join(f"{name}={value}" for name, value in fields.items()))
-    descriptor, name = tempfile.mkstemp(prefix="keys-", dir=folder)  # readable by this user alone
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"--keys={','.join(labels)}\n")
+        labels.append(fields)
+    with key_file(folder, labels) as option:
         yield [
             "--enable_raw_key_encryption",
-            f"--flagfile={name}",
+            option,
             f"--protection_scheme={protection.scheme}",
             f"--pssh={common_pssh(protection.key_ids).hex()}",
             "--clear_lead=0",
         ]
-    finally:
-        Path(name).unlink()
 
 
 def _protected(record: RenditionRecord, protection: Protection) -> RenditionRecord:

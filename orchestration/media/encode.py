@@ -24,17 +24,16 @@ from orchestration.media.errors import EncodeTruncated
 from orchestration.media.ladder import Ladder, VideoRung
 from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import Progress, run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
+from orchestration.media.truncation import require_length
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_BASE_S = 300
 TIMEOUT_PER_FILM_S = 600
 """The slowest encoders need minutes for a second of film; a hung one says nothing for as long."""
-TRUNCATION_SHARE = 0.02
-TRUNCATION_S = 0.25
 SEEK_MARGIN_S = 1.0
 """Decoding starts so long before a stretch: pictures that a deinterlacer or the constant rate takes from before it."""
 NOT_DAMAGE = ("Svt[", "x265 [")
@@ -166,12 +165,9 @@ def encode_command(
         ffmpeg.output(copy, str(files[rung.rendition_id]), **video_options(rung, ladder.rate, settings))
         for rung, copy in cascade(picture, report.video, ladder.video, files)
     ]
-    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
-    merged = merged.global_args("-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "1", "-nostdin")
-    if not span.is_whole:
-        # Timestamps stay the film's own after a seek: pictures are chosen by them.
-        merged = merged.global_args("-copyts", "-start_at_zero")
-    return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
+    # Timestamps stay the film's own after a seek: pictures are chosen by them.
+    timestamps = [] if span.is_whole else ["-copyts", "-start_at_zero"]
+    return compile_ffmpeg(outputs, "-progress", "pipe:1", "-stats_period", "1", *timestamps)
 
 
 def _run_encode(
@@ -230,8 +226,4 @@ def _require_whole(file: Path, rung: str, span: Span, expected_s: float, master:
         )
     if starts_late:
         raise EncodeTruncated(f"{master.name}: the first pictures of rung {rung} from {span.start} on did not decode")
-    if expected_s - encoded_s > max(TRUNCATION_S, TRUNCATION_SHARE * expected_s):
-        raise EncodeTruncated(
-            f"{master.name}: rung {rung} holds {encoded_s:.2f} s of {expected_s:.2f} s: "
-            "the master decodes in part only. Deliver it again"
-        )
+    require_length(encoded_s, expected_s, rung, master)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from orchestration.media.ladder import Ladder, VideoCodec, VideoRung
+from orchestration.media.ladder import Ladder, VideoCodec, VideoRung, spread
 from orchestration.media.recipe import rendition_id
 from orchestration.media.settings import MediaSettings
 
@@ -94,18 +94,9 @@ def add_codecs(ladder: Ladder, settings: MediaSettings) -> Ladder:
         _sibling(rung, codec, ladder, settings)
         for codec in dict.fromkeys(settings.codecs)
         if codec != "h264"
-        for rung in _some(base, settings.extra_codec_rungs)
+        for rung in spread(base, settings.extra_codec_rungs, alone=0)
     ]
     return msgspec.structs.replace(ladder, video=[*base, *extra])
-
-
-def _some(rungs: Sequence[VideoRung], count: int) -> list[VideoRung]:
-    """The largest, the smallest and an even choice between them."""
-    if len(rungs) <= count:
-        return list(rungs)
-    if count == 1:
-        return list(rungs[:1])
-    return [rungs[round(position * (len(rungs) - 1) / (count - 1))] for position in range(count)]
 
 
 def _sibling(rung: VideoRung, codec: VideoCodec, ladder: Ladder, settings: MediaSettings) -> VideoRung:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from orchestration.media.aes128 import encrypt_rendition
 from orchestration.media.cmaf import EncodedFile, cut_segments
-from orchestration.media.errors import ProtectionError
 from orchestration.media.ladder import AudioRung, Ladder, VideoRung
-from orchestration.media.protection import ContentKeys, KeyGroup, Protection, protections, stored_ids
+from orchestration.media.protection import ContentKeys, KeyGroup, Protection, protections, require_keys, stored_ids
 from orchestration.media.renditions import RenditionRecord, is_complete, read_rendition, store_rendition
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore
@@ -88,14 +87,13 @@ def _cut_aes_128(
     protection: Protection,
     keys: ContentKeys | None,
 ) -> list[RenditionRecord]:
-    if keys is None:
-        raise ProtectionError("there is no secret to derive keys from; set MATINEE_SECRET")
+    known = require_keys(keys)
     cut = cut_segments([_encoded_file(rung, files, None) for rung in ladder.rungs], settings, work)
     encrypted = []
     for record in cut:
         clear_id = record.rendition.rendition_id
         target = work / protection.rendition_id(clear_id, protection.group_of(record.rendition.kind))
-        encrypted.append(encrypt_rendition(record, work / clear_id, target, protection, keys))
+        encrypted.append(encrypt_rendition(record, work / clear_id, target, protection, known))
     return encrypted
 
 

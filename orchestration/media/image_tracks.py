@@ -6,9 +6,9 @@ HLS, which others ignore; the AdaptationSet follows DASH-IF IOP, 6.2.6 (``thumbn
 
 from __future__ import annotations
 
-import math
-
+from orchestration.media.cmaf import target_duration_s
 from orchestration.media.storyboard import Storyboard
+from orchestration.media.webvtt import Cue, write_webvtt
 
 STORYBOARD_TRACK_NAME = "storyboard.vtt"
 STORYBOARD_PLAYLIST_NAME = "storyboard.m3u8"
@@ -19,17 +19,14 @@ STORYBOARD_RUNG = "storyboard"
 
 def storyboard_track(storyboard: Storyboard) -> str:
     """WebVTT: one cue a picture, with the place of the picture on its sheet."""
-    lines = ["WEBVTT", ""]
+    width, height = storyboard.tile_width, storyboard.tile_height
+    cues = []
     for tile in range(storyboard.tiles):
         sheet, place = divmod(tile, storyboard.tiles_per_sheet)
         row, column = divmod(place, storyboard.columns)
-        width, height = storyboard.tile_width, storyboard.tile_height
-        lines += [
-            f"{_timestamp(storyboard.tile_start_s(tile))} --> {_timestamp(storyboard.tile_end_s(tile))}",
-            f"{storyboard.sheets[sheet].name}#xywh={column * width},{row * height},{width},{height}",
-            "",
-        ]
-    return "\n".join(lines)
+        text = f"{storyboard.sheets[sheet].name}#xywh={column * width},{row * height},{width},{height}"
+        cues.append(Cue(start_s=storyboard.tile_start_s(tile), end_s=storyboard.tile_end_s(tile), text=text))
+    return write_webvtt(cues)
 
 
 def storyboard_stream_line(storyboard: Storyboard) -> str:
@@ -46,7 +43,7 @@ def storyboard_playlist(storyboard: Storyboard) -> str:
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{max(math.floor(max(durations_s) + 0.5), 1)}",
+        f"#EXT-X-TARGETDURATION:{target_duration_s(durations_s)}",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-IMAGES-ONLY",
     ]
@@ -85,9 +82,3 @@ def _peak_bps(storyboard: Storyboard) -> int:
         sheet.size_bytes * 8 / _sheet_duration_s(storyboard, number) for number, sheet in enumerate(storyboard.sheets)
     )
     return int(max(rates)) + 1
-
-
-def _timestamp(moment_s: float) -> str:
-    milliseconds = round(moment_s * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"

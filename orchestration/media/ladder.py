@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -41,7 +41,7 @@ PER_TITLE_CAP = 2.0
 DEVICE_BOXES = {"mobile": 720, "desktop": 1440, "television": 2160}
 """The largest box that each class of device shows: it gets at least one rung that is no larger."""
 
-
+Item = TypeVar("Item")
 VideoCodec = Literal["h264", "hevc", "vp9", "av1"]
 
 
@@ -110,9 +110,10 @@ def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings
         sizes = fit_sizes(video.width, video.height, FINE_BOX_HEIGHTS)
         rungs = _rungs_per_title(sizes, rate, probes.points, source_sha256, settings)
     else:
+        kept = spread(fit_sizes(video.width, video.height), settings.max_rungs, alone=-1)
         rungs = [
             _video_rung(name, width, height, cap_bps(width, height, rate), settings.crf, rate, source_sha256, settings)
-            for name, width, height in reversed(thin_out(fit_sizes(video.width, video.height), settings.max_rungs))
+            for name, width, height in reversed(kept)
         ]
     return Ladder(
         source_sha256=source_sha256,
@@ -139,13 +140,13 @@ def fit_sizes(width: int, height: int, boxes: Sequence[int] = BOX_HEIGHTS) -> li
     return [(f"{box}p", *size) for box, size in fitting.items()]
 
 
-def thin_out(sizes: Sequence[tuple[str, int, int]], count: int) -> Sequence[tuple[str, int, int]]:
-    """Keep the largest, the smallest and an even choice between them."""
-    if len(sizes) <= count:
-        return sizes
+def spread(items: Sequence[Item], count: int, *, alone: int) -> Sequence[Item]:
+    """Both ends and an even choice between them, ``count`` at most; a single one is that at the index ``alone``."""
+    if len(items) <= count:
+        return items
     if count == 1:
-        return sizes[-1:]
-    return [sizes[round(position * (len(sizes) - 1) / (count - 1))] for position in range(count)]
+        return [items[alone]]
+    return [items[round(position * (len(items) - 1) / (count - 1))] for position in range(count)]
 
 
 def cap_bps(width: int, height: int, rate: Fraction) -> int:

@@ -23,11 +23,15 @@ MEDIA_EXTENSIONS = frozenset({
     ".3gp", ".asf", ".avi", ".flv", ".ivf", ".m2ts", ".m4a", ".m4b", ".m4v", ".mj2", ".mkv", ".mov", ".mp4", ".mpeg",
     ".mpg", ".mts", ".mxf", ".ogg", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv",
 })  # fmt: skip
-SIDECAR_EXTENSIONS = frozenset({
-    ".ass", ".crdownload", ".csv", ".dfxp", ".filepart", ".gif", ".html", ".jpeg", ".jpg", ".json", ".log", ".md",
-    ".md5", ".nfo", ".part", ".partial", ".pdf", ".png", ".sha1", ".sha256", ".srt", ".ssa", ".stl", ".sub", ".sup",
-    ".temp", ".tmp", ".toml", ".ttml", ".txt", ".uploading", ".vtt", ".webp", ".xml", ".yaml", ".yml",
+CAPTION_EXTENSIONS = frozenset({".ass", ".dfxp", ".srt", ".ssa", ".ttml", ".vtt"})
+DESCRIPTION_EXTENSIONS = frozenset({".json", ".toml"})
+OTHER_EXTENSIONS = frozenset({
+    ".crdownload", ".csv", ".filepart", ".gif", ".html", ".jpeg", ".jpg", ".log", ".md", ".md5", ".nfo", ".part",
+    ".partial", ".pdf", ".png", ".sha1", ".sha256", ".stl", ".sub", ".sup", ".temp", ".tmp", ".txt", ".uploading",
+    ".webp", ".xml", ".yaml", ".yml",
 })  # fmt: skip
+"""What lies about in such folders and is neither a master nor read: pictures, notes, checksums, unfinished uploads."""
+NO_MASTERS = CAPTION_EXTENSIONS | DESCRIPTION_EXTENSIONS | OTHER_EXTENSIONS
 
 
 def is_master(path: Path) -> bool:
@@ -41,7 +45,7 @@ def is_master(path: Path) -> bool:
     extension = path.suffix.lower()
     if extension in MEDIA_EXTENSIONS:
         return True
-    return extension not in SIDECAR_EXTENSIONS and sniff_container(path) is not None
+    return extension not in NO_MASTERS and sniff_container(path) is not None
 
 
 def slug(text: str) -> str:

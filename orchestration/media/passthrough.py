@@ -7,7 +7,6 @@ no part of a complete package.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +15,10 @@ import msgspec
 from orchestration.media.cmaf import EncodedFile, cut_segments
 from orchestration.media.ladder import cap_bps, output_rate
 from orchestration.media.protection import ContentKeys, KeyGroup, Protection, protections
+from orchestration.media.recipe import rendition_id
 from orchestration.media.renditions import RenditionRecord, store_rendition
 from orchestration.media.report import AudioTrack, ProbeReport
-from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+from orchestration.media.settings import MediaSettings
 from orchestration.media.sound import plan_sound
 from orchestration.store import ObjectStore
 
@@ -88,12 +88,9 @@ def _master_as(
     settings: MediaSettings,
     protection: Protection | None,
 ) -> EncodedFile:
-    recipe = msgspec.json.encode(
-        [RECIPE_VERSION, source_sha256, "as-delivered", group, track_index, settings.segment_duration_s]
-    )
-    cut_id = hashlib.sha256(recipe).hexdigest()[:16]
-    rendition_id = cut_id if protection is None else protection.rendition_id(cut_id, group)
-    return EncodedFile(path=master.resolve(), rendition_id=rendition_id, rung=rung, kind=group, stream=track_index)
+    cut_id = rendition_id(source_sha256, ["as-delivered", group, track_index, settings.segment_duration_s])
+    stored_id = cut_id if protection is None else protection.rendition_id(cut_id, group)
+    return EncodedFile(path=master.resolve(), rendition_id=stored_id, rung=rung, kind=group, stream=track_index)
 
 
 def _sound_can_pass(audio: AudioTrack) -> bool:

@@ -21,7 +21,7 @@ import av.error
 from av.stream import Disposition
 
 from orchestration.media.container import BoxStructure, looks_like_text, read_boxes, sniff_container
-from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, TextTrack, Track, VideoTrack
+from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, SoundRole, TextTrack, Track, VideoTrack
 
 MIN_DURATION_S = 0.4
 MAX_MISSING_SHARE = 0.05
@@ -374,7 +374,7 @@ def _title(stream: Any) -> str:
     return str(stream.metadata.get("title") or "").strip()
 
 
-def _role(stream: Any) -> Literal["main", "commentary", "description"]:
+def _role(stream: Any) -> SoundRole:
     """By flag, and by name where an export lost the flag."""
     words = _title(stream).lower()
     if stream.disposition & Disposition.comment or "commentary" in words:

@@ -2,13 +2,17 @@
 
 ``MATINEE_FFMPEG``, ``MATINEE_FFPROBE`` and ``MATINEE_PACKAGER`` name other binaries, such as a build with hardware
 encoders. The wheels are imported on the first call, for they are slow to import and not needed to serve.
+What commands of ffmpeg-python have in common stands here too.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import ffmpeg
 
 from orchestration.media.errors import ProgramMissing
 
@@ -26,6 +30,16 @@ def find_ffmpeg(environment: Mapping[str, str] = os.environ) -> str:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
 
     return _find("MATINEE_FFMPEG", "imageio-ffmpeg", in_wheel, environment)
+
+
+def compile_ffmpeg(outputs: Sequence[Any], *options: str) -> list[str]:
+    """The command of one ffmpeg process that writes ``outputs`` of ffmpeg-python and says nothing but errors.
+
+    Raises:
+        ProgramMissing: There is no ffmpeg.
+    """
+    merged = ffmpeg.merge_outputs(*outputs).global_args("-v", "error", "-nostats", "-nostdin", *options)
+    return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
 
 
 def find_packager(environment: Mapping[str, str] = os.environ) -> str:

@@ -80,6 +80,17 @@ class Protection:
         return bytes.fromhex(_digest("vector", rendition_id))[: _IV_BYTES[self.scheme]]
 
 
+def require_keys(keys: ContentKeys | None) -> ContentKeys:
+    """The keys of what is to be encrypted or decrypted.
+
+    Raises:
+        ProtectionError: There is no secret.
+    """
+    if keys is None:
+        raise ProtectionError("there is no secret to derive keys from; set MATINEE_SECRET")
+    return keys
+
+
 def protections(settings: MediaSettings, source_sha256: str) -> list[Protection | None]:
     """The forms in which a title's renditions stand in the store: None is in the clear.
 

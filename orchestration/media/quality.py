@@ -26,7 +26,7 @@ import ffmpeg
 from orchestration.media.errors import QualityUnmeasured
 from orchestration.media.picture import UPSCALER, in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.report import ProbeReport
 
 LEAD_S = 1.0
@@ -227,9 +227,7 @@ def _measure_command(
             log_fmt="json", log_path=_log_name(number), n_subsample=every, model=model, shortest=1,
         )  # fmt: skip
         outputs.append(ffmpeg.output(compared, "-", f="null"))
-    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
-    merged = merged.global_args("-v", "error", "-nostats", "-nostdin")
-    return list(ffmpeg.compile(merged, cmd=find_ffmpeg()))
+    return compile_ffmpeg(outputs)
 
 
 def _renumbered(picture: Any, rate: Fraction) -> Any:

@@ -17,6 +17,7 @@ from orchestration.store import ObjectStore
 
 RENDITION_SCHEMA_VERSION = 1
 INIT_NAME = "init.mp4"
+RECORD_NAME = "rendition.json"
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,11 @@ class RenditionRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Init segment and media segments."""
         return self.init_size_bytes + sum(segment.size_bytes for segment in self.segments)
 
+    @property
+    def file_names(self) -> list[str]:
+        """Init segment and media segments, of picture or sound."""
+        return [INIT_NAME, *(segment.name for segment in self.segments)]
+
     def start_s(self, segment: Segment) -> float:
         """When a segment starts."""
         return segment.start_ticks / self.timescale
@@ -86,7 +92,7 @@ def rendition_key(title_id: str, rendition_id: str, name: str) -> str:
 
 def is_complete(store: ObjectStore, title_id: str, rendition_id: str) -> bool:
     """Whether all of a rendition is in the store."""
-    return store.exists(rendition_key(title_id, rendition_id, "rendition.json"))
+    return store.exists(rendition_key(title_id, rendition_id, RECORD_NAME))
 
 
 def read_rendition(store: ObjectStore, title_id: str, rendition_id: str) -> RenditionRecord:
@@ -95,7 +101,7 @@ def read_rendition(store: ObjectStore, title_id: str, rendition_id: str) -> Rend
     Raises:
         PackagingError: It is not complete, or its record cannot be read.
     """
-    key = rendition_key(title_id, rendition_id, "rendition.json")
+    key = rendition_key(title_id, rendition_id, RECORD_NAME)
     if not store.exists(key):
         raise PackagingError(f"rendition {rendition_id} of {title_id} is not complete; materialise media/renditions")
     try:
@@ -107,7 +113,22 @@ def read_rendition(store: ObjectStore, title_id: str, rendition_id: str) -> Rend
 def store_rendition(store: ObjectStore, title_id: str, record: RenditionRecord, folder: Path) -> None:
     """Put a rendition's files from ``folder`` into the store, its record last."""
     rendition_id = record.rendition.rendition_id
-    for name in [INIT_NAME, *(segment.name for segment in record.segments)]:
+    for name in record.file_names:
         store.put_file(rendition_key(title_id, rendition_id, name), folder / name, replace=True)
-    record_key = rendition_key(title_id, rendition_id, "rendition.json")
-    store.put_bytes(record_key, msgspec.json.encode(record), replace=True)
+    put_record(store, title_id, record)
+
+
+def link_rendition(store: ObjectStore, source_title_id: str, target_title_id: str, record: RenditionRecord) -> None:
+    """Give a title a rendition of another one, its record last."""
+    rendition_id = record.rendition.rendition_id
+    for name in record.file_names:
+        store.link(
+            rendition_key(source_title_id, rendition_id, name), rendition_key(target_title_id, rendition_id, name)
+        )
+    put_record(store, target_title_id, record)
+
+
+def put_record(store: ObjectStore, title_id: str, record: RenditionRecord) -> None:
+    """Say that all of a rendition is in the store: the last step of its making."""
+    key = rendition_key(title_id, record.rendition.rendition_id, RECORD_NAME)
+    store.put_bytes(key, msgspec.json.encode(record), replace=True)

@@ -10,6 +10,9 @@ from typing import Literal
 
 import msgspec
 
+SoundRole = Literal["main", "commentary", "description"]
+"""What a sound track is for; ``description`` tells those who cannot see the picture what it shows."""
+
 
 class VideoTrack(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_field="kind"):
     """A picture track.
@@ -65,7 +68,7 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_fie
     duration_s: float
     layout: str = ""
     title: str = ""
-    role: Literal["main", "commentary", "description"] = "main"
+    role: SoundRole = "main"
     default: bool = False
 
 

@@ -23,10 +23,10 @@ import msgspec
 from orchestration.media.encoders import video_options
 from orchestration.media.errors import QualityUnmeasured
 from orchestration.media.hull import Probes, RatePoint
-from orchestration.media.ladder import FINE_BOX_HEIGHTS, VideoRung, fit_sizes, output_rate, thin_out
+from orchestration.media.ladder import FINE_BOX_HEIGHTS, VideoRung, fit_sizes, output_rate, spread
 from orchestration.media.picture import in_eight_bits, scaled
 from orchestration.media.process import run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.quality import Reference, Window, measure_quality, sample_windows, sampled_picture
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import RECIPE_VERSION, MediaSettings
@@ -94,7 +94,7 @@ def probe_qualities(
 
 def probed_sizes(width: int, height: int) -> list[tuple[int, int]]:
     """The sizes in which a picture of this size is probed, largest first: its own, the smallest, and some between."""
-    sizes = thin_out(fit_sizes(width, height, FINE_BOX_HEIGHTS), PROBED_SIZES)
+    sizes = spread(fit_sizes(width, height, FINE_BOX_HEIGHTS), PROBED_SIZES, alone=-1)
     return [(width, height) for _, width, height in reversed(sizes)]
 
 
@@ -162,8 +162,7 @@ def _encode_command(
             free = {name: value for name, value in options.items() if name not in ("maxrate", "bufsize")}
             outputs.append(ffmpeg.output(copies[copy], str(trial.path), **free))
         picture = copies[len(mine)]
-    merged = ffmpeg.merge_outputs(*outputs).global_args("-v", "error", "-nostats", "-nostdin")
-    return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
+    return compile_ffmpeg(outputs)
 
 
 def _sample_options(reference: Reference) -> dict[str, Any]:

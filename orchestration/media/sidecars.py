@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from orchestration.media.languages import UNKNOWN, language_tag
-from orchestration.media.masters import is_master
+from orchestration.media.masters import CAPTION_EXTENSIONS, DESCRIPTION_EXTENSIONS, is_master
 
-CAPTION_EXTENSIONS = frozenset({".ass", ".dfxp", ".srt", ".ssa", ".ttml", ".vtt"})
-DESCRIPTION_EXTENSIONS = frozenset({".json", ".toml"})
 CaptionRole = Literal["subtitles", "captions", "forced"]
 _ROLES: dict[str, CaptionRole] = {
     "sdh": "captions", "cc": "captions", "hi": "captions", "captions": "captions", "forced": "forced",

@@ -34,8 +34,9 @@ from orchestration.media.naming import as_label, first_free
 from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.recipe import rendition_id
-from orchestration.media.report import AudioTrack, ProbeReport
+from orchestration.media.report import AudioTrack, ProbeReport, SoundRole
 from orchestration.media.settings import MediaSettings
+from orchestration.media.truncation import require_length
 
 AUDIO_RATE_HZ = 48_000
 STEREO, SURROUND = 2, 6
@@ -46,10 +47,6 @@ RECIPE = "sound-3"
 """Change it when the code changes encoded bytes."""
 TIMEOUT_BASE_S = 300
 TIMEOUT_PER_FILM_S = 10
-TRUNCATION_SHARE = 0.02
-TRUNCATION_S = 0.25
-
-Role = Literal["main", "commentary", "description"]
 
 
 class AudioRung(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_field="kind"):
@@ -68,7 +65,7 @@ class AudioRung(msgspec.Struct, frozen=True, kw_only=True, tag="audio", tag_fiel
     codec: Literal["aac", "opus"] = "aac"
     channels: int = STEREO
     name: str = ""
-    role: Role = "main"
+    role: SoundRole = "main"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,8 +296,4 @@ def _require_whole(file: Path, rung: str, expected_s: float, master: Path) -> No
             encoded_s = (container.duration or 0) / av.time_base
     except av.error.FFmpegError as error:
         raise EncodeTruncated(f"{master.name}: rung {rung} came out unreadable ({error.strerror})") from error
-    if expected_s - encoded_s > max(TRUNCATION_S, TRUNCATION_SHARE * expected_s):
-        raise EncodeTruncated(
-            f"{master.name}: rung {rung} holds {encoded_s:.2f} s of {expected_s:.2f} s: "
-            "the master decodes in part only. Deliver it again"
-        )
+    require_length(encoded_s, expected_s, rung, master)

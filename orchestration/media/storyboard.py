@@ -15,7 +15,7 @@ import msgspec
 
 from orchestration.media.errors import PackagingError
 from orchestration.media.process import run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.renditions import RenditionRecord
 
 TILE_BOX = (160, 160)
@@ -134,8 +134,8 @@ def _draw_command(
     sheets = picture.filter("tile", f"{grid[0]}x{grid[1]}")
     output = ffmpeg.output(
         sheets, str(folder / SHEET_PATTERN), **{"q:v": 5, "fflags": "+bitexact", "fps_mode": "passthrough"}
-    ).global_args("-v", "error", "-nostdin")
-    return list(ffmpeg.compile(output, cmd=find_ffmpeg(), overwrite_output=True))
+    )
+    return compile_ffmpeg([output])
 
 
 def _tile_size(width: int, height: int) -> tuple[int, int]:

@@ -5,12 +5,10 @@ A rendition's id names the master's content and the recipe and not the title, so
 
 from __future__ import annotations
 
-import msgspec
-
 from orchestration.media.forms import form_ids
 from orchestration.media.handover import read_loudness, write_loudness
 from orchestration.media.ladder import Ladder
-from orchestration.media.renditions import INIT_NAME, is_complete, read_rendition, rendition_key
+from orchestration.media.renditions import is_complete, link_rendition, read_rendition
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore
 
@@ -30,12 +28,7 @@ def adopt_renditions(
             if is_complete(store, title_id, rendition_id) or not is_complete(store, twin_title_id, rendition_id):
                 continue
             record = read_rendition(store, twin_title_id, rendition_id)
-            for name in [INIT_NAME, *(segment.name for segment in record.segments)]:
-                store.link(
-                    rendition_key(twin_title_id, rendition_id, name), rendition_key(title_id, rendition_id, name)
-                )
-            record_key = rendition_key(title_id, rendition_id, "rendition.json")
-            store.put_bytes(record_key, msgspec.json.encode(record), replace=True)
+            link_rendition(store, twin_title_id, title_id, record)
             adopted += 1
     if adopted and loudness:
         write_loudness(store, title_id, ladder.source_sha256, loudness)

@@ -64,7 +64,7 @@ def clean_cues(cues: Iterable[Cue], film_s: float) -> list[Cue]:
 
 
 def write_webvtt(cues: Sequence[Cue]) -> str:
-    """A file of cues that are clean already."""
+    """A file of cues that are clean already; moments are rounded to milliseconds."""
     blocks = [
         f"{_moment(cue.start_s)} --> {_moment(cue.end_s)}{' ' if cue.settings else ''}{cue.settings}\n{cue.text}\n"
         for cue in cues
@@ -115,6 +115,6 @@ def _milliseconds(moment_s: float) -> int:
 
 
 def _moment(moment_s: float) -> str:
-    minutes, milliseconds = divmod(_milliseconds(moment_s), 60_000)
+    minutes, milliseconds = divmod(round(moment_s * 1000), 60_000)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"

@@ -15,10 +15,13 @@ from orchestration.media.check.media import MediaFacts, RenditionFacts
 from orchestration.media.check.package import CheckedPackage
 from orchestration.media.check.playlist import fill_number, read_number
 from orchestration.media.check.rates import TOLERANCE_SHARE, average_bps, peak_bps
+from orchestration.media.check.timing import (
+    DURATION_TOLERANCE_S,
+    FRAME_RATE_TOLERANCE,
+    TIME_TOLERANCE_S,
+    same_cuts,
+)
 
-DURATION_TOLERANCE_S = 0.1
-TIMELINE_TOLERANCE_S = 0.001
-FRAME_RATE_TOLERANCE = 0.002
 _NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011", "cenc": "urn:mpeg:cenc:2013"}
 _ISO_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([0-9.]+)S)?")
 _PROTECTION = "urn:mpeg:dash:mp4protection:2011"
@@ -225,7 +228,7 @@ def _check_representation(package: CheckedPackage, key: str, item: _Representati
         (
             (start_s, segment)
             for start_s, segment in zip(item.starts_s, item.segment_keys, strict=False)
-            if abs(start_s - facts.start_s(segment)) > TIMELINE_TOLERANCE_S
+            if abs(start_s - facts.start_s(segment)) > TIME_TOLERANCE_S
         ),
         None,
     )
@@ -234,7 +237,7 @@ def _check_representation(package: CheckedPackage, key: str, item: _Representati
         start_s, segment = drifted
         message = f"{item.name}: {segment} starts at {facts.start_s(segment):.3f} s, the timeline says {start_s:.3f} s"
         yield error("mpd-timeline", key, message)
-    elif abs(last_s - item.starts_s[-1]) > TIMELINE_TOLERANCE_S:
+    elif abs(last_s - item.starts_s[-1]) > TIME_TOLERANCE_S:
         message = f"{item.name}: ends at {last_s:.3f} s, the timeline says {item.starts_s[-1]:.3f} s"
         yield error("mpd-timeline", key, message)
 
@@ -296,9 +299,7 @@ def _check_same_cuts(key: str, read: Sequence[_Representation]) -> Iterator[Find
     ]
     for name, starts_s in cuts[1:]:
         first_name, first = cuts[0]
-        if len(starts_s) != len(first) or any(
-            abs(one - other) > TIMELINE_TOLERANCE_S for one, other in zip(starts_s, first, strict=True)
-        ):
+        if not same_cuts(starts_s, first):
             yield error("mpd-same-cuts", key, f"{name} is cut at other points than {first_name}")
 
 

@@ -13,11 +13,13 @@ from orchestration.media.check.media import MediaFacts, RenditionFacts
 from orchestration.media.check.package import CheckedPackage
 from orchestration.media.check.playlist import Playlist, attributes, parse_playlist, read_number
 from orchestration.media.check.rates import TOLERANCE_SHARE, average_bps, peak_bps
+from orchestration.media.check.timing import (
+    DURATION_TOLERANCE_S,
+    FRAME_RATE_TOLERANCE,
+    TIME_TOLERANCE_S,
+    same_cuts,
+)
 
-DURATION_TOLERANCE_S = 0.1
-EXTINF_TOLERANCE_S = 0.001
-KEYFRAME_TOLERANCE_S = 0.002
-FRAME_RATE_TOLERANCE = 0.002
 VERSION_WITH_MAP, LEAST_VERSION = 6, 3
 """RFC 8216, 7: EXT-X-MAP outside of I-frame playlists, and durations that are no whole numbers."""
 _RANGES = {16: "PQ", 18: "HLG"}
@@ -276,9 +278,7 @@ def _check_same_cuts(tracks: list[_Track]) -> Iterator[Finding]:
     ]
     for track, starts_s in cuts[1:]:
         first = cuts[0][1]
-        if len(starts_s) != len(first) or any(
-            abs(one - other) > EXTINF_TOLERANCE_S for one, other in zip(starts_s, first, strict=True)
-        ):
+        if not same_cuts(starts_s, first):
             yield error("same-cuts", track.playlist.key, f"is cut at other points than {cuts[0][0].playlist.key}")
 
 
@@ -347,7 +347,7 @@ def _check_media(package: CheckedPackage, track: _Track) -> Iterator[Finding]:
     lasts_s = sum(playlist.durations_s)
     if facts is not None and facts.sound:
         for name, said_s in zip(playlist.segment_keys, playlist.durations_s, strict=True):
-            if abs(said_s - facts.duration_s(name)) > EXTINF_TOLERANCE_S:
+            if abs(said_s - facts.duration_s(name)) > TIME_TOLERANCE_S:
                 message = f"EXTINF of {name} is {said_s:.3f} s, it lasts {facts.duration_s(name):.3f} s"
                 yield error("extinf", playlist.key, message)
                 return

@@ -16,8 +16,8 @@ from orchestration.media.check.jpeg import jpeg_size
 from orchestration.media.check.package import CheckedPackage
 from orchestration.media.check.playlist import attributes, fill_number, parse_playlist, read_number
 from orchestration.media.check.rates import TOLERANCE_SHARE
+from orchestration.media.check.timing import DURATION_TOLERANCE_S
 
-DURATION_TOLERANCE_S = 0.1
 CUE_TOLERANCE_S = 0.002
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _CUE = re.compile(r"^([\d:.]+) --> ([\d:.]+)[^\n]*\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)$", re.MULTILINE)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.media.ladder import BOX_HEIGHTS, FINE_BOX_HEIGHTS, cap_bps, fit_sizes, plan_ladder
+from orchestration.media.ladder import BOX_HEIGHTS, FINE_BOX_HEIGHTS, cap_bps, fit_sizes, plan_ladder, spread
 from orchestration.media.report import AudioTrack, ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
 
@@ -113,3 +113,10 @@ def test_another_number_of_rungs_keeps_the_ids_of_those_that_stay() -> None:
     few = {rung.rendition_id for rung in plan_ladder(report(), SHA, MediaSettings(max_rungs=2)).video}
     many = {rung.rendition_id for rung in plan_ladder(report(), SHA, MediaSettings(max_rungs=5)).video}
     assert few < many
+
+
+def test_an_even_choice_keeps_both_ends_and_one_alone_is_the_one_that_was_asked_for():
+    assert spread("abcdef", 3, alone=0) == ["a", "c", "f"]
+    assert spread("fedcba", 3, alone=-1) == ["f", "d", "a"]
+    assert (spread("abc", 1, alone=0), spread("abc", 1, alone=-1)) == (["a"], ["c"])
+    assert spread("abc", 5, alone=0) == "abc"
