@@ -426,7 +426,7 @@ def draw_title_storyboard(
 ) -> DrawnStoryboard | None:
     """Draw a title's storyboard unless the store holds it, from its smallest rung; None when there was nothing to do.
 
-    The package that is served knows nothing of it until `package_title` makes the next one, of the same renditions.
+    What is served knows nothing of it until `package_storyboard` makes the next package, of the same renditions.
 
     Raises:
         PackagingError, ProgramError: It could not be drawn.
@@ -443,6 +443,23 @@ def draw_title_storyboard(
         drawn = draw_storyboard(pictures, smallest, settings.keyframe_interval_s, folder)
         write_storyboard(store, title_id, ladder.source_sha256, drawn)
     return drawn
+
+
+def package_storyboard(
+    store: ObjectStore, title_id: str, settings: MediaSettings, now: Callable[[], dt.datetime]
+) -> PackagedTitle:
+    """Package a title with its storyboard; a package that is served with one already is left as it is.
+
+    Raises:
+        PackagingError: Renditions or artwork are missing.
+    """
+    try:
+        served = read_current_package(store, title_id)
+    except PackageMissing:
+        return package_title(store, title_id, settings, now)
+    if served.has_storyboard and served.source_sha256 == read_probed(store, title_id).sha256:
+        return PackagedTitle(record=served, findings=[], published=True)
+    return package_title(store, title_id, settings, now)
 
 
 def ingest_master(

@@ -58,6 +58,9 @@ class Room:
     def storyboard(self):
         return pipeline.draw_title_storyboard(self.store, "film", self.settings, self.root / "work", KEYS)
 
+    def package_storyboard(self):
+        return pipeline.package_storyboard(self.store, "film", self.settings, lambda: NOW)
+
     def served(self):
         return read_current_package(self.store, "film")
 
@@ -94,7 +97,7 @@ def grown(tmp_path_factory, master):
     ingested_early = room.ingested()
     encoded, full = room.encode_and_package()
     room.storyboard()
-    with_pictures = room.package()
+    with_pictures = room.package_storyboard()
     return room, first, contents, ingested_early, encoded, full, with_pictures
 
 
@@ -186,7 +189,7 @@ def test_the_storyboard_of_a_protected_title_is_drawn_with_its_key(tmp_path, mas
     room.probe()
     room.encode_and_package()
     room.storyboard()
-    packaged = room.package()
+    packaged = room.package_storyboard()
     assert packaged.findings == []
     assert any(item.key.endswith("storyboard.vtt") for item in packaged.record.objects)
 

@@ -12,6 +12,7 @@ import pytest
 from orchestration import partitions
 from orchestration.defs.media import build_defs, landing
 from orchestration.defs.media.landing import SETTLED_S, Asked, LandingCursor, settle
+from orchestration.media import pipeline
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.publish import current_packages, read_current_package
@@ -61,10 +62,17 @@ def make_film(path: Path) -> Path:
     return path
 
 
-def ingest(definitions: dg.Definitions, instance: dg.DagsterInstance, title_id: str) -> dg.ExecuteInProcessResult:
+def ingest(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, title_id: str, *names: str
+) -> dg.ExecuteInProcessResult:
+    """Everything that is made of a title, or the assets of these names alone."""
     instance.add_dynamic_partitions(partitions.title.name, [title_id])
-    job = definitions.resolve_job_def("ingest_title")
-    return job.execute_in_process(instance=instance, partition_key=title_id, raise_on_error=False)
+    return definitions.resolve_job_def("ingest_title").execute_in_process(
+        instance=instance,
+        partition_key=title_id,
+        raise_on_error=False,
+        asset_selection=[dg.AssetKey(["media", name]) for name in names] or None,
+    )
 
 
 def metadata_of(result: dg.ExecuteInProcessResult, name: str) -> dict:
@@ -92,6 +100,41 @@ def test_running_it_again_encodes_nothing(definitions, instance, settings) -> No
     assert again.success
     assert metadata_of(again, "renditions")["encoded_rungs"].value == 0
     assert metadata_of(again, "artwork")["drawn"].value is False
+
+
+def test_a_title_that_is_served_with_its_storyboard_is_not_packaged_anew(
+    definitions, instance, settings, store, monkeypatch
+) -> None:
+    make_film(settings.masters_folder / "film.mp4")
+    first = ingest(definitions, instance, "film")
+    assert metadata_of(first, "storyboard")["drawn"].value is True
+    served = read_current_package(store, "film")
+    assert served.has_storyboard
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise AssertionError("there is nothing to package")
+
+    monkeypatch.setattr(pipeline, "build_package", refuse)
+    again = ingest(definitions, instance, "film", "storyboard")
+    assert again.success
+    assert [(item.check_name, item.passed) for item in again.get_asset_check_evaluations()] == [("conforms", True)]
+    assert metadata_of(again, "storyboard")["package_id"].value == served.package_id
+
+
+def test_a_package_with_a_storyboard_that_does_not_conform_fails_and_is_not_served(
+    definitions, instance, settings, store
+) -> None:
+    make_film(settings.masters_folder / "film.mp4")
+    made = ("probe", "ladder", "renditions", "artwork", "sidecars", "package")
+    assert ingest(definitions, instance, "film", "first_rung", *made).success
+    served = read_current_package(store, "film")
+    segment = next(item.key for item in served.objects if item.rung == "audio-und" and item.key.endswith(".m4s"))
+    store.put_bytes(f"media/film/{segment}", b"broken", replace=True)
+    broken = ingest(definitions, instance, "film", "storyboard")
+    assert not broken.success
+    [evaluation] = broken.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert read_current_package(store, "film") == served
 
 
 def test_a_refused_master_fails_its_own_run_and_says_why(definitions, instance, settings, store) -> None:
