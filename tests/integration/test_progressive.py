@@ -10,14 +10,14 @@ import pytest
 
 from orchestration.media import pipeline
 from orchestration.media.handover import read_ladder
-from orchestration.media.objects import media_prefix
+from orchestration.media.objects import media_prefix, package_record_key
 from orchestration.media.passthrough import can_pass
 from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.progressive import publish_first_rung
 from orchestration.media.protection import ContentKeys
-from orchestration.media.publish import read_current_package
+from orchestration.media.publish import read_current_package, share_title
 from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
@@ -158,6 +158,26 @@ def test_a_storyboard_joins_with_the_same_renditions(grown):
         assert y + height <= sheet.height
     assert room.storyboard() is None
     assert room.package().record == with_pictures.record
+
+
+def test_first_rungs_that_turn_out_to_be_all_become_another_package(tmp_path, master):
+    """So the record that was published, lent or placed on edges stays true of what it names."""
+    room = Room(tmp_path, master, msgspec.structs.replace(SETTINGS, max_rungs=1))
+    room.probe()
+    pipeline.plan_title(room.store, "film", room.settings)
+    pipeline.encode_title(room.store, "film", room.master, room.settings, tmp_path / "work")
+    pipeline.draw_title(room.store, "film", room.master, tmp_path / "work")
+    early = pipeline.package_title(room.store, "film", room.settings, lambda: NOW, read_ladder(room.store, "film"))
+    published = room.store.read_bytes(package_record_key("film", early.record.package_id))
+    share_title(room.store, "film", "lent")
+    full = room.package()
+    assert (early.record.complete, full.record.complete) == (False, True)
+    assert early.record.renditions == full.record.renditions
+    assert room.served() == full.record
+    assert room.store.read_bytes(package_record_key("film", early.record.package_id)) == published
+    assert not read_current_package(room.store, "lent").complete
+    share_title(room.store, "film", "lent")
+    assert read_current_package(room.store, "lent").complete
 
 
 def test_pictures_are_those_of_their_moments(tmp_path):
