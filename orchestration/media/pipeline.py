@@ -152,12 +152,10 @@ def plan_title(
     store: ObjectStore,
     title_id: str,
     settings: MediaSettings,
-    master: Callable[[], Path] | None = None,
-    work_folder: Path | None = None,
+    master: Callable[[], Path],
+    work_folder: Path,
 ) -> Ladder:
-    """Plan the ladder of a title's probed master.
-
-    A ladder per title needs ``master``, which finds the file, and ``work_folder``; a fixed one looks at neither.
+    """Plan the ladder of a title's probed master, which ``master`` finds; a fixed ladder does not look at it.
 
     Raises:
         MasterMissing: The master is needed and gone or another one than was probed.
@@ -166,8 +164,6 @@ def plan_title(
     probed = read_probed(store, title_id)
     probes = NO_PROBES
     if settings.ladder == "per_title":
-        if master is None or work_folder is None:
-            raise MasterMissing(f"the ladder of {title_id} is made for the title: its master is needed")
         probes = _probes(store, probed, settings, master, work_folder)
     ladder = add_codecs(plan_ladder(probed.report, probed.sha256, settings, probes), settings)
     ladder = correct(ladder, read_delivered(store, title_id), settings)  # planned anew, it starts with what is known

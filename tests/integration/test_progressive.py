@@ -47,7 +47,7 @@ class Room:
         )
 
     def encode_and_package(self):
-        pipeline.plan_title(self.store, "film", self.settings)
+        pipeline.plan_title(self.store, "film", self.settings, self.master, self.root / "work")
         encoded = pipeline.encode_title(self.store, "film", self.master, self.settings, self.root / "work", keys=KEYS)
         pipeline.draw_title(self.store, "film", self.master, self.root / "work")
         return encoded, self.package()
@@ -164,7 +164,7 @@ def test_first_rungs_that_turn_out_to_be_all_become_another_package(tmp_path, ma
     """So the record that was published, lent or placed on edges stays true of what it names."""
     room = Room(tmp_path, master, msgspec.structs.replace(SETTINGS, max_rungs=1))
     room.probe()
-    pipeline.plan_title(room.store, "film", room.settings)
+    pipeline.plan_title(room.store, "film", room.settings, room.master, tmp_path / "work")
     pipeline.encode_title(room.store, "film", room.master, room.settings, tmp_path / "work")
     pipeline.draw_title(room.store, "film", room.master, tmp_path / "work")
     early = pipeline.package_title(room.store, "film", room.settings, lambda: NOW, read_ladder(room.store, "film"))

@@ -215,7 +215,7 @@ def test_the_same_bytes_under_another_title_are_linked_and_not_encoded(delivered
     copy = Path(shutil.copy(room.masters / "film.mkv", room.masters / "other.mkv"))
     probed = pipeline.probe_title(room.store, "other", copy, room.root / "quarantine", lambda: NOW)
     assert probed.twin_title_id == "film"
-    pipeline.plan_title(room.store, "other", PLAIN)
+    pipeline.plan_title(room.store, "other", PLAIN, lambda: copy, room.root / "work")
     encoded = pipeline.encode_title(room.store, "other", lambda: copy, PLAIN, room.root / "work")
     assert encoded.encoded == []
     second = room.ingest(copy, "other")
@@ -235,7 +235,7 @@ def test_a_changed_master_is_served_only_once_it_is_complete(delivered: Path, tm
     assert not room.was_ingested(master)
     for step in (
         lambda: pipeline.probe_title(room.store, "film", master, room.root / "quarantine", lambda: NOW),
-        lambda: pipeline.plan_title(room.store, "film", PLAIN),
+        lambda: pipeline.plan_title(room.store, "film", PLAIN, lambda: master, room.root / "work"),
         lambda: pipeline.encode_title(room.store, "film", lambda: master, PLAIN, room.root / "work"),
         lambda: pipeline.take_sidecars(room.store, "film", master, room.root / "work"),
         lambda: pipeline.draw_title(room.store, "film", lambda: master, room.root / "work"),

@@ -44,7 +44,7 @@ def store(settings: Settings) -> LocalStore:
     run_program(command, timeout_s=60)
     made = LocalStore(settings.store_folder)
     pipeline.probe_title(made, "film", master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
-    pipeline.plan_title(made, "film", TOOLS.settings())
+    pipeline.plan_title(made, "film", TOOLS.settings(), lambda: master, settings.work_folder)
     return made
 
 
