@@ -9,10 +9,9 @@ import dagster as dg
 import msgspec
 
 from orchestration import partitions
+from orchestration.defs.media.masters import masters_of
 from orchestration.instance import UNFINISHED
 from orchestration.media.description import read_description
-from orchestration.media.handover import master_file_of
-from orchestration.media.masters import masters_by_title
 from orchestration.media.pipeline import was_ingested
 from orchestration.media.sidecars import find_sidecars, sidecars_by_master, written_s
 from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
@@ -71,7 +70,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         One that was published, or refused into quarantine, is not, nor one whose run somebody cancelled.
         """
         store = storage.store()
-        masters = masters_by_title(settings.masters_folder, lambda title: master_file_of(store, title))
+        masters = masters_of(settings, store)
         now_s = time.time()
         landed, cursor = settle(masters, msgspec.json.decode(context.cursor or "{}", type=LandingCursor), now_s)
         requests: list[dg.RunRequest] = []
