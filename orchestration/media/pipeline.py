@@ -116,7 +116,7 @@ def probe_title(
         modified_ns=status.st_mtime_ns,
         report=report,
         delivered_before=_delivered_before(store, title_id, sha256),
-        twin_title_id=twin if (twin := title_of_content(store, sha256) or title_id) != title_id else "",
+        twin_title_id=_twin_of(store, title_id, sha256),
     )
     write_probed(store, probed)
     release_master(quarantine_folder, title_id)
@@ -129,6 +129,12 @@ def _delivered_before(store: ObjectStore, title_id: str, sha256: str) -> str:
     except MasterMissing:
         return ""
     return before.file if before.sha256 == sha256 else ""
+
+
+def _twin_of(store: ObjectStore, title_id: str, sha256: str) -> str:
+    """The title that had this content first; empty when it is new or this title's own."""
+    first = title_of_content(store, sha256)
+    return "" if first is None or first == title_id else first
 
 
 def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path) -> bool:
