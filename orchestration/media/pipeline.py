@@ -195,7 +195,7 @@ def encode_title_to_target(
     def encode() -> EncodedTitle:
         return encode_title(store, title_id, master, settings, work_folder, on_progress, keys)
 
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         return encode_to_target(
             store, title_id, _probed_master(store, title_id, master), settings, folder, encode, keys
         )
@@ -228,7 +228,7 @@ def measure_delivered(
         MediaError: The title is not encoded, or a rendition cannot be measured.
     """
     probed_master = _probed_master(store, title_id, master)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         return measure_title(store, title_id, probed_master, settings, folder, keys)[0]
 
 
@@ -326,7 +326,7 @@ def take_sidecars(store: ObjectStore, title_id: str, master: Path, work_folder: 
     probed, ladder = read_probed(store, title_id), read_ladder(store, title_id)
     sidecars = find_sidecars(master)
     seen = sidecars_fingerprint(sidecars)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         captions = make_captions(
             _unchanged(master, probed), probed.report, sidecars.captions, ladder.duration_s, folder, store, title_id
         )
@@ -353,7 +353,7 @@ def draw_title(
     probed = read_probed(store, title_id)
     if keys := artwork_keys(store, title_id, probed.sha256):
         return keys, None
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         artwork = draw_artwork(_unchanged(master(), probed), probed.report, folder)
         write_artwork(store, title_id, probed.sha256, artwork.files)
     return artwork_keys(store, title_id, probed.sha256), artwork
@@ -440,7 +440,7 @@ def draw_title_storyboard(
     records = read_forms(store, title_id, ladder, settings)
     video = [item for item in records if item.rendition.kind == "video" and item.rendition.protection != "aes-128"]
     smallest = min(video, key=lambda item: item.rendition.width * item.rendition.height)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         pictures = clear_file(store, title_id, smallest, folder, keys)
         drawn = draw_storyboard(pictures, smallest, settings.keyframe_interval_s, folder)
         write_storyboard(store, title_id, ladder.source_sha256, drawn)
@@ -489,6 +489,14 @@ def ingest_master(
     return package_title(store, title_id, settings, now)
 
 
+@contextmanager
+def scratch_folder(work_folder: Path, title_id: str) -> Iterator[Path]:
+    """A folder of its own for one step of a title, gone with all that is in it when the step ends."""
+    work_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
+        yield Path(folder)
+
+
 def _only(ladder: Ladder, rendition_ids: frozenset[str]) -> Ladder:
     return msgspec.structs.replace(
         ladder,
@@ -518,7 +526,7 @@ def _chunk_work(
     work_folder: Path,
 ) -> Iterator[ChunkWork]:
     probed = read_probed(store, title_id)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         yield ChunkWork(
             store=store,
             title_id=title_id,
@@ -538,7 +546,7 @@ def _probes(
     search = search_id(settings)
     probes = read_probes(store, probed.title_id, search)
     if probes is None:
-        with _scratch(work_folder, probed.title_id) as folder:
+        with scratch_folder(work_folder, probed.title_id) as folder:
             probes = probe_qualities(_unchanged(master(), probed), probed.report, settings, folder)
         write_probes(store, probed.title_id, search, probes)
     return probes
@@ -559,10 +567,3 @@ def _unchanged(master: Path, probed: ProbedMaster) -> Path:
     if status.st_size != probed.size_bytes or file_sha256(master) != probed.sha256:
         raise MasterMissing(f"{master.name} changed after it was probed; materialise media/probe of {probed.title_id}")
     return master
-
-
-@contextmanager
-def _scratch(work_folder: Path, title_id: str) -> Iterator[Path]:
-    work_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
-        yield Path(folder)
