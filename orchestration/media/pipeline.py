@@ -37,7 +37,7 @@ from orchestration.media.description import read_description
 from orchestration.media.encode import EncodeResult
 from orchestration.media.encoders import add_codecs
 from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
-from orchestration.media.forms import is_stored, read_forms, store_forms
+from orchestration.media.forms import is_stored, read_forms, require_own_keys, store_forms
 from orchestration.media.handover import (
     ProbedMaster,
     TakenSidecars,
@@ -250,10 +250,13 @@ def encode_title(
     Raises:
         MasterMissing: The master is gone or another one than was probed.
         EncodeTruncated, ProgramError, PackagingError: The encode failed; what it finished is kept for the next run.
+        ProtectionError: The title is to be protected and there is no secret, or another one than it is encrypted under.
     """
     ladder = ladder or read_ladder(store, title_id)
     rungs = ladder.rungs
     missing = _missing_renditions(store, title_id, ladder, settings)
+    stored = frozenset(rung.rendition_id for rung in rungs) - missing
+    require_own_keys(read_forms(store, title_id, _only(ladder, stored), settings), keys)
     result = None
     if missing:
         with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
