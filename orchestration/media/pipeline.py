@@ -68,7 +68,7 @@ from orchestration.media.quarantine import quarantine_master, read_refusal, rele
 from orchestration.media.renditions import RenditionRecord
 from orchestration.media.search import probe_qualities, search_id
 from orchestration.media.settings import MediaSettings
-from orchestration.media.sidecars import find_sidecars
+from orchestration.media.sidecars import Sidecars, find_sidecars
 from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
 from orchestration.media.storyboard import DrawnStoryboard, draw_storyboard
 from orchestration.media.twins import adopt_renditions
@@ -137,8 +137,8 @@ def _twin_of(store: ObjectStore, title_id: str, sha256: str) -> str:
     return "" if first is None or first == title_id else first
 
 
-def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path) -> bool:
-    """Whether this very file, by size and time, was made into what is served or was refused, with its sidecars."""
+def was_ingested(store: ObjectStore, title_id: str, master: Path, sidecars: Sidecars, quarantine_folder: Path) -> bool:
+    """Whether this very file, by size and time, was made into what is served or was refused, with these sidecars."""
     status = master.stat()
     fingerprint = (master.name, status.st_size, status.st_mtime_ns)
     refusal = read_refusal(quarantine_folder, title_id)
@@ -149,7 +149,7 @@ def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_fol
     except (MasterMissing, PackageMissing):
         return False
     seen = (probed.file, probed.size_bytes, probed.modified_ns)
-    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(find_sidecars(master))
+    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(sidecars)
     is_served = package.source_sha256 == probed.sha256 and package.complete
     return seen == fingerprint and taken and is_served
 

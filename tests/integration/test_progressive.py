@@ -19,6 +19,7 @@ from orchestration.media.progressive import publish_first_rung
 from orchestration.media.protection import ContentKeys
 from orchestration.media.publish import read_current_package, share_title
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sidecars import find_sidecars
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(
@@ -68,7 +69,7 @@ class Room:
         return {item.key: self.store.read_bytes(media_prefix("film") + item.key) for item in record.objects}
 
     def ingested(self):
-        return pipeline.was_ingested(self.store, "film", self.file, self.root / "quarantine")
+        return pipeline.was_ingested(self.store, "film", self.file, find_sidecars(self.file), self.root / "quarantine")
 
 
 def make_film(path, *arguments, duration_s=6):

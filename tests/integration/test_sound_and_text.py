@@ -24,6 +24,7 @@ from orchestration.media.programs import find_ffmpeg
 from orchestration.media.publish import read_current_package
 from orchestration.media.retention import GRACE, sweep_media
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sidecars import find_sidecars
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, codecs=("h264", "vp9"))
@@ -66,7 +67,7 @@ class Room:
         )  # fmt: skip
 
     def was_ingested(self, master: Path, title_id: str = "film") -> bool:
-        return pipeline.was_ingested(self.store, title_id, master, self.root / "quarantine")
+        return pipeline.was_ingested(self.store, title_id, master, find_sidecars(master), self.root / "quarantine")
 
     def text(self, record: PackageRecord, name: str) -> str:
         return self.store.read_bytes(f"media/{record.title_id}/p/{record.package_id}/{name}").decode()

@@ -291,7 +291,7 @@ def test_a_new_or_changed_sidecar_asks_for_its_title_again(tmp_path: Path) -> No
     film.write_bytes(b"film")
     later_s = film.stat().st_mtime + SETTLED_S + 1
     landed, cursor = settle({"film": film}, LandingCursor(), later_s)
-    done = Asked(fingerprint=landed["film"], attempt=1, asked_at_s=later_s, done=True)
+    done = Asked(fingerprint=landed["film"].fingerprint, attempt=1, asked_at_s=later_s, done=True)
     cursor = LandingCursor(seen=cursor.seen, asked={"film": done})
     landed, cursor = settle({"film": film}, cursor, later_s)
     assert landed == {}
@@ -303,6 +303,27 @@ def test_a_new_or_changed_sidecar_asks_for_its_title_again(tmp_path: Path) -> No
         landed, cursor = settle({"film": film}, cursor, now_s + 1)
         assert list(landed) == ["film"]
     assert cursor.asked == {}
+
+
+def test_a_look_at_many_masters_lists_their_folder_no_more_often_than_one_at_a_few(
+    definitions, instance, settings, monkeypatch
+) -> None:
+    listings: list[Path] = []
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: listings.append(self) or listed(self))
+    counts = []
+    for number in range(1, 21):
+        film = settings.masters_folder / f"film-{number}.mp4"
+        film.write_text("not a film, but it says so")
+        film.with_suffix(".toml").write_text("priority = 3")
+        age(film, SETTLED_S + 10)
+        age(film.with_suffix(".toml"), SETTLED_S + 10)
+        if number in (2, 20):
+            listings.clear()
+            requests = look(definitions, instance, None).run_requests
+            assert [request.tags["dagster/priority"] for request in requests] == ["3"] * number
+            counts.append(listings.count(settings.masters_folder))
+    assert counts[0] == counts[1] == 2
 
 
 def test_what_is_taken_away_is_forgotten(tmp_path: Path) -> None:
