@@ -104,7 +104,7 @@ def measure(master: Path, settings: MediaSettings, folder: Path) -> int:
     """All measurements of one master, printed as they are known."""
     store = LocalStore(folder / "store")
     pipeline.probe_title(store, "film", master, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
-    pipeline.plan_title(store, "film", settings)
+    pipeline.plan_title(store, "film", settings, lambda: master, folder / "work")
     ladder, report = read_ladder(store, "film"), probe_file(master)
     silent = msgspec.structs.replace(ladder, audio=[])
     chunks = len(pipeline.find_chunks(store, "film", lambda: master, settings, folder / "work"))

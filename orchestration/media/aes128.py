@@ -60,6 +60,7 @@ def encrypt_rendition(
         key_frames=[],
         keyframe_peak_bps=0,
         keyframe_average_bps=0,
+        key_fingerprint=keys.fingerprint_of(key_id),
     )
 
 

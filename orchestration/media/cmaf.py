@@ -87,7 +87,9 @@ def cut_segments(
         run_program([*command, *options], timeout_s=TIMEOUT_S, folder=folder)
     representations = _representations(folder / "all.mpd")
     records = [_describe(item, representations, settings, folder / item.rendition_id) for item in encoded]
-    return records if protection is None else [_protected(record, protection) for record in records]
+    if protection is None or keys is None:
+        return records
+    return [_protected(record, protection, keys) for record in records]
 
 
 def peak_bitrate_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float]) -> int:
@@ -150,10 +152,10 @@ def _key_options(
         ]
 
 
-def _protected(record: RenditionRecord, protection: Protection) -> RenditionRecord:
+def _protected(record: RenditionRecord, protection: Protection, keys: ContentKeys) -> RenditionRecord:
     key_id = protection.key_id(protection.group_of(record.rendition.kind))
     rendition = msgspec.structs.replace(record.rendition, protection=protection.scheme, key_id=key_id)
-    return msgspec.structs.replace(record, rendition=rendition)
+    return msgspec.structs.replace(record, rendition=rendition, key_fingerprint=keys.fingerprint_of(key_id))
 
 
 def _stream_descriptor(item: EncodedFile) -> str:

@@ -88,7 +88,7 @@ class PackagingError(MediaError):
 
 
 class ProtectionError(MediaError):
-    """Media is to be protected, and there is no secret to derive keys from, or a scheme is asked for what it is not."""
+    """Media is to be protected, and the secret is missing or another one than before, or a scheme cannot do it."""
 
 
 class PackageMissing(MediaError):

@@ -6,7 +6,7 @@ be protected, or protected anew, without a new encode where the encoder's result
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from orchestration.media.aes128 import encrypt_rendition
@@ -41,6 +41,25 @@ def read_forms(store: ObjectStore, title_id: str, ladder: Ladder, settings: Medi
     return [
         read_rendition(store, title_id, rendition_id) for form in zip(*by_rung, strict=True) for rendition_id in form
     ]
+
+
+def require_own_keys(records: Iterable[RenditionRecord], keys: ContentKeys | None) -> None:
+    """See that renditions are encrypted under the keys that are handed out for them.
+
+    Raises:
+        ProtectionError: One is under the key of another secret, or there is none to tell by.
+    """
+    for record in records:
+        rendition = record.rendition
+        if rendition.protection == "none":
+            continue
+        if keys is None:
+            raise ProtectionError(f"rung {rendition.rung} is encrypted and there is no secret; set MATINEE_SECRET")
+        if record.key_fingerprint != keys.fingerprint_of(rendition.key_id):
+            raise ProtectionError(
+                f"rung {rendition.rung} is encrypted under the key of another secret, so nobody can play it; set "
+                "MATINEE_SECRET as it was, or raise key_generation in MATINEE_MEDIA and ingest the title again"
+            )
 
 
 def store_forms(

@@ -95,6 +95,11 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):
         """All bytes that an edge holds when it holds the whole title."""
         return sum(item.size_bytes for item in self.objects)
 
+    @property
+    def has_storyboard(self) -> bool:
+        """Whether it has pictures to seek by."""
+        return any((item.rung, item.segment_group) == (ARTWORK_RUNG, STORYBOARD_GROUP) for item in self.objects)
+
 
 def media_prefix(title_id: str) -> str:
     """Where a title's objects stand in the store."""

@@ -1,7 +1,9 @@
 """Assemble a package: manifests and artwork over renditions that stand in the store, and the record of all objects.
 
 A package moves no media byte. Its id is a hash of what it is made of, so the same renditions and artwork give the same
-package, and building it twice changes nothing. Making it the one that is served is `publish.py`'s work.
+package, and building it twice changes nothing: a record that stands is never written again. Whether that is all the
+title is to have counts too, so first rungs that turn out to be all become another package over the same renditions.
+Making it the one that is served is `publish.py`'s work.
 """
 
 from __future__ import annotations
@@ -71,14 +73,10 @@ def build_package(
     texts = {name: text.encode() for name, text in manifests.items()}
     if key_ids := sorted({item.rendition.key_id for item in renditions if item.rendition.key_id}):
         texts[PROTECTION_NAME] = msgspec.json.encode({"key_ids": key_ids})
-    package_id = _package_id(store, texts, artwork_keys)
+    package_id = _package_id(store, texts, artwork_keys, complete=complete)
     record_key = package_record_key(title_id, package_id)
     if store.exists(record_key):
-        record = msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
-        if complete and not record.complete:  # the first rung is all that this title gets
-            record = msgspec.structs.replace(record, complete=True)
-            store.put_bytes(record_key, msgspec.json.encode(record), replace=True)
-        return record
+        return msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
     folder = f"p/{package_id}"
     objects = [
         *_put_manifests(store, title_id, folder, texts),
@@ -154,9 +152,9 @@ def _require_coherent(title_id: str, renditions: Sequence[RenditionRecord]) -> N
         raise PackagingError(f"{title_id}: rungs {rungs} are cut at different points; encode them anew")
 
 
-def _package_id(store: ObjectStore, texts: dict[str, bytes], artwork_keys: Sequence[str]) -> str:
-    """Hash over the manifests, which name every rendition, and the artwork."""
-    digest = hashlib.sha256()
+def _package_id(store: ObjectStore, texts: dict[str, bytes], artwork_keys: Sequence[str], *, complete: bool) -> str:
+    """Hash over the manifests, which name every rendition, the artwork, and whether that is all there will be."""
+    digest = hashlib.sha256(b"complete\x00" if complete else b"first rungs\x00")
     for name in sorted(texts):
         digest.update(name.encode() + b"\x00" + texts[name] + b"\x00")
     for key in sorted(artwork_keys):

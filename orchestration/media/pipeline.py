@@ -37,7 +37,7 @@ from orchestration.media.description import read_description
 from orchestration.media.encode import EncodeResult
 from orchestration.media.encoders import add_codecs
 from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, PackagingError
-from orchestration.media.forms import is_stored, read_forms, store_forms
+from orchestration.media.forms import is_stored, read_forms, require_own_keys, store_forms
 from orchestration.media.handover import (
     ProbedMaster,
     TakenSidecars,
@@ -68,7 +68,7 @@ from orchestration.media.quarantine import quarantine_master, read_refusal, rele
 from orchestration.media.renditions import RenditionRecord
 from orchestration.media.search import probe_qualities, search_id
 from orchestration.media.settings import MediaSettings
-from orchestration.media.sidecars import find_sidecars
+from orchestration.media.sidecars import Sidecars, find_sidecars
 from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
 from orchestration.media.storyboard import DrawnStoryboard, draw_storyboard
 from orchestration.media.twins import adopt_renditions
@@ -116,7 +116,7 @@ def probe_title(
         modified_ns=status.st_mtime_ns,
         report=report,
         delivered_before=_delivered_before(store, title_id, sha256),
-        twin_title_id=twin if (twin := title_of_content(store, sha256) or title_id) != title_id else "",
+        twin_title_id=_twin_of(store, title_id, sha256),
     )
     write_probed(store, probed)
     release_master(quarantine_folder, title_id)
@@ -131,8 +131,14 @@ def _delivered_before(store: ObjectStore, title_id: str, sha256: str) -> str:
     return before.file if before.sha256 == sha256 else ""
 
 
-def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_folder: Path) -> bool:
-    """Whether this very file, by size and time, was made into what is served or was refused, with its sidecars."""
+def _twin_of(store: ObjectStore, title_id: str, sha256: str) -> str:
+    """The title that had this content first; empty when it is new or this title's own."""
+    first = title_of_content(store, sha256)
+    return "" if first is None or first == title_id else first
+
+
+def was_ingested(store: ObjectStore, title_id: str, master: Path, sidecars: Sidecars, quarantine_folder: Path) -> bool:
+    """Whether this very file, by size and time, was made into what is served or was refused, with these sidecars."""
     status = master.stat()
     fingerprint = (master.name, status.st_size, status.st_mtime_ns)
     refusal = read_refusal(quarantine_folder, title_id)
@@ -143,7 +149,7 @@ def was_ingested(store: ObjectStore, title_id: str, master: Path, quarantine_fol
     except (MasterMissing, PackageMissing):
         return False
     seen = (probed.file, probed.size_bytes, probed.modified_ns)
-    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(find_sidecars(master))
+    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(sidecars)
     is_served = package.source_sha256 == probed.sha256 and package.complete
     return seen == fingerprint and taken and is_served
 
@@ -152,12 +158,10 @@ def plan_title(
     store: ObjectStore,
     title_id: str,
     settings: MediaSettings,
-    master: Callable[[], Path] | None = None,
-    work_folder: Path | None = None,
+    master: Callable[[], Path],
+    work_folder: Path,
 ) -> Ladder:
-    """Plan the ladder of a title's probed master.
-
-    A ladder per title needs ``master``, which finds the file, and ``work_folder``; a fixed one looks at neither.
+    """Plan the ladder of a title's probed master, which ``master`` finds; a fixed ladder does not look at it.
 
     Raises:
         MasterMissing: The master is needed and gone or another one than was probed.
@@ -166,8 +170,6 @@ def plan_title(
     probed = read_probed(store, title_id)
     probes = NO_PROBES
     if settings.ladder == "per_title":
-        if master is None or work_folder is None:
-            raise MasterMissing(f"the ladder of {title_id} is made for the title: its master is needed")
         probes = _probes(store, probed, settings, master, work_folder)
     ladder = add_codecs(plan_ladder(probed.report, probed.sha256, settings, probes), settings)
     ladder = correct(ladder, read_delivered(store, title_id), settings)  # planned anew, it starts with what is known
@@ -193,7 +195,7 @@ def encode_title_to_target(
     def encode() -> EncodedTitle:
         return encode_title(store, title_id, master, settings, work_folder, on_progress, keys)
 
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         return encode_to_target(
             store, title_id, _probed_master(store, title_id, master), settings, folder, encode, keys
         )
@@ -226,7 +228,7 @@ def measure_delivered(
         MediaError: The title is not encoded, or a rendition cannot be measured.
     """
     probed_master = _probed_master(store, title_id, master)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         return measure_title(store, title_id, probed_master, settings, folder, keys)[0]
 
 
@@ -248,10 +250,13 @@ def encode_title(
     Raises:
         MasterMissing: The master is gone or another one than was probed.
         EncodeTruncated, ProgramError, PackagingError: The encode failed; what it finished is kept for the next run.
+        ProtectionError: The title is to be protected and there is no secret, or another one than it is encrypted under.
     """
     ladder = ladder or read_ladder(store, title_id)
     rungs = ladder.rungs
     missing = _missing_renditions(store, title_id, ladder, settings)
+    stored = frozenset(rung.rendition_id for rung in rungs) - missing
+    require_own_keys(read_forms(store, title_id, _only(ladder, stored), settings), keys)
     result = None
     if missing:
         with _chunk_work(store, title_id, ladder, missing, master, settings, work_folder) as work:
@@ -324,7 +329,7 @@ def take_sidecars(store: ObjectStore, title_id: str, master: Path, work_folder: 
     probed, ladder = read_probed(store, title_id), read_ladder(store, title_id)
     sidecars = find_sidecars(master)
     seen = sidecars_fingerprint(sidecars)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         captions = make_captions(
             _unchanged(master, probed), probed.report, sidecars.captions, ladder.duration_s, folder, store, title_id
         )
@@ -351,7 +356,7 @@ def draw_title(
     probed = read_probed(store, title_id)
     if keys := artwork_keys(store, title_id, probed.sha256):
         return keys, None
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         artwork = draw_artwork(_unchanged(master(), probed), probed.report, folder)
         write_artwork(store, title_id, probed.sha256, artwork.files)
     return artwork_keys(store, title_id, probed.sha256), artwork
@@ -426,7 +431,7 @@ def draw_title_storyboard(
 ) -> DrawnStoryboard | None:
     """Draw a title's storyboard unless the store holds it, from its smallest rung; None when there was nothing to do.
 
-    The package that is served knows nothing of it until `package_title` makes the next one, of the same renditions.
+    What is served knows nothing of it until `package_storyboard` makes the next package, of the same renditions.
 
     Raises:
         PackagingError, ProgramError: It could not be drawn.
@@ -438,11 +443,28 @@ def draw_title_storyboard(
     records = read_forms(store, title_id, ladder, settings)
     video = [item for item in records if item.rendition.kind == "video" and item.rendition.protection != "aes-128"]
     smallest = min(video, key=lambda item: item.rendition.width * item.rendition.height)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         pictures = clear_file(store, title_id, smallest, folder, keys)
         drawn = draw_storyboard(pictures, smallest, settings.keyframe_interval_s, folder)
         write_storyboard(store, title_id, ladder.source_sha256, drawn)
     return drawn
+
+
+def package_storyboard(
+    store: ObjectStore, title_id: str, settings: MediaSettings, now: Callable[[], dt.datetime]
+) -> PackagedTitle:
+    """Package a title with its storyboard; a package that is served with one already is left as it is.
+
+    Raises:
+        PackagingError: Renditions or artwork are missing.
+    """
+    try:
+        served = read_current_package(store, title_id)
+    except PackageMissing:
+        return package_title(store, title_id, settings, now)
+    if served.has_storyboard and served.source_sha256 == read_probed(store, title_id).sha256:
+        return PackagedTitle(record=served, findings=[], published=True)
+    return package_title(store, title_id, settings, now)
 
 
 def ingest_master(
@@ -468,6 +490,14 @@ def ingest_master(
     take_sidecars(store, title_id, master, work_folder)
     draw_title(store, title_id, lambda: master, work_folder)
     return package_title(store, title_id, settings, now)
+
+
+@contextmanager
+def scratch_folder(work_folder: Path, title_id: str) -> Iterator[Path]:
+    """A folder of its own for one step of a title, gone with all that is in it when the step ends."""
+    work_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
+        yield Path(folder)
 
 
 def _only(ladder: Ladder, rendition_ids: frozenset[str]) -> Ladder:
@@ -499,7 +529,7 @@ def _chunk_work(
     work_folder: Path,
 ) -> Iterator[ChunkWork]:
     probed = read_probed(store, title_id)
-    with _scratch(work_folder, title_id) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         yield ChunkWork(
             store=store,
             title_id=title_id,
@@ -519,7 +549,7 @@ def _probes(
     search = search_id(settings)
     probes = read_probes(store, probed.title_id, search)
     if probes is None:
-        with _scratch(work_folder, probed.title_id) as folder:
+        with scratch_folder(work_folder, probed.title_id) as folder:
             probes = probe_qualities(_unchanged(master(), probed), probed.report, settings, folder)
         write_probes(store, probed.title_id, search, probes)
     return probes
@@ -540,10 +570,3 @@ def _unchanged(master: Path, probed: ProbedMaster) -> Path:
     if status.st_size != probed.size_bytes or file_sha256(master) != probed.sha256:
         raise MasterMissing(f"{master.name} changed after it was probed; materialise media/probe of {probed.title_id}")
     return master
-
-
-@contextmanager
-def _scratch(work_folder: Path, title_id: str) -> Iterator[Path]:
-    work_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
-        yield Path(folder)

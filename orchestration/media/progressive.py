@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +23,14 @@ from orchestration.media.handover import ProbedMaster, read_probed
 from orchestration.media.ladder import Ladder, plan_ladder
 from orchestration.media.objects import current_package_key
 from orchestration.media.passthrough import can_pass, cut_master
-from orchestration.media.pipeline import PackagedTitle, draw_title, encode_title, package_records, package_title
+from orchestration.media.pipeline import (
+    PackagedTitle,
+    draw_title,
+    encode_title,
+    package_records,
+    package_title,
+    scratch_folder,
+)
 from orchestration.media.protection import ContentKeys
 from orchestration.media.recipe import rendition_id
 from orchestration.media.renditions import RenditionRecord
@@ -120,7 +126,7 @@ def _pass_master(
 
     def cut() -> list[RenditionRecord]:
         try:
-            return cut_master(store, title_id, master(), probed.report, probed.sha256, settings, Path(folder), keys)
+            return cut_master(store, title_id, master(), probed.report, probed.sha256, settings, folder, keys)
         except (ProgramFailed, ProgramTimedOut, PackagingError) as error:
             logger.warning("%s cannot be cut as it was delivered: %s", title_id, error)
             return []
@@ -129,7 +135,6 @@ def _pass_master(
         draw_title(store, title_id, master, work_folder)
         return []
 
-    work_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
+    with scratch_folder(work_folder, title_id) as folder:
         records, _ = run_side_by_side(cut, draw)
     return package_records(store, title_id, records, settings, now, complete=False) if records else None

@@ -43,6 +43,10 @@ class ContentKeys:
         extracted = hmac.digest(_KEY_SALT, self.secret.encode(), "sha256")
         return hmac.digest(extracted, bytes.fromhex(key_id) + b"\x01", "sha256")[:_KEY_BYTES]
 
+    def fingerprint_of(self, key_id: str) -> str:
+        """What tells the key of a key id from the one that another secret gives: public, and no way back to the key."""
+        return hmac.digest(self.key_of(key_id), b"matinee key fingerprint", "sha256").hex()[:16]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protection:

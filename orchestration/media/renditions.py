@@ -45,6 +45,7 @@ class RenditionRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         frame_rate: Exact, such as ``30000/1001``; empty for audio.
         keyframe_peak_bps, keyframe_average_bps: Bit rates of the I-frame playlist; 0 for audio.
+        key_fingerprint: Of the key it is encrypted under (`protection.py`); empty in the clear.
     """
 
     schema_version: int
@@ -59,6 +60,7 @@ class RenditionRecord(msgspec.Struct, frozen=True, kw_only=True):
     key_frames: list[KeyFrame]
     keyframe_peak_bps: int = 0
     keyframe_average_bps: int = 0
+    key_fingerprint: str = ""
 
     @property
     def duration_s(self) -> float:

@@ -69,7 +69,7 @@ class Room:
         self.root, self.master, self.settings = root, master, settings
         self.store = LocalStore(root / "store")
         pipeline.probe_title(self.store, "film", master, root / "quarantine", lambda: NOW)
-        pipeline.plan_title(self.store, "film", settings)
+        pipeline.plan_title(self.store, "film", settings, lambda: master, root / "work")
         self.ladder = read_ladder(self.store, "film")
         spans = [Span(start=start, end=end) for start, end in zip(starts, (*starts[1:], None), strict=True)]
         codecs = dict.fromkeys(rung.codec for rung in self.ladder.video)

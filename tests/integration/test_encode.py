@@ -264,7 +264,7 @@ def test_a_master_that_changed_after_its_probe_is_not_encoded(room: Room, master
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(master.read_bytes())
     pipeline.probe_title(other.store, "copy", copy, other.root / "quarantine", lambda: NOW)
-    pipeline.plan_title(other.store, "copy", SETTINGS)
+    pipeline.plan_title(other.store, "copy", SETTINGS, lambda: copy, other.root / "work")
     copy.write_bytes(master.read_bytes() + b"more")
     with pytest.raises(MasterMissing, match="changed after it was probed"):
         pipeline.encode_title(other.store, "copy", lambda: copy, SETTINGS, other.root / "work")
@@ -273,11 +273,11 @@ def test_a_master_that_changed_after_its_probe_is_not_encoded(room: Room, master
 def test_steps_say_which_step_they_miss(room: Room, master: Path) -> None:
     other = Room(room.root / "steps")
     with pytest.raises(MasterMissing, match="materialise media/probe"):
-        pipeline.plan_title(other.store, "film", SETTINGS)
+        pipeline.plan_title(other.store, "film", SETTINGS, lambda: master, other.root / "work")
     pipeline.probe_title(other.store, "film", master, other.root / "quarantine", lambda: NOW)
     with pytest.raises(MasterMissing, match="materialise media/ladder"):
         read_ladder(other.store, "film")
-    pipeline.plan_title(other.store, "film", SETTINGS)
+    pipeline.plan_title(other.store, "film", SETTINGS, lambda: master, other.root / "work")
     with pytest.raises(PackagingError, match="materialise media/renditions"):
         pipeline.package_title(other.store, "film", SETTINGS, lambda: NOW)
 

@@ -10,15 +10,16 @@ import pytest
 
 from orchestration.media import pipeline
 from orchestration.media.handover import read_ladder
-from orchestration.media.objects import media_prefix
+from orchestration.media.objects import media_prefix, package_record_key
 from orchestration.media.passthrough import can_pass
 from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.progressive import publish_first_rung
 from orchestration.media.protection import ContentKeys
-from orchestration.media.publish import read_current_package
+from orchestration.media.publish import read_current_package, share_title
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sidecars import find_sidecars
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(
@@ -53,7 +54,7 @@ class Room:
         )
 
     def encode_and_package(self):
-        pipeline.plan_title(self.store, "film", self.settings)
+        pipeline.plan_title(self.store, "film", self.settings, self.master, self.root / "work")
         encoded = pipeline.encode_title(self.store, "film", self.master, self.settings, self.root / "work", keys=KEYS)
         pipeline.draw_title(self.store, "film", self.master, self.root / "work")
         return encoded, self.package()
@@ -64,6 +65,9 @@ class Room:
     def storyboard(self):
         return pipeline.draw_title_storyboard(self.store, "film", self.settings, self.root / "work", KEYS)
 
+    def package_storyboard(self):
+        return pipeline.package_storyboard(self.store, "film", self.settings, lambda: NOW)
+
     def served(self):
         return read_current_package(self.store, "film")
 
@@ -71,7 +75,7 @@ class Room:
         return {item.key: self.store.read_bytes(media_prefix("film") + item.key) for item in record.objects}
 
     def ingested(self):
-        return pipeline.was_ingested(self.store, "film", self.file, self.root / "quarantine")
+        return pipeline.was_ingested(self.store, "film", self.file, find_sidecars(self.file), self.root / "quarantine")
 
 
 def make_film(path, *arguments, duration_s=6):
@@ -100,7 +104,7 @@ def grown(tmp_path_factory, master):
     ingested_early = room.ingested()
     encoded, full = room.encode_and_package()
     room.storyboard()
-    with_pictures = room.package()
+    with_pictures = room.package_storyboard()
     return room, first, contents, ingested_early, encoded, full, with_pictures
 
 
@@ -163,6 +167,26 @@ def test_a_storyboard_joins_with_the_same_renditions(grown):
     assert room.package().record == with_pictures.record
 
 
+def test_first_rungs_that_turn_out_to_be_all_become_another_package(tmp_path, master):
+    """So the record that was published, lent or placed on edges stays true of what it names."""
+    room = Room(tmp_path, master, msgspec.structs.replace(SETTINGS, max_rungs=1))
+    room.probe()
+    pipeline.plan_title(room.store, "film", room.settings, room.master, tmp_path / "work")
+    pipeline.encode_title(room.store, "film", room.master, room.settings, tmp_path / "work")
+    pipeline.draw_title(room.store, "film", room.master, tmp_path / "work")
+    early = pipeline.package_title(room.store, "film", room.settings, lambda: NOW, read_ladder(room.store, "film"))
+    published = room.store.read_bytes(package_record_key("film", early.record.package_id))
+    share_title(room.store, "film", "lent")
+    full = room.package()
+    assert (early.record.complete, full.record.complete) == (False, True)
+    assert early.record.renditions == full.record.renditions
+    assert room.served() == full.record
+    assert room.store.read_bytes(package_record_key("film", early.record.package_id)) == published
+    assert not read_current_package(room.store, "lent").complete
+    share_title(room.store, "film", "lent")
+    assert read_current_package(room.store, "lent").complete
+
+
 def test_pictures_are_those_of_their_moments(tmp_path):
     """A film that is black for two seconds, then white, then black."""
     film = tmp_path / "blinks.mp4"
@@ -192,7 +216,7 @@ def test_the_storyboard_of_a_protected_title_is_drawn_with_its_key(tmp_path, mas
     room.probe()
     room.encode_and_package()
     room.storyboard()
-    packaged = room.package()
+    packaged = room.package_storyboard()
     assert packaged.findings == []
     assert any(item.key.endswith("storyboard.vtt") for item in packaged.record.objects)
 

@@ -182,6 +182,19 @@ def test_without_a_secret_nothing_is_published(master, tmp_path):
     assert list(room.store.folders("media/")) == []
 
 
+@pytest.mark.parametrize("choices", [{"protection": "cbcs"}, {"hls_aes_128": True}])
+def test_what_another_secret_encrypted_is_not_taken_for_done(master, tmp_path, choices):
+    room, settings = Room(tmp_path, master), msgspec.structs.replace(CLEAR, **choices)
+    first = room.ingest(settings)
+    assert room.ingest(settings).record == first.record
+    for other in (ContentKeys("another secret"), None):
+        with pytest.raises(ProtectionError, match="MATINEE_SECRET"):
+            room.ingest(settings, keys=other)
+    anew = room.ingest(msgspec.structs.replace(settings, key_generation=2), keys=ContentKeys("another secret"))
+    assert anew.published
+    assert anew.record.package_id != first.record.package_id
+
+
 @pytest.fixture(scope="module")
 def with_aes_128(tmp_path_factory, master):
     room = Room(tmp_path_factory.mktemp("aes"), master)

@@ -24,6 +24,7 @@ from orchestration.media.programs import find_ffmpeg
 from orchestration.media.publish import read_current_package
 from orchestration.media.retention import GRACE, sweep_media
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sidecars import find_sidecars
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, codecs=("h264", "vp9"))
@@ -66,7 +67,7 @@ class Room:
         )  # fmt: skip
 
     def was_ingested(self, master: Path, title_id: str = "film") -> bool:
-        return pipeline.was_ingested(self.store, title_id, master, self.root / "quarantine")
+        return pipeline.was_ingested(self.store, title_id, master, find_sidecars(master), self.root / "quarantine")
 
     def text(self, record: PackageRecord, name: str) -> str:
         return self.store.read_bytes(f"media/{record.title_id}/p/{record.package_id}/{name}").decode()
@@ -215,7 +216,7 @@ def test_the_same_bytes_under_another_title_are_linked_and_not_encoded(delivered
     copy = Path(shutil.copy(room.masters / "film.mkv", room.masters / "other.mkv"))
     probed = pipeline.probe_title(room.store, "other", copy, room.root / "quarantine", lambda: NOW)
     assert probed.twin_title_id == "film"
-    pipeline.plan_title(room.store, "other", PLAIN)
+    pipeline.plan_title(room.store, "other", PLAIN, lambda: copy, room.root / "work")
     encoded = pipeline.encode_title(room.store, "other", lambda: copy, PLAIN, room.root / "work")
     assert encoded.encoded == []
     second = room.ingest(copy, "other")
@@ -235,7 +236,7 @@ def test_a_changed_master_is_served_only_once_it_is_complete(delivered: Path, tm
     assert not room.was_ingested(master)
     for step in (
         lambda: pipeline.probe_title(room.store, "film", master, room.root / "quarantine", lambda: NOW),
-        lambda: pipeline.plan_title(room.store, "film", PLAIN),
+        lambda: pipeline.plan_title(room.store, "film", PLAIN, lambda: master, room.root / "work"),
         lambda: pipeline.encode_title(room.store, "film", lambda: master, PLAIN, room.root / "work"),
         lambda: pipeline.take_sidecars(room.store, "film", master, room.root / "work"),
         lambda: pipeline.draw_title(room.store, "film", lambda: master, room.root / "work"),

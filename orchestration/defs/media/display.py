@@ -20,6 +20,7 @@ from orchestration.media.pipeline import EncodedTitle
 from orchestration.media.report import AudioTrack, ProbeReport, TextTrack, Track, VideoTrack
 
 PROGRESS_STEP = 0.1
+MOST_SHOWN = 50
 
 
 def log_progress(log: Callable[[str], None]) -> Callable[[ChunkProgress], None]:
@@ -176,8 +177,10 @@ def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
 
 
 def failures_table(failed: dict[str, str]) -> dg.MarkdownMetadataValue:
-    """Titles and why each of them failed; the first fifty."""
-    return table(("title", "why"), list(failed.items())[:50])
+    """Titles and why each of them failed: the first fifty, and how many more there are."""
+    rows = list(failed.items())
+    more = [(f"and {len(rows) - MOST_SHOWN} more", "")] if len(rows) > MOST_SHOWN else []
+    return table(("title", "why"), [*rows[:MOST_SHOWN], *more])
 
 
 def pictures(contents: Iterable[bytes]) -> dg.MarkdownMetadataValue:

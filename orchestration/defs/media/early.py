@@ -6,10 +6,9 @@ import datetime as dt
 import dagster as dg
 
 from orchestration import taxonomy
+from orchestration.defs.media.masters import master_of
 from orchestration.defs.media.naming import ARTWORK, FIRST_RUNG, PROBE, title_asset
 from orchestration.media.errors import MediaError
-from orchestration.media.handover import master_file_of
-from orchestration.media.masters import find_master
 from orchestration.media.progressive import publish_first_rung
 from orchestration.media.protection import ContentKeys
 from orchestration.resources.ffmpeg import MediaTools
@@ -35,7 +34,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             first = publish_first_rung(
                 store,
                 title_id,
-                lambda: find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title)),
+                lambda: master_of(settings, store, title_id),
                 media_tools.settings(),
                 work_folder=settings.work_folder,
                 now=lambda: dt.datetime.now(dt.UTC),

@@ -1,16 +1,15 @@
 """What takes the processor's time: renditions and artwork."""
 
 # annotations stay real objects here: Dagster reads them
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
 from orchestration import taxonomy
 from orchestration.defs.media import display
+from orchestration.defs.media.masters import master_of
 from orchestration.defs.media.naming import ARTWORK, FIRST_RUNG, LADDER, PROBE, RENDITIONS, title_asset
-from orchestration.media.handover import master_file_of
-from orchestration.media.masters import find_master
 from orchestration.media.pipeline import (
     draw_title,
     encode_title_chunk,
@@ -22,15 +21,10 @@ from orchestration.media.protection import ContentKeys
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
-from orchestration.store import ObjectStore
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`media/renditions` and `media/artwork`."""
-
-    def master_of(store: ObjectStore, title_id: str) -> Callable[[], Path]:
-        return lambda: find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))
-
     # Between these steps nothing is handed over but their order and a chunk's name: what they make stands in the store,
     # so each may run on another host.
 
@@ -41,7 +35,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """The chunks that are to be encoded; none for a film of one chunk, which is encoded where it is cut."""
         store = storage.store()
         title_id = context.partition_key
-        found = find_chunks(store, title_id, master_of(store, title_id), media_tools.settings(), settings.work_folder)
+        found = find_chunks(
+            store, title_id, partial(master_of, settings, store, title_id), media_tools.settings(), settings.work_folder
+        )
         if len(found) > 1:
             for chunk in found:
                 yield dg.DynamicOutput(None, mapping_key=chunk.name)
@@ -56,7 +52,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             store,
             title_id,
             chunk_name,
-            master_of(store, title_id),
+            partial(master_of, settings, store, title_id),
             media_tools.settings(),
             settings.work_folder,
             display.log_progress(context.log.info),
@@ -71,7 +67,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         verified = encode_title_to_target(
             store,
             context.partition_key,
-            master_of(store, context.partition_key),
+            partial(master_of, settings, store, context.partition_key),
             media_tools.settings(),
             settings.work_folder,
             display.log_progress(context.log.info),
@@ -112,7 +108,10 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """
         store = storage.store()
         keys, drawn = draw_title(
-            store, context.partition_key, master_of(store, context.partition_key), settings.work_folder
+            store,
+            context.partition_key,
+            partial(master_of, settings, store, context.partition_key),
+            settings.work_folder,
         )
         return dg.MaterializeResult(
             metadata={

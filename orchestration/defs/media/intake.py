@@ -2,21 +2,18 @@
 
 # annotations stay real objects here: Dagster reads them
 import datetime as dt
-from pathlib import Path
 
 import dagster as dg
 
 from orchestration.defs.media import display
+from orchestration.defs.media.masters import master_of
 from orchestration.defs.media.naming import LADDER, PROBE, title_asset
 from orchestration.media.errors import MasterRejected
-from orchestration.media.handover import master_file_of
-from orchestration.media.masters import find_master
 from orchestration.media.pipeline import plan_title, probe_title
 from orchestration.media.quarantine import read_refusal, report_path
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
-from orchestration.store import ObjectStore
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -33,7 +30,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """
         store = storage.store()
         title_id = context.partition_key
-        master = _find_master(settings, store, title_id)
+        master = master_of(settings, store, title_id)
         try:
             probed = probe_title(store, title_id, master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
         except MasterRejected as error:
@@ -70,13 +67,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             store,
             context.partition_key,
             media_tools.settings(),
-            lambda: _find_master(settings, store, context.partition_key),
+            lambda: master_of(settings, store, context.partition_key),
             settings.work_folder,
         )
         return dg.MaterializeResult(metadata=display.ladder_metadata(planned))
 
     return [probe, ladder]
-
-
-def _find_master(settings: Settings, store: ObjectStore, title_id: str) -> Path:
-    return find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))

@@ -3,18 +3,18 @@
 # annotations stay real objects here: Dagster reads them
 import datetime as dt
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import msgspec
 
 from orchestration import partitions
+from orchestration.defs.media.masters import masters_of
 from orchestration.instance import UNFINISHED
 from orchestration.media.description import read_description
-from orchestration.media.handover import master_file_of
-from orchestration.media.masters import masters_by_title
 from orchestration.media.pipeline import was_ingested
-from orchestration.media.sidecars import find_sidecars, sidecars_by_master, written_s
+from orchestration.media.sidecars import Sidecars, sidecars_by_master, written_s
 from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -27,6 +27,19 @@ SETTLED_S = 30.0
 """A file that was not written for this long is complete; a younger one must look the same twice."""
 RETRY_AFTER_S = (60.0, 600.0)
 """How long after a failed run the file is asked for again, by attempt; after the last of these it is given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landed:
+    """A master that is complete, with the files beside it.
+
+    Attributes:
+        fingerprint: Of all of them; another one means that something changed.
+    """
+
+    master: Path
+    sidecars: Sidecars
+    fingerprint: str
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,29 +84,31 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         One that was published, or refused into quarantine, is not, nor one whose run somebody cancelled.
         """
         store = storage.store()
-        masters = masters_by_title(settings.masters_folder, lambda title: master_file_of(store, title))
+        masters = masters_of(settings, store)
         now_s = time.time()
         landed, cursor = settle(masters, msgspec.json.decode(context.cursor or "{}", type=LandingCursor), now_s)
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
-        for title_id, fingerprint in landed.items():
+        for title_id, found in landed.items():
             before = cursor.asked.get(title_id)
-            if was_ingested(store, title_id, masters[title_id], settings.quarantine_folder):
+            if was_ingested(store, title_id, found.master, found.sidecars, settings.quarantine_folder):
                 attempt = before.attempt if before else 0
-                cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=attempt, asked_at_s=now_s, done=True)
+                cursor.asked[title_id] = Asked(
+                    fingerprint=found.fingerprint, attempt=attempt, asked_at_s=now_s, done=True
+                )
             elif _is_under_way(context.instance, title_id):
                 continue  # asked for already, or launched by somebody; looked at again when it has ended
             elif before is None:
-                cursor.asked[title_id] = Asked(fingerprint=fingerprint, attempt=1, asked_at_s=now_s)
-                requests.append(_request(title_id, cursor.asked[title_id], masters[title_id]))
+                cursor.asked[title_id] = Asked(fingerprint=found.fingerprint, attempt=1, asked_at_s=now_s)
+                requests.append(_request(title_id, cursor.asked[title_id], found.sidecars))
             elif (failed := _failed_run(context.instance, title_id, before)) is not None:
                 if not before.attempts_left:
                     given_up.append(f"{title_id} (run {failed.dagster_run.run_id})")
                 elif now_s >= (failed.end_time or 0.0) + RETRY_AFTER_S[before.attempt - 1]:
                     cursor.asked[title_id] = Asked(
-                        fingerprint=fingerprint, attempt=before.attempt + 1, asked_at_s=now_s
+                        fingerprint=found.fingerprint, attempt=before.attempt + 1, asked_at_s=now_s
                     )
-                    requests.append(_request(title_id, cursor.asked[title_id], masters[title_id]))
+                    requests.append(_request(title_id, cursor.asked[title_id], found.sidecars))
                     context.log.warning(
                         f"run {failed.dagster_run.run_id} of {title_id} failed: "
                         f"asking again, attempt {before.attempt + 1} of {1 + len(RETRY_AFTER_S)}"
@@ -112,15 +127,16 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
     return master_landed
 
 
-def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tuple[dict[str, str], LandingCursor]:
-    """The masters that are complete and not done with, as fingerprint by title, and the cursor for the next look.
+def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tuple[dict[str, Landed], LandingCursor]:
+    """The masters that are complete and not done with, by title, and the cursor for the next look.
 
     A master counts together with the files beside it that belong to it: when one of them changes, it is not done with.
+    These are found for all masters by one listing.
 
     The cursor forgets what was asked for a file that is gone or another one now.
     """
     seen: dict[str, str] = {}
-    landed: dict[str, str] = {}
+    landed: dict[str, Landed] = {}
     asked: dict[str, Asked] = {}
     beside = sidecars_by_master(list(masters.values()))
     for title_id, path in masters.items():
@@ -137,16 +153,16 @@ def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tup
             asked[title_id] = before
         unchanged = cursor.seen.get(title_id) == fingerprint or now_s - written_at_s > SETTLED_S
         if unchanged and not (title_id in asked and asked[title_id].done):
-            landed[title_id] = fingerprint
+            landed[title_id] = Landed(master=path, sidecars=beside[path], fingerprint=fingerprint)
     return landed, LandingCursor(seen=seen, asked=asked)
 
 
-def _request(title_id: str, asked: Asked, master: Path) -> dg.RunRequest:
+def _request(title_id: str, asked: Asked, sidecars: Sidecars) -> dg.RunRequest:
     # Dagster drops a request whose key had a run, whatever became of it: the moment makes every asking another one.
     return dg.RunRequest(
         run_key=f"{title_id}:{asked.fingerprint}:{asked.attempt}:{asked.asked_at_s:.0f}",
         partition_key=title_id,
-        tags=_priority_tags(master),
+        tags=_priority_tags(sidecars),
     )
 
 
@@ -156,9 +172,9 @@ def _is_under_way(instance: dg.DagsterInstance, title_id: str) -> bool:
     return bool(instance.get_runs(unfinished, limit=1))
 
 
-def _priority_tags(master: Path) -> dict[str, str]:
+def _priority_tags(sidecars: Sidecars) -> dict[str, str]:
     """What lets a premiere overtake a backfill: in the queue of runs, and at every chunk for the encode pool."""
-    described, _ = read_description(find_sidecars(master).descriptions)
+    described, _ = read_description(sidecars.descriptions)
     if described is None or described.priority is None:
         return {}
     return {PRIORITY_TAG: str(described.priority)}

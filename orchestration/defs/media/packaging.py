@@ -9,20 +9,10 @@ from orchestration.defs.media import display
 from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, SIDECARS, title_asset
 from orchestration.media.check import blocking
 from orchestration.media.handover import read_ladder, read_loudness
-from orchestration.media.pipeline import package_title
+from orchestration.media.pipeline import PackagedTitle, package_title
 from orchestration.media.sound import loudness_warnings
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
-
-CONFORMS = dg.AssetCheckSpec(
-    name="conforms",
-    asset=PACKAGE,
-    blocking=True,
-    description=(
-        "HLS and DASH name the same complete segments, cut alike on all rungs, with true codecs, bit rates and "
-        "durations. A package that does not conform is kept for inspection and not served."
-    ),
-)
 
 AT_LOUDNESS = dg.AssetCheckSpec(
     name="at_loudness",
@@ -34,13 +24,37 @@ AT_LOUDNESS = dg.AssetCheckSpec(
 )
 
 
+def conforms_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """The check of every asset that may move a title to another package."""
+    return dg.AssetCheckSpec(
+        name="conforms",
+        asset=asset,
+        blocking=True,
+        description=(
+            "HLS and DASH name the same complete segments, cut alike on all rungs, with true codecs, bit rates and "
+            "durations. A package that does not conform is kept for inspection and not served."
+        ),
+    )
+
+
+def conforms_result(asset: dg.AssetKey, packaged: PackagedTitle) -> dg.AssetCheckResult:
+    """What the check found in a package."""
+    errors = blocking(packaged.findings)
+    return dg.AssetCheckResult(
+        check_name=conforms_spec(asset).name,
+        asset_key=asset,
+        passed=not errors,
+        metadata={"errors": len(errors), "findings": display.findings_table(packaged.findings)},
+    )
+
+
 def build_assets() -> list[dg.AssetsDefinition]:
     """`media/package`."""
 
     @dg.asset(
         **title_asset(PACKAGE, "hls", "dash"),
         deps=[LADDER, RENDITIONS, ARTWORK, SIDECARS],
-        check_specs=[CONFORMS, AT_LOUDNESS],
+        check_specs=[conforms_spec(PACKAGE), AT_LOUDNESS],
     )
     def package(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
@@ -52,7 +66,6 @@ def build_assets() -> list[dg.AssetsDefinition]:
         """
         store, title_id, tools = storage.store(), context.partition_key, media_tools.settings()
         packaged = package_title(store, title_id, tools, lambda: dt.datetime.now(dt.UTC))
-        errors = blocking(packaged.findings)
         ladder = read_ladder(store, title_id)
         loudness = read_loudness(store, title_id, ladder.source_sha256)
         warnings = [] if tools.loudness_lufs is None else loudness_warnings(ladder.audio, loudness, tools.loudness_lufs)
@@ -63,12 +76,7 @@ def build_assets() -> list[dg.AssetsDefinition]:
             },
             data_version=dg.DataVersion(packaged.record.package_id),
             check_results=[
-                dg.AssetCheckResult(
-                    check_name=CONFORMS.name,
-                    asset_key=PACKAGE,
-                    passed=not errors,
-                    metadata={"errors": len(errors), "findings": display.findings_table(packaged.findings)},
-                ),
+                conforms_result(PACKAGE, packaged),
                 dg.AssetCheckResult(
                     check_name=AT_LOUDNESS.name,
                     asset_key=PACKAGE,

@@ -9,13 +9,13 @@ import dagster as dg
 
 from orchestration import taxonomy
 from orchestration.defs.media import display
+from orchestration.defs.media.masters import master_of
 from orchestration.defs.media.naming import LADDER, QUALITY, RENDITIONS, title_asset
 from orchestration.defs.media.quality_plot import plot_hull, png_markdown
 from orchestration.media.correction import Delivered, on_target
 from orchestration.media.forms import read_forms
-from orchestration.media.handover import master_file_of, read_ladder
+from orchestration.media.handover import read_ladder
 from orchestration.media.ladder import Ladder
-from orchestration.media.masters import find_master
 from orchestration.media.pipeline import measure_delivered
 from orchestration.media.protection import ContentKeys
 from orchestration.media.reference_ladder import foretold_saving
@@ -69,7 +69,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             delivered = measure_delivered(
                 store,
                 title_id,
-                lambda: find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title)),
+                lambda: master_of(settings, store, title_id),
                 tools,
                 settings.work_folder,
                 ContentKeys(settings.secret),

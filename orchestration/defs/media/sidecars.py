@@ -4,9 +4,8 @@
 import dagster as dg
 
 from orchestration.defs.media import display
+from orchestration.defs.media.masters import master_of
 from orchestration.defs.media.naming import LADDER, PROBE, SIDECARS, title_asset
-from orchestration.media.handover import master_file_of
-from orchestration.media.masters import find_master
 from orchestration.media.pipeline import take_sidecars
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -31,7 +30,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """
         store = storage.store()
         title_id = context.partition_key
-        master = find_master(settings.masters_folder, title_id, lambda title: master_file_of(store, title))
+        master = master_of(settings, store, title_id)
         taken = take_sidecars(store, title_id, master, settings.work_folder)
         for warning in taken.warnings:
             context.log.warning(warning)

@@ -7,7 +7,8 @@ import dagster as dg
 
 from orchestration.defs.media import display
 from orchestration.defs.media.naming import PACKAGE, STORYBOARD, title_asset
-from orchestration.media.pipeline import draw_title_storyboard, package_title
+from orchestration.defs.media.packaging import conforms_result, conforms_spec
+from orchestration.media.pipeline import draw_title_storyboard, package_storyboard
 from orchestration.media.protection import ContentKeys
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
@@ -17,31 +18,32 @@ from orchestration.settings import Settings
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`media/storyboard`."""
 
-    @dg.asset(**title_asset(STORYBOARD, "ffmpeg", "jpeg"), deps=[PACKAGE])
+    @dg.asset(**title_asset(STORYBOARD, "ffmpeg", "jpeg"), deps=[PACKAGE], check_specs=[conforms_spec(STORYBOARD)])
     def storyboard(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> dg.MaterializeResult:
         """Small pictures to seek by, from the key frames of a title's smallest rung, and the package that names them.
 
         Comes after `media/package`, so that no title waits for it. The new package has the same renditions and the
-        pictures beside them (WebVTT, HLS image playlist, DASH thumbnail set); sessions that play go on with theirs.
+        pictures beside them (WebVTT, HLS image playlist, DASH thumbnail set); sessions that play go on with theirs. It
+        is checked as the first one was, and not served when it does not conform. Nothing is made of a title whose
+        package has its pictures already.
         """
         store, title_id, media_settings = storage.store(), context.partition_key, media_tools.settings()
         drawn = draw_title_storyboard(
             store, title_id, media_settings, settings.work_folder, ContentKeys(settings.secret)
         )
-        packaged = package_title(store, title_id, media_settings, lambda: dt.datetime.now(dt.UTC))
+        packaged = package_storyboard(store, title_id, media_settings, lambda: dt.datetime.now(dt.UTC))
         return dg.MaterializeResult(
             metadata={
                 "drawn": drawn is not None,
                 "pictures": drawn.storyboard.tiles if drawn else 0,
                 "sheets": len(drawn.storyboard.sheets) if drawn else 0,
                 "cpu_s": drawn.cpu_s if drawn else 0.0,
-                "package_id": packaged.record.package_id,
-                "published": packaged.published,
-                "findings": display.findings_table(packaged.findings),
+                **display.package_metadata(packaged.record, packaged.findings, published=packaged.published),
             },
             data_version=dg.DataVersion(packaged.record.package_id),
+            check_results=[conforms_result(STORYBOARD, packaged)],
         )
 
     return [storyboard]

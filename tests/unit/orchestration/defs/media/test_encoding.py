@@ -17,6 +17,7 @@ from orchestration.media.handover import read_ladder
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.settings import MediaSettings
+from orchestration.media.sidecars import find_sidecars
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings, read_settings
@@ -44,7 +45,7 @@ def store(settings: Settings) -> LocalStore:
     run_program(command, timeout_s=60)
     made = LocalStore(settings.store_folder)
     pipeline.probe_title(made, "film", master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
-    pipeline.plan_title(made, "film", TOOLS.settings())
+    pipeline.plan_title(made, "film", TOOLS.settings(), lambda: master, settings.work_folder)
     return made
 
 
@@ -111,8 +112,8 @@ def test_a_sidecar_gives_a_title_its_priority(tmp_path: Path) -> None:
     master = tmp_path / "film.mp4"
     master.write_bytes(b"")
     asked = landing.Asked(fingerprint="f", attempt=1, asked_at_s=0.0)
-    assert landing._request("film", asked, master).tags == {}
+    assert landing._request("film", asked, find_sidecars(master)).tags == {}
     (tmp_path / "film.toml").write_text("priority = 10")
-    assert landing._request("film", asked, master).tags == {"dagster/priority": "10"}
+    assert landing._request("film", asked, find_sidecars(master)).tags == {"dagster/priority": "10"}
     (tmp_path / "film.toml").write_text("priority = 'soon'")
-    assert landing._request("film", asked, master).tags == {}
+    assert landing._request("film", asked, find_sidecars(master)).tags == {}

@@ -12,6 +12,7 @@ import pytest
 from orchestration import partitions
 from orchestration.defs.media import build_defs, landing
 from orchestration.defs.media.landing import SETTLED_S, Asked, LandingCursor, settle
+from orchestration.media import pipeline
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.publish import current_packages, read_current_package
@@ -61,10 +62,17 @@ def make_film(path: Path) -> Path:
     return path
 
 
-def ingest(definitions: dg.Definitions, instance: dg.DagsterInstance, title_id: str) -> dg.ExecuteInProcessResult:
+def ingest(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, title_id: str, *names: str
+) -> dg.ExecuteInProcessResult:
+    """Everything that is made of a title, or the assets of these names alone."""
     instance.add_dynamic_partitions(partitions.title.name, [title_id])
-    job = definitions.resolve_job_def("ingest_title")
-    return job.execute_in_process(instance=instance, partition_key=title_id, raise_on_error=False)
+    return definitions.resolve_job_def("ingest_title").execute_in_process(
+        instance=instance,
+        partition_key=title_id,
+        raise_on_error=False,
+        asset_selection=[dg.AssetKey(["media", name]) for name in names] or None,
+    )
 
 
 def metadata_of(result: dg.ExecuteInProcessResult, name: str) -> dict:
@@ -92,6 +100,41 @@ def test_running_it_again_encodes_nothing(definitions, instance, settings) -> No
     assert again.success
     assert metadata_of(again, "renditions")["encoded_rungs"].value == 0
     assert metadata_of(again, "artwork")["drawn"].value is False
+
+
+def test_a_title_that_is_served_with_its_storyboard_is_not_packaged_anew(
+    definitions, instance, settings, store, monkeypatch
+) -> None:
+    make_film(settings.masters_folder / "film.mp4")
+    first = ingest(definitions, instance, "film")
+    assert metadata_of(first, "storyboard")["drawn"].value is True
+    served = read_current_package(store, "film")
+    assert served.has_storyboard
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise AssertionError("there is nothing to package")
+
+    monkeypatch.setattr(pipeline, "build_package", refuse)
+    again = ingest(definitions, instance, "film", "storyboard")
+    assert again.success
+    assert [(item.check_name, item.passed) for item in again.get_asset_check_evaluations()] == [("conforms", True)]
+    assert metadata_of(again, "storyboard")["package_id"].value == served.package_id
+
+
+def test_a_package_with_a_storyboard_that_does_not_conform_fails_and_is_not_served(
+    definitions, instance, settings, store
+) -> None:
+    make_film(settings.masters_folder / "film.mp4")
+    made = ("probe", "ladder", "renditions", "artwork", "sidecars", "package")
+    assert ingest(definitions, instance, "film", "first_rung", *made).success
+    served = read_current_package(store, "film")
+    segment = next(item.key for item in served.objects if item.rung == "audio-und" and item.key.endswith(".m4s"))
+    store.put_bytes(f"media/film/{segment}", b"broken", replace=True)
+    broken = ingest(definitions, instance, "film", "storyboard")
+    assert not broken.success
+    [evaluation] = broken.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert read_current_package(store, "film") == served
 
 
 def test_a_refused_master_fails_its_own_run_and_says_why(definitions, instance, settings, store) -> None:
@@ -248,7 +291,7 @@ def test_a_new_or_changed_sidecar_asks_for_its_title_again(tmp_path: Path) -> No
     film.write_bytes(b"film")
     later_s = film.stat().st_mtime + SETTLED_S + 1
     landed, cursor = settle({"film": film}, LandingCursor(), later_s)
-    done = Asked(fingerprint=landed["film"], attempt=1, asked_at_s=later_s, done=True)
+    done = Asked(fingerprint=landed["film"].fingerprint, attempt=1, asked_at_s=later_s, done=True)
     cursor = LandingCursor(seen=cursor.seen, asked={"film": done})
     landed, cursor = settle({"film": film}, cursor, later_s)
     assert landed == {}
@@ -260,6 +303,27 @@ def test_a_new_or_changed_sidecar_asks_for_its_title_again(tmp_path: Path) -> No
         landed, cursor = settle({"film": film}, cursor, now_s + 1)
         assert list(landed) == ["film"]
     assert cursor.asked == {}
+
+
+def test_a_look_at_many_masters_lists_their_folder_no_more_often_than_one_at_a_few(
+    definitions, instance, settings, monkeypatch
+) -> None:
+    listings: list[Path] = []
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: listings.append(self) or listed(self))
+    counts = []
+    for number in range(1, 21):
+        film = settings.masters_folder / f"film-{number}.mp4"
+        film.write_text("not a film, but it says so")
+        film.with_suffix(".toml").write_text("priority = 3")
+        age(film, SETTLED_S + 10)
+        age(film.with_suffix(".toml"), SETTLED_S + 10)
+        if number in (2, 20):
+            listings.clear()
+            requests = look(definitions, instance, None).run_requests
+            assert [request.tags["dagster/priority"] for request in requests] == ["3"] * number
+            counts.append(listings.count(settings.masters_folder))
+    assert counts[0] == counts[1] == 2
 
 
 def test_what_is_taken_away_is_forgotten(tmp_path: Path) -> None:
