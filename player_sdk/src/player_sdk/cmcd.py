@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_OBJECT_TYPES = {"manifest": "m", "video": "v", "audio": "a", "init": "i"}
+_OBJECT_TYPES = {"manifest": "m", "video": "v", "audio": "a", "init": "i", "key": "k"}
 _FORMATS = {"hls": "h", "dash": "d"}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import httpx
@@ -59,6 +59,7 @@ class Resource:
     pathway_id: str
     cache: CacheOutcome | None
     complete: bool = True
+    headers: httpx.Headers = field(default_factory=httpx.Headers, repr=False, compare=False)
 
 
 class NotWanted(Exception):
@@ -135,6 +136,7 @@ class PathwayLoader:
         byte_range: ByteRange | None = None,
         watcher: Watcher | None = None,
         headers: dict[str, str] | None = None,
+        method: str = "GET",
     ) -> Resource:
         """Fetch a resource.
 
@@ -143,6 +145,7 @@ class PathwayLoader:
             byte_range: Only this part of it.
             watcher: Looks at the running download and may drop it.
             headers: More request headers.
+            method: ``HEAD`` for the headers alone.
 
         Raises:
             DeliveryError: The attempts or the session's retry budget are used up.
@@ -157,7 +160,7 @@ class PathwayLoader:
             attempt += 1
             failed = self._current
             try:
-                resource = await self._fetch_once(path, request_headers, watcher)
+                resource = await self._fetch_once(method, path, request_headers, watcher)
             except _Failed as failure:
                 self._listener.request_failed(failed, failure.code, str(failure))
                 self._ask_whether_wanted(path)
@@ -197,14 +200,14 @@ class PathwayLoader:
             old, self._current = self._current, pathway_id
             self._listener.pathway_switched(old, pathway_id, reason)
 
-    async def _fetch_once(self, path: str, headers: dict[str, str], watcher: Watcher | None) -> Resource:
+    async def _fetch_once(self, method: str, path: str, headers: dict[str, str], watcher: Watcher | None) -> Resource:
         pathway = self._by_id[self._current]
         url = path if "://" in path else f"{pathway.base_url.rstrip('/')}/{path.lstrip('/')}"
         asked_at_s = self._clock.now()
         pieces: list[bytes] = []
         size_bytes, complete = 0, True
         try:
-            response = await self._http.send(self._http.build_request("GET", url, headers=headers), stream=True)
+            response = await self._http.send(self._http.build_request(method, url, headers=headers), stream=True)
             latency_s = self._clock.now() - asked_at_s
             try:
                 if response.status_code not in (200, 206):
@@ -231,6 +234,7 @@ class PathwayLoader:
             pathway_id=pathway.pathway_id,
             cache=cache_outcome(response.headers),
             complete=complete,
+            headers=response.headers,
         )
         self._listener.delivered(resource)
         return resource

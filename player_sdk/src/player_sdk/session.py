@@ -36,9 +36,10 @@ from player_sdk.events import (
 )
 from player_sdk.heartbeat import BeatKind, EndReason
 from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
+from player_sdk.media_source import MediaSource
 from player_sdk.models import PlaybackPlan, Viewer
 from player_sdk.playing_media import PlayingMedia
-from player_sdk.playlist import ByteRange, MediaPlaylist, Presentation, Segment, Track, parse_manifest, parse_media
+from player_sdk.playlist import ByteRange, InitSegment, MediaPlaylist, Presentation, Segment, Track
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
 from player_sdk.tracks import select_tracks
@@ -115,6 +116,7 @@ class Session:
             listener=self,
             settings=self._settings.retry,
         )
+        self._source = MediaSource(fetch=self._fetch_data, clock=clock)
         self._steering = self._make_steering(http) if plan.steering_url else None
         self._beats = beats if plan.beats_url else None
         self._recorder = BeatRecorder(plan=plan, viewer=viewer, title_id=title_id, impression_id=impression_id)
@@ -232,8 +234,10 @@ class Session:
             buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps
         )
         await self._playlist_of(media, media.nearest_rung(self._abr.choose(opening).rung))
+        while not media.reference.segments:
+            await self._refresh(media)
         if selection.audio is not None:
-            media.audio_playlist = await self._load_playlist(selection.audio)
+            media.set_audio_playlist(await self._source.playlist(selection.audio))
         media.start_at(self._start_s, self._watch_s)
         self._media = media
         return media
@@ -246,31 +250,37 @@ class Session:
         path = paths[0] or paths[1]
         if not path:
             raise PlaylistError("the playback plan names no manifest")
-        return parse_manifest(await self._fetch_text(path), path)
-
-    async def _load_playlist(self, track: Track) -> MediaPlaylist:
-        if track.media is not None:
-            return track.media
-        if track.uri is None:
-            raise PlaylistError(f"track {track.rung} has neither segments nor a playlist")
-        return parse_media(await self._fetch_text(track.uri), track.uri)
+        return await self._source.open(path)
 
     async def _playlist_of(self, media: PlayingMedia, rung: int) -> MediaPlaylist:
-        playlist = media.playlists[rung]
-        if playlist is None:
-            playlist = await self._load_playlist(media.selection.ladder[rung])
-            media.set_playlist(rung, playlist)
-        return playlist
+        if media.playlists[rung] is None:
+            media.set_playlist(rung, await self._source.playlist(media.selection.ladder[rung]))
+        return media.playlist(rung)
 
-    async def _fetch_text(self, path: str) -> str:
-        resource = await self._fetch(path, headers=self._cmcd("manifest"))
-        return resource.content.decode("utf-8", errors="replace")
+    async def _refresh(self, media: PlayingMedia, rung: int | None = None) -> None:
+        """Read a live playlist again, by default that of the rung in use, as soon as it may have changed."""
+        rung = media.used_rung if rung is None else rung
+        track, playlist = media.selection.ladder[rung], media.playlist(rung)
+        await self._idle(self._source.due_in_s(track, playlist))
+        if self._over():
+            raise _ViewerLeft
+        media.set_playlist(rung, await self._source.refreshed(track, playlist))
+
+    async def _fetch_data(
+        self, path: str, object_type: str, *, byte_range: ByteRange | None = None, method: str = "GET"
+    ) -> Resource:
+        return await self._fetch(path, byte_range=byte_range, method=method, headers=self._cmcd(object_type))
 
     # Playing.
 
     async def _step(self, media: PlayingMedia) -> None:
         """Load the next segment, or wait when nothing is to be loaded now."""
         await self._tick()
+        if media.all_loaded and media.live:
+            await self._refresh(media)
+            if media.all_loaded and not media.live:
+                media.finish()
+            return
         if media.all_loaded:
             await self._idle(media.buffer.until_stop_s)
             return
@@ -285,7 +295,7 @@ class Session:
         if not self._over():
             await self._load_video(media, media.nearest_rung(decision.rung))
             await self._load_audio(media)
-            if media.all_loaded:
+            if media.all_loaded and not media.live:
                 media.finish()
             self._arrived(media)
 
@@ -294,12 +304,8 @@ class Session:
         lower: int | None = rung
         while lower is not None:
             rung = lower
-            playlist = await self._playlist_of(media, rung)
-            await self._load_init(media, playlist)
-            if media.next_index >= len(playlist.segments):
-                name = media.selection.ladder[rung].rung
-                raise PlaylistError(f"rung {name} ends before the others, at segment {media.next_index}")
-            segment = playlist.segments[media.next_index]
+            segment = await self._next_video(media, rung)
+            await self._load_init(media, segment.init)
             resource, lower = await self._fetch_unless_abandoned(media, rung, segment)
         self._throughput_bps = resource.size_bytes * 8.0 / max(resource.duration_s, 1e-6)
         if media.rung < 0 and resource.cache is not None:
@@ -323,6 +329,18 @@ class Session:
         self._downloaded("video", media.next_index, track.rung, resource)
         media.rung = rung
         media.next_index += 1
+
+    async def _next_video(self, media: PlayingMedia, rung: int) -> Segment:
+        """The segment to load next at a rung, waiting for one that a live title has not yet."""
+        playlist = await self._playlist_of(media, rung)
+        while not playlist.ended and media.next_index >= playlist.end_number:
+            await self._refresh(media, rung)
+            playlist = media.playlist(rung)
+        segment = media.next_video(rung)
+        if segment is None:
+            name = media.selection.ladder[rung].rung
+            raise PlaylistError(f"rung {name} ends before the others, at segment {media.next_index}")
+        return segment
 
     async def _fetch_unless_abandoned(
         self, media: PlayingMedia, rung: int, segment: Segment
@@ -353,7 +371,8 @@ class Session:
                     duration_s=resource.duration_s,
                 )
             )
-        return resource, watcher.lower_rung
+            return resource, watcher.lower_rung
+        return await self._source.clear(resource, segment.key), None
 
     def _wants_lower(self, media: PlayingMedia, rung: int, received_bytes: int, elapsed_s: float) -> int | None:
         state = media.abr_state(
@@ -364,27 +383,39 @@ class Session:
 
     async def _load_audio(self, media: PlayingMedia) -> None:
         """Load audio until it reaches as far as video."""
-        playlist, track, buffer = media.audio_playlist, media.selection.audio, media.buffer
-        if playlist is None or track is None:
+        track, buffer = media.selection.audio, media.buffer
+        if media.audio_playlist is None or track is None:
             return
-        await self._load_init(media, playlist)
-        while buffer.audio_end_s < buffer.video_end_s - 1e-3 and media.next_audio_index < len(playlist.segments):
-            segment = playlist.segments[media.next_audio_index]
+        while buffer.audio_end_s < buffer.video_end_s - 1e-3:
+            segment = media.next_audio()
+            if segment is None and media.audio_playlist.ended:
+                break
+            if segment is None:
+                if buffer.audio_end_s >= buffer.video_end_s - media.audio_playlist.target_duration_s:
+                    return  # the rest comes with what is cut next
+                await self._idle(self._source.due_in_s(track, media.audio_playlist))
+                if self._over():
+                    raise _ViewerLeft
+                media.set_audio_playlist(await self._source.refreshed(track, media.audio_playlist))
+                continue
+            await self._load_init(media, segment.init)
             resource = await self._fetch(
                 segment.uri, byte_range=segment.byte_range, headers=self._cmcd("audio", track, segment)
             )
+            resource = await self._source.clear(resource, segment.key)
             buffer.advance(self._clock.now())
             buffer.add_audio(segment.end_s)
             self._downloaded("audio", media.next_audio_index, track.rung, resource)
             media.next_audio_index += 1
-        if media.next_audio_index >= len(playlist.segments):
+        if media.audio_playlist.ended and media.next_audio_index >= media.audio_playlist.end_number:
             media.finish_audio()
 
-    async def _load_init(self, media: PlayingMedia, playlist: MediaPlaylist) -> None:
-        if playlist.init_uri is None or (playlist.init_uri, playlist.init_range) in media.initialised:
+    async def _load_init(self, media: PlayingMedia, init: InitSegment | None) -> None:
+        if init is None or init in media.initialised:
             return
-        await self._fetch(playlist.init_uri, byte_range=playlist.init_range, headers=self._cmcd("init"))
-        media.initialised.add((playlist.init_uri, playlist.init_range))
+        resource = await self._fetch(init.uri, byte_range=init.byte_range, headers=self._cmcd("init"))
+        await self._source.clear(resource, init.key)
+        media.initialised.add(init)
 
     async def _fetch(
         self,
@@ -393,6 +424,7 @@ class Session:
         byte_range: ByteRange | None = None,
         watcher: _AbandonWatcher | None = None,
         headers: dict[str, str] | None = None,
+        method: str = "GET",
     ) -> Resource:
         """Fetch while playback goes on.
 
@@ -404,7 +436,7 @@ class Session:
             await self._tick()
             return self._over() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
 
-        resource = await self._loader.fetch(path, byte_range=byte_range, watcher=look, headers=headers)
+        resource = await self._loader.fetch(path, byte_range=byte_range, watcher=look, headers=headers, method=method)
         if self._over():
             raise _ViewerLeft
         return resource
@@ -459,7 +491,7 @@ class Session:
     def _reason(self) -> EndReason:
         if self._media is None or self._tally.startup_s is None:
             return "abandoned"
-        return "completed" if self._media.buffer.position_s >= self._media.duration_s - 1e-3 else "stopped"
+        return "completed" if self._media.complete else "stopped"
 
     # Telling.
 

@@ -59,10 +59,11 @@ def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None
     """
     reference = next(playlist for playlist in loaded if playlist is not None)
     sizes = []
-    for index, segment in enumerate(reference.segments):
+    for segment in reference.segments:
         row = []
         for track, playlist in zip(ladder, loaded, strict=True):
-            known = playlist.segments[index].size_bytes if playlist and index < len(playlist.segments) else None
+            same = playlist.segment(segment.number) if playlist else None
+            known = same.size_bytes if same is not None else None
             row.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
         sizes.append(tuple(row))
     return sizes
