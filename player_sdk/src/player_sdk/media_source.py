@@ -48,11 +48,15 @@ class MediaSource:
     Args:
         fetch: Brings bytes, from whichever pathway is in use.
         clock: Says when a live playlist is read again.
+
+    Attributes:
+        manifest_path: What was opened.
     """
 
     def __init__(self, *, fetch: Fetch, clock: Clock) -> None:
         self._fetch = fetch
         self._clock = clock
+        self.manifest_path = ""
         self._clock_offset_s = 0.0
         self._presentation: Presentation | None = None
         self._presentation_read_at_s = 0.0
@@ -72,6 +76,7 @@ class MediaSource:
             await self._set_clock(presentation.clock_source)
             presentation = parse_manifest(text, path, self._utc_s())
         self._presentation = presentation
+        self.manifest_path = path
         return presentation
 
     async def playlist(self, track: Track) -> MediaPlaylist:

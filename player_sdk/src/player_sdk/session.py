@@ -13,6 +13,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urljoin
 
 import httpx
 
@@ -37,7 +38,7 @@ from player_sdk.events import (
 from player_sdk.heartbeat import BeatKind, EndReason
 from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
 from player_sdk.media_source import MediaSource
-from player_sdk.models import PlaybackPlan, Viewer
+from player_sdk.models import Pathway, PlaybackPlan, Viewer
 from player_sdk.playing_media import PlayingMedia
 from player_sdk.playlist import ByteRange, InitSegment, MediaPlaylist, Presentation, Segment, Track
 from player_sdk.report import SessionReport, SessionTally
@@ -117,7 +118,12 @@ class Session:
             settings=self._settings.retry,
         )
         self._source = MediaSource(fetch=self._fetch_data, clock=clock)
-        self._steering = self._make_steering(http) if plan.steering_url else None
+        self._http = http
+        self._steering = (
+            self._make_steering(plan.steering_url, self._settings.steering_after_s, self._settings.protocol)
+            if plan.steering_url
+            else None
+        )
         self._beats = beats if plan.beats_url else None
         self._recorder = BeatRecorder(plan=plan, viewer=viewer, title_id=title_id, impression_id=impression_id)
         self._beat_interval_s = (beats.settings.interval_s if beats is not None else None) or plan.beat_interval_s
@@ -250,7 +256,25 @@ class Session:
         path = paths[0] or paths[1]
         if not path:
             raise PlaylistError("the playback plan names no manifest")
-        return await self._source.open(path)
+        presentation = await self._source.open(path)
+        self._follow(presentation)
+        return presentation
+
+    def _follow(self, presentation: Presentation) -> None:
+        """Use the pathways and the steering server that a manifest names, unless the playback plan has its own."""
+        if self._steering is not None:
+            return
+        manifest_url = self._loader.url(self._source.manifest_path)
+        if presentation.pathways:
+            self._loader.replace_pathways(
+                [
+                    Pathway(pathway_id=one.pathway_id, base_url=urljoin(manifest_url, one.base_url))
+                    for one in presentation.pathways
+                ]
+            )
+        if presentation.steering_uri is not None:
+            url = urljoin(manifest_url, presentation.steering_uri)
+            self._steering = self._make_steering(url, 0.0, presentation.protocol)
 
     async def _playlist_of(self, media: PlayingMedia, rung: int) -> MediaPlaylist:
         if media.playlists[rung] is None:
@@ -269,7 +293,13 @@ class Session:
     async def _fetch_data(
         self, path: str, object_type: str, *, byte_range: ByteRange | None = None, method: str = "GET"
     ) -> Resource:
-        return await self._fetch(path, byte_range=byte_range, method=method, headers=self._cmcd(object_type))
+        return await self._fetch(
+            path,
+            byte_range=byte_range,
+            method=method,
+            headers=self._cmcd(object_type),
+            manifest=object_type == "manifest",
+        )
 
     # Playing.
 
@@ -425,6 +455,7 @@ class Session:
         watcher: _AbandonWatcher | None = None,
         headers: dict[str, str] | None = None,
         method: str = "GET",
+        manifest: bool = False,
     ) -> Resource:
         """Fetch while playback goes on.
 
@@ -436,7 +467,9 @@ class Session:
             await self._tick()
             return self._over() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
 
-        resource = await self._loader.fetch(path, byte_range=byte_range, watcher=look, headers=headers, method=method)
+        resource = await self._loader.fetch(
+            path, byte_range=byte_range, watcher=look, headers=headers, method=method, manifest=manifest
+        )
         if self._over():
             raise _ViewerLeft
         return resource
@@ -495,14 +528,14 @@ class Session:
 
     # Telling.
 
-    def _make_steering(self, http: httpx.AsyncClient) -> SteeringClient:
+    def _make_steering(self, url: str, first_poll_after_s: float, protocol: Literal["hls", "dash"]) -> SteeringClient:
         return SteeringClient(
-            http=http,
+            http=self._http,
             clock=self._clock,
             loader=self._loader,
-            url=self.plan.steering_url or "",
-            protocol=self._settings.protocol,
-            first_poll_after_s=self._settings.steering_after_s,
+            url=url,
+            protocol=protocol,
+            first_poll_after_s=first_poll_after_s,
         )
 
     def _downloaded(self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource) -> None:

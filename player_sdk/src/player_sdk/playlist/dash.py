@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from player_sdk.errors import PlaylistError
+from player_sdk.models import Pathway
 from player_sdk.playlist.addressing import RepresentationPlace, Span, segments_of
 from player_sdk.playlist.model import (
     MAX_SEGMENTS,
@@ -62,9 +63,11 @@ def parse_mpd(text: str, base_uri: str = "", utc_s: float | None = None) -> Pres
     if kind not in ("static", "dynamic"):
         raise PlaylistError(f"{what}: type {kind!r} is neither static nor dynamic")
     live = _Live.of(root, what, utc_s) if kind == "dynamic" else None
-    periods = _periods(root, base_uri, live)
+    pathways = _service_locations(root, base_uri) if live is None else ()
+    periods = _periods(root, "/" if pathways else _below(base_uri, root), live)
     if not periods:
         raise PlaylistError(f"{what}: no period that has begun")
+    steering = first_child(root, "ContentSteering")
     tracks = _joined([_tracks(period) for period in periods], live)
     video = [track for track in tracks if track.kind == "video"]
     if not video:
@@ -74,6 +77,10 @@ def parse_mpd(text: str, base_uri: str = "", utc_s: float | None = None) -> Pres
         audio=tuple(track for track in tracks if track.kind == "audio"),
         text=tuple(track for track in tracks if track.kind == "text"),
         duration_s=_total_s(periods) if live is None else None,
+        protocol="dash",
+        pathways=pathways,
+        steering_uri=None if steering is None else join(base_uri, text_of(steering)),
+        steering_pathway=None if steering is None else steering.get("defaultServiceLocation"),
         reload_uri=None if live is None else join(base_uri, text_of(first_child(root, "Location"))),
         clock_source=_clock_source(root, base_uri) if live is not None else None,
     )
@@ -147,7 +154,7 @@ def _periods(root: Element, base_uri: str, live: _Live | None) -> list[_Period]:
             if start_s > live.now_s or (length_s is not None and start_s + length_s < live.window_start_s):
                 continue
             span = replace(span, available_from_s=live.window_start_s, available_until_s=live.now_s)
-        periods.append(_Period(element=element, base_uri=_below(_below(base_uri, root), element), span=span))
+        periods.append(_Period(element=element, base_uri=_below(base_uri, element), span=span))
     return periods
 
 
@@ -278,6 +285,19 @@ def _clock_source(root: Element, base_uri: str) -> ClockSource | None:
                 uri = value if scheme == "direct" else join(base_uri, value.split()[0])
                 return ClockSource(scheme=scheme, value=uri)
     return None
+
+
+def _service_locations(root: Element, base_uri: str) -> tuple[Pathway, ...]:
+    """The places that an MPD on demand names for all of it, the default one first; none if it names only one."""
+    found = [element for element in children(root, "BaseURL") if element.get("serviceLocation")]
+    if len(found) < 2:
+        return ()
+    places = [
+        Pathway(pathway_id=one.get("serviceLocation", ""), base_url=join(base_uri, text_of(one))) for one in found
+    ]
+    steering = first_child(root, "ContentSteering")
+    default_id = "" if steering is None else steering.get("defaultServiceLocation", "")
+    return tuple(sorted(places, key=lambda place: place.pathway_id != default_id))
 
 
 def _below(base_uri: str, element: Element) -> str:

@@ -28,6 +28,7 @@ from player_sdk.playlist.model import (
     distinct_rungs,
     rung_name,
 )
+from player_sdk.playlist.pathways import on_pathways
 
 _ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("[^"\r\n]*"|[^",]*)\s*(?:,|$)')
 _VIDEO_CODEC = re.compile(r"^(avc[13]|hvc1|hev1|dvh1|dvhe|av01|vp0?[89])", re.IGNORECASE)
@@ -53,6 +54,7 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
     lines = _lines(text)
     video: list[Track] = []
     renditions: list[Track] = []
+    pathway_of: dict[str, str] = {}
     steering: dict[str, str] = {}
     waiting: tuple[int, dict[str, str]] | None = None
     for number, line in lines:
@@ -66,16 +68,20 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
         elif line.startswith("#EXT-X-CONTENT-STEERING:"):
             steering = _attributes(line)
         elif not line.startswith("#") and waiting is not None:
-            track = _video_track(waiting[1], _join(base_uri, line, number), waiting[0])
-            if track is not None and all(track.uri != known.uri for known in video):
+            uri = _join(base_uri, line, number)
+            track = _video_track(waiting[1], uri, waiting[0])
+            if track is not None and uri not in pathway_of:
                 video.append(track)
+                pathway_of[uri] = waiting[1].get("PATHWAY-ID", ".")
             waiting = None
     if not video:
         raise PlaylistError(f"{base_uri or 'playlist'}: no video variant (EXT-X-STREAM-INF with a URI) in it")
+    chosen = on_pathways(video, renditions, pathway_of, first_id=steering.get("PATHWAY-ID"))
     return Presentation(
-        video=distinct_rungs(video),
-        audio=tuple(track for track in renditions if track.kind == "audio"),
-        text=tuple(track for track in renditions if track.kind == "text"),
+        video=distinct_rungs(chosen.video),
+        audio=tuple(track for track in chosen.renditions if track.kind == "audio"),
+        text=tuple(track for track in chosen.renditions if track.kind == "text"),
+        pathways=chosen.pathways,
         steering_uri=_join(base_uri, steering["SERVER-URI"], 0) if "SERVER-URI" in steering else None,
         steering_pathway=steering.get("PATHWAY-ID"),
     )

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from player_sdk.models import Pathway
+
 MAX_SEGMENTS = 100_000
 """More segments than any film has; a manifest that asks for more is refused instead of filling the memory."""
 
@@ -190,7 +192,9 @@ class Presentation:
     """A whole title: its video tracks by ascending bit rate, its other tracks, and what steers it.
 
     Attributes:
+        protocol: Whose manifest this is.
         duration_s: None while it is live, and where the manifest does not say.
+        pathways: Where its paths are found, best first; empty where that is wherever the manifest was.
         reload_uri: Where the next version of this manifest is, None where the tracks' own playlists are read again.
         clock_source: Where the time comes from by which a live manifest is to be read.
     """
@@ -199,6 +203,8 @@ class Presentation:
     audio: tuple[Track, ...] = ()
     text: tuple[Track, ...] = ()
     duration_s: float | None = None
+    protocol: Literal["hls", "dash"] = "hls"
+    pathways: tuple[Pathway, ...] = ()
     steering_uri: str | None = None
     steering_pathway: str | None = None
     reload_uri: str | None = None
