@@ -424,3 +424,71 @@ def test_the_policy_learns_who_had_the_bytes():
 def test_references_play_too():
     events, _ = play(FakeOrigin(), abr=ThroughputAbr)
     assert events[-1].report.end_reason == "completed"
+
+
+def test_a_prepared_session_starts_at_once_and_loads_nothing_twice():
+    origin = FakeOrigin()
+
+    async def run():
+        async with fake_player(origin, link=Link.constant(2e7, latency_s=0.1)) as player:
+            session = await player.play("film")
+            await session.prepare()
+            ready_s = player.clock.now()
+            await player.clock.sleep(60.0)
+            events = [event async for event in session.events()]
+            return ready_s, events
+
+    ready_s, events = asyncio.run(run())
+    report = events[-1].report
+    assert ready_s > 0.5
+    assert of(Started, events)[0].startup_s == pytest.approx(0.0, abs=1e-9)
+    assert (report.end_reason, report.played_s, report.rebuffer_s) == ("completed", pytest.approx(40.0), 0.0)
+    media = [path for path in origin.paths("edge-1.test") if path.endswith(".m4s")]
+    assert len(media) == len(set(media))
+
+
+def test_the_buffer_is_bounded_in_bytes():
+    events, _ = play(FakeOrigin([ONE_RUNG]), settings=PlaybackSettings(buffer_max_bytes=500_000))
+    assert max(event.buffer_s for event in of(SegmentDownloaded, events)) <= 8.0
+    assert events[-1].report.rebuffer_s == 0.0
+
+
+COLLECTOR = PlaybackSettings(cmcd_events_url="http://api.test/cmcd")
+
+
+def play_with_collector(*answers):
+    """A session and the lines of each report that its collector got; it answers in turn, the last one for ever."""
+    reports, left = [], list(answers)
+
+    def fault(request):
+        if request.url.path != "/cmcd":
+            return None
+        assert request.headers["content-type"] == "application/cmcd"
+        reports.append(request.content.decode().splitlines())
+        return httpx.Response(left.pop(0) if len(left) > 1 else left[0])
+
+    events, _ = play(FakeOrigin(fault=fault), settings=COLLECTOR, link=Link([(6, 4e6), (12, 2e5)]))
+    return events, reports
+
+
+def test_cmcd_events_tell_states_bit_rates_and_answers():
+    events, reports = play_with_collector(204)
+    lines = [line for report in reports for line in report]
+    states = [line.split("sta=")[1][0] for line in lines if ",e=ps," in line]
+    assert states[0] == "s"
+    assert states[-1] == "e"
+    assert states.count("r") == events[-1].report.stalls > 0
+    assert sum(",e=rr," in line for line in lines) > len(of(SegmentDownloaded, events))
+    assert any(",e=bc," in line for line in lines)
+    assert any(",e=t," in line for line in lines)
+    times = [int(line.split("ts=")[1].split(",")[0]) for line in lines]
+    assert times == sorted(times)
+
+
+def test_a_collector_that_fails_gets_all_of_it_later_and_one_that_is_gone_nothing_more():
+    _, whole = play_with_collector(204)
+    _, late = play_with_collector(503, 503, 204)
+    assert late[2][: len(late[0])] == late[0], "what was not taken comes again, first"
+    assert sorted(line for report in late[2:] for line in report) == sorted(line for report in whole for line in report)
+    _, gone = play_with_collector(410)
+    assert len(gone) == 1

@@ -3,8 +3,8 @@
 A download that breaks off goes on where it broke, by a range request to the next pathway: what a path names is the same
 on all of them, and a size that differs makes it start again. A failed pathway is penalised for a while and left at
 once; going back is a matter of steering or of the next failure, not of a timer, so that a flapping edge does not make
-the player flap. Retries are bounded per resource and by a budget per session, and wait with jitter only when no pathway is
-left that has not just failed.
+the player flap. Retries are bounded per resource and by a budget per session, and wait with jitter only when no pathway
+is left that has not just failed.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class Resource:
     cache: CacheOutcome | None
     complete: bool = True
     headers: httpx.Headers = field(default_factory=httpx.Headers, repr=False, compare=False)
+    url: str = ""
+    status_code: int = 0
 
 
 class NotWanted(Exception):
@@ -318,6 +320,8 @@ class PathwayLoader:
             cache=cache_outcome(response.headers),
             complete=complete,
             headers=response.headers,
+            url=str(response.request.url),
+            status_code=response.status_code,
         )
         self._listener.delivered(resource)
         return resource

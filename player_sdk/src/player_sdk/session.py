@@ -17,12 +17,13 @@ from urllib.parse import urljoin
 
 import httpx
 
-from player_sdk.abr.interface import Abr, DownloadSample
+from player_sdk.abr.interface import Abr, Decision, DownloadSample
 from player_sdk.beat_recorder import BeatRecorder
 from player_sdk.beat_sender import BeatSender
 from player_sdk.buffer import BufferedSegment
 from player_sdk.clock import Clock
-from player_sdk.cmcd import CmcdRequest, cmcd_headers
+from player_sdk.cmcd import CmcdEvent, CmcdRequest, CmcdResponse, CmcdVersion, PlayerState, cmcd_headers
+from player_sdk.cmcd_reporter import CmcdReporter
 from player_sdk.errors import DeliveryError, PlayerError, PlaylistError
 from player_sdk.events import (
     Ended,
@@ -43,7 +44,7 @@ from player_sdk.playing_media import PlayingMedia
 from player_sdk.playlist import ByteRange, InitSegment, MediaPlaylist, Presentation, Segment, Track
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
-from player_sdk.tracks import select_tracks
+from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks
 
 _ABANDON_CHECK_S = 0.25
 _LEAST_WAIT_S = 1e-7
@@ -57,16 +58,26 @@ class PlaybackSettings:
     Attributes:
         protocol: Which manifest to play when the plan offers both.
         buffer_max_s: How far ahead of the playhead to load.
+        buffer_max_bytes: How much of picture and sound to hold; one segment is always allowed.
+        display: The screen, if it is known: nothing is loaded that is larger than it can show.
+        codecs: Beginnings of the codec names that can be played.
         language: Audio language to prefer.
         cmcd: Send Common Media Client Data with media requests.
+        cmcd_version: Which version of it.
+        cmcd_events_url: Where its events go (version 2), None sends none.
         slice_s: Longest wait between two looks at what is due while nothing is loaded.
         steering_after_s: When steering is first asked; the order of the playback plan is fresh before that.
     """
 
     protocol: Literal["hls", "dash"] = "hls"
     buffer_max_s: float = 30.0
+    buffer_max_bytes: int = 200_000_000
+    display: Display | None = None
+    codecs: tuple[str, ...] = PLAYABLE_CODECS
     language: str | None = None
     cmcd: bool = False
+    cmcd_version: CmcdVersion = 1
+    cmcd_events_url: str | None = None
     slice_s: float = 5.0
     steering_after_s: float = 30.0
     retry: RetrySettings = field(default_factory=RetrySettings)
@@ -124,6 +135,9 @@ class Session:
             if plan.steering_url
             else None
         )
+        events_url = self._settings.cmcd_events_url
+        self._cmcd_reporter = CmcdReporter(http=http, clock=clock, url=events_url) if events_url else None
+        self._told_state: PlayerState = "preloading"
         self._beats = beats if plan.beats_url else None
         self._recorder = BeatRecorder(plan=plan, viewer=viewer, title_id=title_id, impression_id=impression_id)
         self._beat_interval_s = (beats.settings.interval_s if beats is not None else None) or plan.beat_interval_s
@@ -188,7 +202,11 @@ class Session:
         self._patience_s = math.inf if patience_s is None else patience_s
         failure: PlayerError | None = None
         try:
-            media = await self._open()
+            if self._media is None:
+                media = await self._open()
+            else:
+                media, self._asked_at_s = self._media, self._clock.now()
+                self._arrived(media)
             while not self._over():
                 await self._step(media)
                 for event in self._take_events():
@@ -201,6 +219,20 @@ class Session:
             await self._finish(failure)
         for event in self._take_events():
             yield event
+
+    async def prepare(self) -> None:
+        """Load what the first frame needs before the viewer asks for it, such as while the title before it ends.
+
+        The first frame then comes at once, and start-up time counts from when the session is played.
+
+        Raises:
+            DeliveryError: No pathway delivered it.
+            PlaylistError: The title cannot be played.
+        """
+        if self._begun or self._media is not None:
+            return
+        media = await self._open()
+        await self._load_both(media, self._decide(media).rung)
 
     async def close(self) -> None:
         """End a session that was not played to its end, as if the viewer had stopped."""
@@ -218,6 +250,7 @@ class Session:
         self._tally.errors.append(f"{code}: {message}")
         self._recorder.failed(code, message, fatal=False)
         self._events.append(RequestFailed(pathway_id=pathway_id, code=code, message=message))
+        self._tell_cmcd("e", error_code=code)
 
     def pathway_switched(self, old_id: str, new_id: str, reason: str) -> None:
         """Tell a change of pathway."""
@@ -227,13 +260,27 @@ class Session:
         """Count what came, wanted to the end or not."""
         self._tally.delivered(resource)
         self._recorder.delivered(resource)
+        self._tell_cmcd(
+            "rr",
+            response=CmcdResponse(
+                url=resource.url,
+                status_code=resource.status_code,
+                first_byte_s=resource.latency_s,
+                last_byte_s=resource.duration_s,
+            ),
+        )
 
     # Opening: manifests, tracks, where to start.
 
     async def _open(self) -> PlayingMedia:
         presentation = await self._load_presentation()
         selection = select_tracks(
-            presentation, device=self._viewer.device, max_height=self._max_height, language=self._settings.language
+            presentation,
+            device=self._viewer.device,
+            max_height=self._max_height,
+            display=self._settings.display,
+            codecs=self._settings.codecs,
+            language=self._settings.language,
         )
         media = PlayingMedia(selection)
         opening = media.opening_state(
@@ -314,20 +361,30 @@ class Session:
         if media.all_loaded:
             await self._idle(media.buffer.until_stop_s)
             return
-        excess_s = media.buffer.ahead_s - self._settings.buffer_max_s
+        excess_s = max(
+            media.buffer.ahead_s - self._settings.buffer_max_s,
+            media.buffer.until_below_s(self._settings.buffer_max_bytes),
+        )
         if excess_s > _LEAST_WAIT_S:
             await self._idle(excess_s)
             return
-        decision = self._abr.choose(
-            media.abr_state(buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps)
-        )
+        decision = self._decide(media)
         await self._idle(min(decision.wait_s, media.buffer.ahead_s))
         if not self._over():
-            await self._load_video(media, media.nearest_rung(decision.rung))
-            await self._load_audio(media)
-            if media.all_loaded and not media.live:
-                media.finish()
+            await self._load_both(media, decision.rung)
             self._arrived(media)
+
+    def _decide(self, media: PlayingMedia) -> Decision:
+        return self._abr.choose(
+            media.abr_state(buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps)
+        )
+
+    async def _load_both(self, media: PlayingMedia, rung: int) -> None:
+        """The next segment of picture, and sound as far as that goes."""
+        await self._load_video(media, media.nearest_rung(rung))
+        await self._load_audio(media)
+        if media.all_loaded and not media.live:
+            media.finish()
 
     async def _load_video(self, media: PlayingMedia, rung: int) -> None:
         """Load the next video segment, at a lower rung whenever the policy changes its mind."""
@@ -349,6 +406,7 @@ class Session:
                 rung=track.rung,
                 bitrate_bps=media.played_bitrate_bps(rung, segment, resource.size_bytes),
                 pathway_id=resource.pathway_id,
+                size_bytes=resource.size_bytes,
             )
         )
         if media.audio_playlist is None:
@@ -357,16 +415,18 @@ class Session:
             old = media.selection.ladder[media.rung].rung
             self._events.append(Switched(old_rung=old, new_rung=track.rung))
         self._downloaded("video", media.next_index, track.rung, resource)
-        media.rung = rung
+        if media.rung != rung:
+            media.rung = rung
+            self._tell_cmcd("bc")
         media.next_index += 1
 
     async def _next_video(self, media: PlayingMedia, rung: int) -> Segment:
         """The segment to load next at a rung, waiting for one that a live title has not yet."""
         playlist = await self._playlist_of(media, rung)
-        while not playlist.ended and media.next_index >= playlist.end_number:
+        if not playlist.ended and self._source.due_in_s(media.selection.ladder[rung], playlist) <= 0.0:
             await self._refresh(media, rung)
-            playlist = media.playlist(rung)
-        segment = media.next_video(rung)
+        while (segment := media.next_video(rung)) is None and not media.playlist(rung).ended:
+            await self._refresh(media, rung)
         if segment is None:
             name = media.selection.ladder[rung].rung
             raise PlaylistError(f"rung {name} ends before the others, at segment {media.next_index}")
@@ -416,17 +476,16 @@ class Session:
         track, buffer = media.selection.audio, media.buffer
         if media.audio_playlist is None or track is None:
             return
-        while buffer.audio_end_s < buffer.video_end_s - 1e-3:
+        if not media.audio_playlist.ended and self._source.due_in_s(track, media.audio_playlist) <= 0.0:
+            await self._refresh_audio(track, media, media.audio_playlist)
+        while (behind_s := buffer.video_end_s - buffer.audio_end_s) > 1e-3:
             segment = media.next_audio()
             if segment is None and media.audio_playlist.ended:
                 break
+            if segment is None and behind_s <= media.audio_playlist.target_duration_s:
+                return  # the rest comes with what is cut next
             if segment is None:
-                if buffer.audio_end_s >= buffer.video_end_s - media.audio_playlist.target_duration_s:
-                    return  # the rest comes with what is cut next
-                await self._idle(self._source.due_in_s(track, media.audio_playlist))
-                if self._over():
-                    raise _ViewerLeft
-                media.set_audio_playlist(await self._source.refreshed(track, media.audio_playlist))
+                await self._refresh_audio(track, media, media.audio_playlist)
                 continue
             await self._load_init(media, segment.init)
             resource = await self._fetch(
@@ -434,11 +493,17 @@ class Session:
             )
             resource = await self._source.clear(resource, segment.key)
             buffer.advance(self._clock.now())
-            buffer.add_audio(segment.end_s)
+            buffer.add_audio(segment.end_s, resource.size_bytes)
             self._downloaded("audio", media.next_audio_index, track.rung, resource)
             media.next_audio_index += 1
         if media.audio_playlist.ended and media.next_audio_index >= media.audio_playlist.end_number:
             media.finish_audio()
+
+    async def _refresh_audio(self, track: Track, media: PlayingMedia, playlist: MediaPlaylist) -> None:
+        await self._idle(self._source.due_in_s(track, playlist))
+        if self._over():
+            raise _ViewerLeft
+        media.set_audio_playlist(await self._source.refreshed(track, playlist))
 
     async def _load_init(self, media: PlayingMedia, init: InitSegment | None) -> None:
         if init is None or init in media.initialised:
@@ -503,6 +568,10 @@ class Session:
             await self._beats.send_due()
         if self._steering is not None:
             await self._steering.poll_due(self._throughput_bps)
+        if self._cmcd_reporter is not None:
+            if self._cmcd_reporter.due():
+                self._tell_cmcd("t")
+            await self._cmcd_reporter.send_due()
 
     async def _idle(self, duration_s: float) -> None:
         """Wait while the buffer plays, ticking whenever something is due."""
@@ -569,8 +638,55 @@ class Session:
                 throughput_bps=self._throughput_bps,
                 startup=self._tally.startup_s is None,
                 starved=self._media is not None and self._media.buffer.stalled,
+                live=self._media is not None and self._media.live,
+                version=self._settings.cmcd_version,
+                state=self._state,
+                pathway_id=self._loader.pathway_id,
             )
         )
+
+    @property
+    def _state(self) -> PlayerState:
+        if self._report is not None:
+            states: dict[EndReason, PlayerState] = {"completed": "ended", "failed": "failed"}
+            return states.get(self._report.end_reason, "quit")
+        if not self._begun:
+            return "preloading"
+        if self._media is None or not self._media.buffer.started:
+            return "starting"
+        return "rebuffering" if self._media.buffer.stalled else "playing"
+
+    def _tell_cmcd(
+        self,
+        kind: Literal["ps", "bc", "e", "rr", "t"],
+        *,
+        error_code: str | None = None,
+        response: CmcdResponse | None = None,
+    ) -> None:
+        if self._cmcd_reporter is None:
+            return
+        media = self._media
+        self._cmcd_reporter.put(
+            CmcdEvent(
+                kind=kind,
+                at_s=self._clock.utc_now().timestamp(),
+                session_id=self.plan.session_id,
+                content_id=self.title_id,
+                streaming_format=self._settings.protocol,
+                state=self._state,
+                position_s=self.position_s,
+                bitrate_bps=media.selection.ladder[media.rung].bitrate_bps if media and media.rung >= 0 else None,
+                buffer_s=self.buffer_s,
+                pathway_id=self._loader.pathway_id,
+                live=media is not None and media.live,
+                error_code=error_code,
+                response=response,
+            )
+        )
+        if self._state != self._told_state:
+            self._told_state = self._state
+            if kind != "ps":
+                self._tell_cmcd("ps")
 
     def _beat(self, kind: BeatKind, end_reason: EndReason | None = None) -> None:
         """Add up what was played since the last beat, and queue one."""
@@ -618,6 +734,9 @@ class Session:
             beats_lost=lost,
         )
         self._events.append(Ended(reason=reason, report=self._report))
+        if self._cmcd_reporter is not None:
+            self._tell_cmcd("ps")
+            await self._cmcd_reporter.close()
 
     async def _flush_beats(self) -> tuple[int, int]:
         """Send what is left; returns this session's beats that were taken, and those that were not."""

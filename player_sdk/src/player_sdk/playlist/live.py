@@ -16,11 +16,14 @@ def reread(old: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
     Raises:
         PlaylistError: The media sequence began anew, which the standard does not allow.
     """
+    new = _shifted(new, number=old.renumbered_by)
     if new.end_number < old.first_number:
         raise PlaylistError(f"the media sequence went back from {old.first_number} to {new.first_number}")
     if new.end_number < old.end_number:
         return old
-    return beside(old, new)
+    if not old.segments or not new.segments:
+        return new
+    return _shifted(new, start_s=_start_shift_s(old, new, same_numbers=True))
 
 
 def beside(reference: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
@@ -32,7 +35,7 @@ def beside(reference: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
         return new
     if reference.ended and new.ended:
         return _shifted(new, number=reference.first_number - new.first_number)
-    return at_its_time(reference, _shifted(new, start_s=_start_shift_s(reference, new)))
+    return at_its_time(reference, _shifted(new, start_s=_start_shift_s(reference, new, same_numbers=False)))
 
 
 def at_its_time(reference: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
@@ -46,10 +49,11 @@ def on_clock_of(video: MediaPlaylist, audio: MediaPlaylist) -> MediaPlaylist:
     """Sound on the timeline of its picture; it is cut elsewhere, so its numbers stay its own."""
     if not video.segments or not audio.segments or (video.ended and audio.ended):
         return audio
-    return _shifted(audio, start_s=_start_shift_s(video, audio))
+    return _shifted(audio, start_s=_start_shift_s(video, audio, same_numbers=False))
 
 
-def _start_shift_s(reference: MediaPlaylist, new: MediaPlaylist) -> float:
+def _start_shift_s(reference: MediaPlaylist, new: MediaPlaylist, *, same_numbers: bool) -> float:
+    """What brings a playlist onto the timeline of another one; ``same_numbers`` where both are of one track."""
     first = new.segments[0]
     dated = next((one for one in reference.segments if one.utc_s is not None), None)
     if dated is not None and dated.utc_s is not None and first.utc_s is not None:
@@ -59,7 +63,7 @@ def _start_shift_s(reference: MediaPlaylist, new: MediaPlaylist) -> float:
         if same is not None:
             return same.start_s - segment.start_s
     missed = new.first_number - reference.end_number
-    if 0 <= missed <= len(reference.segments) + len(new.segments):
+    if same_numbers or 0 <= missed <= len(reference.segments) + len(new.segments):
         return reference.duration_s + missed * reference.target_duration_s - first.start_s
     return reference.duration_s - new.duration_s
 
@@ -81,6 +85,7 @@ def _shifted(playlist: MediaPlaylist, *, number: int = 0, start_s: float = 0.0) 
         return playlist
     return replace(
         playlist,
+        renumbered_by=playlist.renumbered_by + number,
         segments=tuple(
             replace(segment, number=segment.number + number, start_s=segment.start_s + start_s)
             for segment in playlist.segments

@@ -104,6 +104,7 @@ class MediaPlaylist:
         ended: No segment will be added.
         event: Segments may be added, and none is taken away.
         refresh_s: How long after it was read it may have changed.
+        renumbered_by: What was added to the numbers in the playlist, to bring it in line with another one.
         hold_back_s: How far from its end a live one is to be played, where the manifest says.
     """
 
@@ -113,6 +114,7 @@ class MediaPlaylist:
     event: bool = False
     refresh_s: float = 0.0
     hold_back_s: float | None = None
+    renumbered_by: int = 0
     _starts: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
