@@ -28,10 +28,15 @@ def find_program(variable: str, wheel: str, module: str, attribute: str, name: s
 
 
 @pytest.fixture(scope="session")
-def ffmpeg():
+def ffmpeg_path():
+    """Where ffmpeg is."""
+    return find_program("MATINEE_FFMPEG", "imageio-ffmpeg", "imageio_ffmpeg", "get_ffmpeg_exe", "ffmpeg")
+
+
+@pytest.fixture(scope="session")
+def ffmpeg(ffmpeg_path):
     """Runs ffmpeg in a folder; its output on stderr."""
-    program = find_program("MATINEE_FFMPEG", "imageio-ffmpeg", "imageio_ffmpeg", "get_ffmpeg_exe", "ffmpeg")
-    return partial(_run, program, "-hide_banner", "-nostdin", "-y")
+    return partial(_run, ffmpeg_path, "-hide_banner", "-nostdin", "-y")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import subprocess
 
 import httpx
 import pytest
@@ -156,3 +157,46 @@ def test_packages_of_others_play_to_their_end_and_decode(package, serve, tmp_pat
     content = asyncio.run(content_of(url))
     assert {rung: count_frames(one) for rung, one in content.items()} == dict.fromkeys(content, FRAMES)
     assert {event.rung for event in pictures} == set(content)
+
+
+LIVE = {
+    "m.m3u8": ["-f", "hls", "-hls_time", "1", "-hls_list_size", "4", "-hls_flags", "temp_file+program_date_time"],
+    "m.mpd": [
+        "-f",
+        "dash",
+        "-seg_duration",
+        "1",
+        "-window_size",
+        "4",
+        "-extra_window_size",
+        "9",
+        "-update_period",
+        "1",
+    ],
+}
+
+
+@pytest.mark.parametrize("manifest", LIVE)
+def test_a_live_stream_of_ffmpeg_is_followed_to_its_end(manifest, clip, ffmpeg_path, serve, tmp_path):
+    command = [ffmpeg_path, "-v", "error", "-re", "-stream_loop", "2", "-i", str(clip / "high.mp4"), "-c", "copy"]
+    encoder = subprocess.Popen([*command, *LIVE[manifest], manifest], cwd=tmp_path)
+    try:
+
+        async def run():
+            while not (tmp_path / manifest).exists():
+                await asyncio.sleep(0.05)
+            async with Player() as player:
+                session = player.open_url(f"{serve(tmp_path)}/{manifest}")
+                return [event async for event in session.events()]
+
+        events = asyncio.run(asyncio.wait_for(run(), 60))
+    finally:
+        encoder.kill()
+        encoder.wait()
+    report = events[-1].report
+    numbers = [event.index for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    assert (report.end_reason, report.errors) == ("completed", [])
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert report.played_s == pytest.approx(len(numbers), abs=0.3)
+    if manifest == "m.m3u8":
+        assert numbers[-1] == 8, "the last of nine, which was not there when the playlist was"
