@@ -240,7 +240,7 @@ def test_rungs_are_brought_in_line_by_date_number_or_beginning():
     assert at_its_time(reading(10, 5, start_s=50.0), reading(0, 5, start_s=54.0)).first_number == 12
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     windows=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6)), min_size=1, max_size=12),
     dated=st.booleans(),

@@ -2,7 +2,7 @@ import contextlib
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from player_sdk.playlist import ByteRange, ClockSource, InitSegment, parse_manifest, parse_mpd, with_index
 
@@ -185,6 +185,7 @@ def test_what_is_no_index_is_refused(content, complaint):
         with_index(media, media.first_unindexed, content)
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=80).map(lambda noise: sidx((9, 9))[: len(noise)] + noise))
 def test_any_bytes_are_an_index_or_refused(content):
     media = parse_mpd(PERIODS, "/p/m.mpd").audio[0].media
@@ -228,6 +229,7 @@ def test_a_live_period_that_has_begun_but_has_nothing_yet_is_empty():
     assert parse_mpd(LIVE, "/p/m.mpd", 101.0).video[0].media.segments == ()
 
 
+@settings(deadline=None)
 @given(
     text=st.sampled_from([MPD, PERIODS, LIVE]),
     start=st.floats(0, 1),
