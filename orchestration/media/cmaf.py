@@ -43,12 +43,17 @@ _BYTE_RANGE = re.compile(r"#EXT-X-BYTERANGE:(\d+)@(\d+)")
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedFile:
-    """One encoded rendition before it is cut."""
+    """One encoded rendition before it is cut.
+
+    Attributes:
+        stream: Its number in the file; None for the first of its kind.
+    """
 
     path: Path
     rendition_id: str
     rung: str
     kind: str
+    stream: int | None = None
     language: str = "und"
     name: str = ""
     role: Literal["main", "commentary", "description"] = "main"
@@ -161,7 +166,7 @@ def _protected(record: RenditionRecord, protection: Protection) -> RenditionReco
 def _stream_descriptor(item: EncodedFile) -> str:
     fields = {
         "in": str(item.path),
-        "stream": item.kind,
+        "stream": item.kind if item.stream is None else str(item.stream),
         "init_segment": f"{item.rendition_id}/{INIT_NAME}",
         "segment_template": f"{item.rendition_id}/seg-$Number%05d$.m4s",
         "playlist_name": f"{item.rendition_id}/media.m3u8",

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raise it when a change of the code changes encoded bytes: it is part of every rendition's id."""
 
 
@@ -26,7 +26,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         codecs: Which codecs every title gets; H.264 always comes first, since every player has it.
         extra_codec_rungs: Rungs at most of each codec beside H.264: the largest, the smallest, and some between.
         hevc_preset, vp9_speed, av1_preset: How slow those encoders work; slower ones need fewer bits.
-        chunk_cpu_s: Encoder seconds that a chunk carries at least. A film with less than two of them is one chunk.
+        chunk_cpu_s: Encoder seconds that a chunk carries at least, in two stretches that are encoded side by side.
         threads: Threads per encoder. One, since x264 with several and a capped rate gives other bytes on every run; the
             rungs of a title are encoded side by side all the same.
         keyframe_interval_s: Every rung starts a closed group of pictures there.
@@ -47,7 +47,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ladder: Literal["per_title", "fixed"] = "per_title"
     quality_frames: int = 120
-    preset: str = "veryfast"
+    preset: str = "medium"
     crf: int = 23
     max_rungs: int = 6
     codecs: tuple[Literal["h264", "hevc", "vp9", "av1"], ...] = ("h264",)

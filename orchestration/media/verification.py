@@ -1,8 +1,8 @@
 """Measure what a title's renditions deliver, and encode again those that miss their target.
 
 Every rendition is measured once: what was found is kept beside the ladder (``quality.json``, `handover.py`), so a step
-that is run again measures and encodes nothing. A rendition that was corrected away stays in the store, as nothing there
-is ever changed; no package names it.
+that is run again measures and encodes nothing. A rendition that was corrected away leaves the store (`superseded.py`);
+what it was measured to give stays known, and a ladder that is planned anew starts with it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from orchestration.media.quality import Reference, Window, measure_quality, samp
 from orchestration.media.renditions import RenditionRecord, Segment
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
+from orchestration.media.superseded import sweep_superseded
 from orchestration.store import ObjectStore
 
 MEASURE_EVERY = 4
@@ -48,12 +49,14 @@ class VerifiedTitle(Generic[Encoded]):
         encodes: What ``encode`` returned, first to last: one, and one more for each correction.
         delivered: One per H.264 rung and others that were measured; empty where nothing is measured.
         cpu_s: What measuring cost in this call, in CPU seconds.
+        swept: Renditions that were corrected away and deleted.
     """
 
     ladder: Ladder
     encodes: list[Encoded]
     delivered: list[Delivered]
     cpu_s: float
+    swept: list[str]
 
 
 def encode_to_target(
@@ -83,7 +86,7 @@ def encode_to_target(
     ladder, cpu_s = read_ladder(store, title_id), 0.0
     delivered: list[Delivered] = []
     if settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
-        return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0)
+        return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0, swept=[])
     for _ in range(MOST_CORRECTIONS + 2):  # the last round may go back to the best one tried
         delivered, spent_s = measure_title(store, title_id, master, settings, scratch, keys)
         cpu_s += spent_s
@@ -93,7 +96,8 @@ def encode_to_target(
         ladder = corrected
         write_ladder(store, title_id, ladder)
         encodes.append(encode())
-    return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=delivered, cpu_s=cpu_s)
+    swept = sweep_superseded(store, title_id, ladder, read_delivered(store, title_id), settings)
+    return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=delivered, cpu_s=cpu_s, swept=swept)
 
 
 def measure_title(
@@ -157,7 +161,7 @@ def _measure_rungs(
         clear(msgspec.structs.replace(record, segments=segments))
         for record, segments in zip(records, needed, strict=True)
     ]
-    qualities = measure_quality(reference, files, scratch, every=MEASURE_EVERY, held=held)
+    qualities = measure_quality(reference, files, scratch, every=MEASURE_EVERY, held=held, with_xpsnr=True)
     for file in files:
         file.unlink()
     return [
@@ -171,6 +175,7 @@ def _measure_rungs(
             percentile_5=round(quality.percentile_5, 3),
             pictures=quality.pictures,
             cpu_s=round(quality.cpu_s, 3),
+            xpsnr_db=None if quality.xpsnr_db is None else round(quality.xpsnr_db, 2),
         )
         for rung, quality in zip(rungs, qualities, strict=True)
     ]

@@ -81,6 +81,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             {
                 **display.renditions_metadata(joined_encodes(verified.encodes)),
                 "corrections": len(verified.encodes) - 1,
+                "swept_renditions": len(verified.swept),
                 "verification_cpu_s": verified.cpu_s,
             }
         )

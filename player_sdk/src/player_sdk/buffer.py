@@ -77,6 +77,7 @@ class PlaybackBuffer:
         self._stalls: list[StallSpan] = []
         self._switches = 0
         self._playing: BufferedSegment | None = None
+        self._paused = False
 
     @property
     def started(self) -> bool:
@@ -141,6 +142,10 @@ class PlaybackBuffer:
         self._stop_s = min(self._stop_s, end_s)
         return end_s
 
+    def stop_after(self, watch_s: float) -> None:
+        """The viewer stops after so many seconds from here."""
+        self._stop_s = min(self._stop_s, self.position_s + watch_s)
+
     def start(self, now_s: float) -> None:
         """Show the first frame."""
         self._looked_at_s = now_s
@@ -150,6 +155,9 @@ class PlaybackBuffer:
         while self._audio_sizes and self._audio_sizes[0][0] <= self.position_s:
             self._audio_sizes.popleft()
         if self._looked_at_s is None:
+            return
+        if self._paused:
+            self._looked_at_s = now_s
             return
         elapsed_s = max(0.0, now_s - self._looked_at_s)
         playable_s = min(self.ahead_s, self.until_stop_s)
@@ -168,6 +176,16 @@ class PlaybackBuffer:
         if self._stalled_since_s is None or self.ahead_s <= 0.0:
             return None
         return self._end_stall(now_s)
+
+    def pause(self, now_s: float) -> None:
+        """The viewer holds the picture: nothing plays from now on, and nothing is a stall."""
+        self.close(now_s)
+        self._paused = True
+
+    def unpause(self, now_s: float) -> None:
+        """Play on from now."""
+        self.advance(now_s)
+        self._paused = False
 
     def close(self, now_s: float) -> None:
         """Playback is over: a stall that still lasts ends here."""

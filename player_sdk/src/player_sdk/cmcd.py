@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 CmcdVersion = Literal[1, 2]
-PlayerState = Literal["starting", "playing", "rebuffering", "preloading", "ended", "failed", "quit"]
+PlayerState = Literal[
+    "starting", "playing", "paused", "seeking", "rebuffering", "preloading", "ended", "failed", "quit"
+]
 Value = str | bool | None
 
 _OBJECT_TYPES = {"manifest": "m", "video": "v", "audio": "a", "init": "i", "key": "k"}
@@ -19,6 +21,8 @@ _FORMATS = {"hls": "h", "dash": "d"}
 _STATES: Mapping[PlayerState, str] = {
     "starting": "s",
     "playing": "p",
+    "paused": "a",
+    "seeking": "k",
     "rebuffering": "r",
     "preloading": "d",
     "ended": "e",

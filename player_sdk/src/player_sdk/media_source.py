@@ -144,8 +144,9 @@ class MediaSource:
         """A track in the next version of the manifest, which may have been read for another one already."""
         presentation = self._presentation
         if presentation is None or self._presentation_read_at_s <= self._read_at_s.get(track.rung, 0.0):
-            self._presentation_read_at_s = self._clock.now()
+            now_s = self._clock.now()
             presentation = parse_manifest(await self._text(uri), uri, self._utc_s())
+            self._presentation_read_at_s = now_s
             self._presentation = replace(presentation, reload_uri=presentation.reload_uri or uri)
         tracks = (*presentation.video, *presentation.audio, *presentation.text)
         media = next((one.media for one in tracks if one.rung == track.rung), None)

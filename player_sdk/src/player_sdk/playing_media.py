@@ -15,6 +15,9 @@ _NOMINAL_SEGMENT_S = 4.0
 _HOLD_BACK_SEGMENTS = 3
 """How far from the end of a live playlist to play where it does not say (RFC 8216, 6.3.3)."""
 
+_LAST_S = 1.0
+"""Less than this of a title is not worth starting."""
+
 
 class PlayingMedia:
     """What a session has chosen and loaded.
@@ -27,7 +30,7 @@ class PlayingMedia:
         rung: Of the last segment, -1 before the first.
         duration_s: Of the title; 0 while it is live.
         next_index, next_audio_index: The numbers of the segments that are loaded next.
-        initialised: Init segments that are there.
+        init_contents: The init segments that are there, in the clear.
     """
 
     def __init__(self, selection: Selection) -> None:
@@ -42,7 +45,7 @@ class PlayingMedia:
         self.rung = -1
         self.next_index = 0
         self.next_audio_index = 0
-        self.initialised: set[InitSegment] = set()
+        self.init_contents: dict[InitSegment, bytes] = {}
         self._bitrates_bps = tuple(track.bitrate_bps for track in selection.ladder)
         self._qualities = linear_qualities(self._bitrates_bps)
         self._sizes: Sequence[tuple[float, ...]] | None = None
@@ -90,18 +93,40 @@ class PlayingMedia:
         A start at or after the end starts over. A live title starts behind its end, unless the start that is wanted is
         still there; an event, of which nothing is taken away, starts where it is wanted to.
         """
-        reference = self.reference
-        end_s = reference.duration_s
-        begins_s = reference.segments[0].start_s if reference.segments else 0.0
+        reference, begins_s = self.reference, self._begins_s
         if reference.ended:
+            start_s = start_s if begins_s <= start_s < reference.duration_s - _LAST_S else begins_s
+        elif not (reference.event or begins_s < start_s) or start_s >= reference.duration_s:
+            start_s = self._latest_start_s
+        self._load_from(start_s, watch_s)
+
+    def go_to(self, position_s: float, watch_s: float) -> None:
+        """Set them anew, as near to a position as it can be played: not in the last second, nor at the live end."""
+        self._load_from(max(self._begins_s, min(position_s, self._latest_start_s)), watch_s)
+
+    def empty_buffer(self) -> None:
+        """What is loaded is not wanted any more; nothing plays until the playhead is set anew."""
+        self._load_from(self.buffer.position_s, math.inf)
+
+    @property
+    def _begins_s(self) -> float:
+        return self.reference.segments[0].start_s if self.reference.segments else 0.0
+
+    @property
+    def _latest_start_s(self) -> float:
+        """Where the last second begins; of a live title, the place behind its end where it is to be played."""
+        reference = self.reference
+        if reference.ended:
+            return reference.duration_s - _LAST_S
+        hold_back_s = reference.hold_back_s or _HOLD_BACK_SEGMENTS * reference.target_duration_s
+        return reference.segment_start_s(max(self._begins_s, reference.duration_s - hold_back_s))
+
+    def _load_from(self, start_s: float, watch_s: float) -> None:
+        end_s = self.reference.duration_s if self.reference.ended else math.inf
+        if self.reference.ended:
             self.duration_s = end_s
-            start_s = start_s if begins_s <= start_s < end_s - 1.0 else begins_s
-        elif not (reference.event or begins_s < start_s) or start_s >= end_s:
-            hold_back_s = reference.hold_back_s or _HOLD_BACK_SEGMENTS * reference.target_duration_s
-            start_s = reference.segment_start_s(max(begins_s, end_s - hold_back_s))
-        limit_s = end_s if reference.ended else math.inf
-        self.buffer = PlaybackBuffer(position_s=start_s, end_s=limit_s, stop_s=start_s + watch_s)
-        self.next_index = reference.number_at(start_s)
+        self.buffer = PlaybackBuffer(position_s=start_s, end_s=end_s, stop_s=start_s + watch_s)
+        self.next_index = self.reference.number_at(start_s)
         self.next_audio_index = self.audio_playlist.number_at(start_s) if self.audio_playlist else 0
 
     def set_playlist(self, rung: int, playlist: MediaPlaylist) -> None:
@@ -140,6 +165,10 @@ class PlayingMedia:
             self.next_audio_index += 1
             segment = playlist.segment(self.next_audio_index)
         return segment
+
+    def init_content(self, segment: Segment) -> bytes:
+        """What goes before a segment of which the init segment was loaded; empty where it has none."""
+        return b"" if segment.init is None else self.init_contents[segment.init]
 
     def finish_audio(self) -> None:
         """All audio is there: sound that ends before the picture must not stop it."""

@@ -29,9 +29,13 @@ from player_sdk.events import (
     Ended,
     Event,
     PathwaySwitched,
+    Paused,
     RequestFailed,
+    Resumed,
     SegmentAbandoned,
+    SegmentContent,
     SegmentDownloaded,
+    Sought,
     Stalled,
     Started,
     Switched,
@@ -44,7 +48,7 @@ from player_sdk.playing_media import PlayingMedia
 from player_sdk.playlist import ByteRange, InitSegment, MediaPlaylist, Presentation, Segment, Track
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
-from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks
+from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks, short_side
 
 _ABANDON_CHECK_S = 0.25
 _LEAST_WAIT_S = 1e-7
@@ -119,6 +123,7 @@ class Session:
         self._asked_at_s = asked_at_s
         self._start_s = start_s
         self._max_height = max_height
+        self._height_limit: int | None = None
         self._settings = settings or PlaybackSettings()
         self._loader = PathwayLoader(
             http=http,
@@ -148,6 +153,11 @@ class Session:
         self._patience_s = math.inf
         self._begun = False
         self._stop_wanted = False
+        self._paused = False
+        self._resume_at_s = math.inf
+        self._seek_to_s: float | None = None
+        self._keep_content = False
+        self._contents: list[SegmentContent] = []
         self._report: SessionReport | None = None
         self._finishing = asyncio.Lock()
         self._media: PlayingMedia | None = None
@@ -177,6 +187,65 @@ class Session:
         """The viewer leaves; the session ends at its next tick."""
         self._stop_wanted = True
 
+    @property
+    def paused(self) -> bool:
+        """Whether the viewer has paused it."""
+        return self._paused
+
+    def pause(self, duration_s: float | None = None) -> None:
+        """Hold the picture; loading goes on until the buffer is full.
+
+        Args:
+            duration_s: Seconds until it goes on by itself; None waits for ``resume``. With a virtual clock give one:
+                nobody else moves that.
+        """
+        if self._paused:
+            return
+        self._paused = True
+        now_s = self._clock.now()
+        self._resume_at_s = math.inf if duration_s is None else now_s + duration_s
+        if self._media is not None:
+            self._media.buffer.pause(now_s)
+        self._events.append(Paused(position_s=self.position_s))
+        self._beat("pause")
+        self._tell_state()
+
+    def resume(self) -> None:
+        """Go on after a pause; does nothing without one."""
+        if not self._paused:
+            return
+        self._paused = False
+        if self._media is not None:
+            self._media.buffer.unpause(min(self._clock.now(), self._resume_at_s))
+        self._resume_at_s = math.inf
+        self._events.append(Resumed(position_s=self.position_s))
+        self._beat("playing")
+        self._tell_state()
+
+    def seek(self, position_s: float) -> None:
+        """Go on from another media position at the next tick; a running download is dropped.
+
+        The wait until it plays again is the viewer's wish and no stall. Past the end means the last second, or as near
+        to the end of a live title as it may be played; before what a live title still has means the beginning of that.
+        """
+        self._seek_to_s = max(0.0, position_s)
+
+    def limit_height(self, max_height: int | None) -> None:
+        """Load nothing taller from the next segment on; None lifts the limit, not the device's own."""
+        self._height_limit = max_height
+
+    async def segments(self, watch_s: float | None = None) -> AsyncIterator[SegmentContent]:
+        """Play, and hand out the bytes as they come: what a decoder or another player is fed with.
+
+        Args:
+            watch_s: As for ``events``.
+        """
+        self._keep_content = True
+        async for _ in self.events(watch_s):
+            contents, self._contents = self._contents, []
+            for content in contents:
+                yield content
+
     async def watch(self, watch_s: float | None = None, *, patience_s: float | None = None) -> SessionReport:
         """Play to the end; arguments as for ``events``."""
         async for _ in self.events(watch_s, patience_s=patience_s):
@@ -202,16 +271,20 @@ class Session:
         self._patience_s = math.inf if patience_s is None else patience_s
         failure: PlayerError | None = None
         try:
+            if not self._keep_content:
+                self._contents.clear()
             if self._media is None:
                 media = await self._open()
             else:
                 media, self._asked_at_s = self._media, self._clock.now()
-                self._arrived(media)
+                media.buffer.stop_after(self._watch_s)
+                if self._seek_to_s is None and media.buffer.ahead_s > 0.0:
+                    self._arrived(media)
             while not self._over():
                 await self._step(media)
                 for event in self._take_events():
                     yield event
-        except (_ViewerLeft, NotWanted):
+        except NotWanted:
             pass  # _reason() tells how
         except (DeliveryError, PlaylistError) as error:
             failure = error
@@ -231,8 +304,11 @@ class Session:
         """
         if self._begun or self._media is not None:
             return
-        media = await self._open()
-        await self._load_both(media, self._decide(media).rung)
+        try:
+            media = await self._open()
+            await self._load_both(media, self._decide(media).rung)
+        except NotWanted:
+            return  # closed, or sent elsewhere: playing it tells what became of that
 
     async def close(self) -> None:
         """End a session that was not played to its end, as if the viewer had stopped."""
@@ -242,8 +318,8 @@ class Session:
     # What the loader asks and tells (``LoadListener``).
 
     def still_wanted(self) -> bool:
-        """Whether the viewer is still there: one who has left waits for no retry."""
-        return not self._over()
+        """Whether the viewer is still there: one who has left, or gone elsewhere in the title, waits for no retry."""
+        return not self._over() and not self._jumps()
 
     def request_failed(self, pathway_id: str, code: str, message: str) -> None:
         """Count a failed request and tell it."""
@@ -286,12 +362,14 @@ class Session:
         opening = media.opening_state(
             buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps
         )
-        await self._playlist_of(media, media.nearest_rung(self._abr.choose(opening).rung))
+        await self._playlist_of(media, self._allowed_rung(media, self._abr.choose(opening).rung))
         while not media.reference.segments:
             await self._refresh(media)
         if selection.audio is not None:
             media.set_audio_playlist(await self._source.playlist(selection.audio))
         media.start_at(self._start_s, self._watch_s)
+        if self._paused:
+            media.buffer.pause(self._clock.now())
         self._media = media
         return media
 
@@ -331,11 +409,21 @@ class Session:
     async def _refresh(self, media: PlayingMedia, rung: int | None = None) -> None:
         """Read a live playlist again, by default that of the rung in use, as soon as it may have changed."""
         rung = media.used_rung if rung is None else rung
-        track, playlist = media.selection.ladder[rung], media.playlist(rung)
+        track = media.selection.ladder[rung]
+        media.set_playlist(rung, await self._reread(track, media.playlist(rung)))
+
+    async def _refresh_audio(self, media: PlayingMedia, track: Track, playlist: MediaPlaylist) -> None:
+        media.set_audio_playlist(await self._reread(track, playlist))
+
+    async def _reread(self, track: Track, playlist: MediaPlaylist) -> MediaPlaylist:
         await self._idle(self._source.due_in_s(track, playlist))
-        if self._over():
-            raise _ViewerLeft
-        media.set_playlist(rung, await self._source.refreshed(track, playlist))
+        if not self.still_wanted():
+            raise NotWanted(track.rung)
+        return await self._source.refreshed(track, playlist)
+
+    def _is_due(self, track: Track, playlist: MediaPlaylist) -> bool:
+        """Whether a live playlist may have changed."""
+        return not playlist.ended and self._source.due_in_s(track, playlist) <= 0.0
 
     async def _fetch_data(
         self, path: str, object_type: str, *, byte_range: ByteRange | None = None, method: str = "GET"
@@ -353,6 +441,14 @@ class Session:
     async def _step(self, media: PlayingMedia) -> None:
         """Load the next segment, or wait when nothing is to be loaded now."""
         await self._tick()
+        try:
+            if self._seek_to_s is not None:
+                await self._jump(media, self._seek_to_s)
+            await self._load_next(media)
+        except NotWanted:
+            return  # the viewer has left or gone elsewhere: the next step sees to it
+
+    async def _load_next(self, media: PlayingMedia) -> None:
         if media.all_loaded and media.live:
             await self._refresh(media)
             if media.all_loaded and not media.live:
@@ -370,9 +466,35 @@ class Session:
             return
         decision = self._decide(media)
         await self._idle(min(decision.wait_s, media.buffer.ahead_s))
-        if not self._over():
+        if self.still_wanted():
             await self._load_both(media, decision.rung)
             self._arrived(media)
+
+    async def _jump(self, media: PlayingMedia, position_s: float) -> None:
+        """Empty the buffer and go on from elsewhere, as near to a position as a live title is there by now."""
+        old_s = media.buffer.position_s
+        media.buffer.close(self._clock.now())
+        self._beat("seek")
+        self._seek_to_s = None
+        media.empty_buffer()
+        self._tell_state()
+        rung, sound = media.used_rung, media.selection.audio
+        if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
+            await self._refresh(media, rung)
+        if sound is not None and media.audio_playlist is not None and self._is_due(sound, media.audio_playlist):
+            await self._refresh_audio(media, sound, media.audio_playlist)
+        media.go_to(position_s, self._watch_s - self._tally.played_s)
+        if self._paused:
+            media.buffer.pause(self._clock.now())
+        self._events.append(Sought(old_position_s=old_s, new_position_s=media.buffer.position_s))
+
+    def _allowed_rung(self, media: PlayingMedia, rung: int) -> int:
+        """A rung of the ladder that is no taller than the viewer wants it now, the lowest where all are."""
+        rung, limit = media.nearest_rung(rung), self._height_limit
+        if limit is None:
+            return rung
+        fitting = [at for at, track in enumerate(media.selection.ladder) if short_side(track) <= limit]
+        return min(rung, max(fitting, default=0))
 
     def _decide(self, media: PlayingMedia) -> Decision:
         return self._abr.choose(
@@ -381,7 +503,7 @@ class Session:
 
     async def _load_both(self, media: PlayingMedia, rung: int) -> None:
         """The next segment of picture, and sound as far as that goes."""
-        await self._load_video(media, media.nearest_rung(rung))
+        await self._load_video(media, self._allowed_rung(media, rung))
         await self._load_audio(media)
         if media.all_loaded and not media.live:
             media.finish()
@@ -414,7 +536,7 @@ class Session:
         if media.rung >= 0 and media.rung != rung:
             old = media.selection.ladder[media.rung].rung
             self._events.append(Switched(old_rung=old, new_rung=track.rung))
-        self._downloaded("video", media.next_index, track.rung, resource)
+        self._downloaded("video", media.next_index, track.rung, resource, media.init_content(segment))
         if media.rung != rung:
             media.rung = rung
             self._tell_cmcd("bc")
@@ -423,7 +545,7 @@ class Session:
     async def _next_video(self, media: PlayingMedia, rung: int) -> Segment:
         """The segment to load next at a rung, waiting for one that a live title has not yet."""
         playlist = await self._playlist_of(media, rung)
-        if not playlist.ended and self._source.due_in_s(media.selection.ladder[rung], playlist) <= 0.0:
+        if self._is_due(media.selection.ladder[rung], playlist):
             await self._refresh(media, rung)
         while (segment := media.next_video(rung)) is None and not media.playlist(rung).ended:
             await self._refresh(media, rung)
@@ -476,8 +598,8 @@ class Session:
         track, buffer = media.selection.audio, media.buffer
         if media.audio_playlist is None or track is None:
             return
-        if not media.audio_playlist.ended and self._source.due_in_s(track, media.audio_playlist) <= 0.0:
-            await self._refresh_audio(track, media, media.audio_playlist)
+        if self._is_due(track, media.audio_playlist):
+            await self._refresh_audio(media, track, media.audio_playlist)
         while (behind_s := buffer.video_end_s - buffer.audio_end_s) > 1e-3:
             segment = media.next_audio()
             if segment is None and media.audio_playlist.ended:
@@ -485,7 +607,7 @@ class Session:
             if segment is None and behind_s <= media.audio_playlist.target_duration_s:
                 return  # the rest comes with what is cut next
             if segment is None:
-                await self._refresh_audio(track, media, media.audio_playlist)
+                await self._refresh_audio(media, track, media.audio_playlist)
                 continue
             await self._load_init(media, segment.init)
             resource = await self._fetch(
@@ -494,23 +616,16 @@ class Session:
             resource = await self._source.clear(resource, segment.key)
             buffer.advance(self._clock.now())
             buffer.add_audio(segment.end_s, resource.size_bytes)
-            self._downloaded("audio", media.next_audio_index, track.rung, resource)
+            self._downloaded("audio", media.next_audio_index, track.rung, resource, media.init_content(segment))
             media.next_audio_index += 1
         if media.audio_playlist.ended and media.next_audio_index >= media.audio_playlist.end_number:
             media.finish_audio()
 
-    async def _refresh_audio(self, track: Track, media: PlayingMedia, playlist: MediaPlaylist) -> None:
-        await self._idle(self._source.due_in_s(track, playlist))
-        if self._over():
-            raise _ViewerLeft
-        media.set_audio_playlist(await self._source.refreshed(track, playlist))
-
     async def _load_init(self, media: PlayingMedia, init: InitSegment | None) -> None:
-        if init is None or init in media.initialised:
+        if init is None or init in media.init_contents:
             return
         resource = await self._fetch(init.uri, byte_range=init.byte_range, headers=self._cmcd("init"))
-        await self._source.clear(resource, init.key)
-        media.initialised.add(init)
+        media.init_contents[init] = (await self._source.clear(resource, init.key)).content
 
     async def _fetch(
         self,
@@ -525,26 +640,30 @@ class Session:
         """Fetch while playback goes on.
 
         Raises:
-            _ViewerLeft: The session was over before the download.
+            NotWanted: The viewer had left or gone elsewhere before the end of the download.
         """
 
         async def look(received_bytes: int, elapsed_s: float) -> bool:
             await self._tick()
-            return self._over() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
+            return not self.still_wanted() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
 
         resource = await self._loader.fetch(
             path, byte_range=byte_range, watcher=look, headers=headers, method=method, manifest=manifest
         )
-        if self._over():
-            raise _ViewerLeft
+        if not self.still_wanted():
+            raise NotWanted(path)
         return resource
 
     def _arrived(self, media: PlayingMedia) -> None:
         """Picture and sound of the next piece are here: start, or end a stall."""
         now_s = self._clock.now()
         if not media.buffer.started:
-            startup_s = now_s - self._asked_at_s
             media.buffer.start(now_s)
+            self._tell_state()
+            if self._tally.startup_s is not None:
+                self._beat("playing")  # after a seek
+                return
+            startup_s = now_s - self._asked_at_s
             self._tally.startup_s = startup_s
             self._recorder.started(startup_s)
             self._events.append(Started(startup_s=startup_s, rung=media.selection.ladder[media.rung].rung))
@@ -554,6 +673,7 @@ class Session:
         if stall is not None:
             self._events.append(Stalled(position_s=stall.position_s, duration_s=stall.duration_s))
             self._beat("stall")
+        self._tell_state()
 
     # Time passing.
 
@@ -561,9 +681,12 @@ class Session:
         """Let playback move on to now, and do what is due beside it."""
         now_s = self._clock.now()
         if self._media is not None:
+            if now_s >= self._resume_at_s:
+                self.resume()
             self._media.buffer.advance(now_s)
+            self._tell_state()
             if now_s >= self._next_beat_s:
-                self._beat("stall" if self._media.buffer.stalled else "playing")
+                self._beat("pause" if self._paused else "stall" if self._media.buffer.stalled else "playing")
         if self._beats is not None:
             await self._beats.send_due()
         if self._steering is not None:
@@ -576,13 +699,18 @@ class Session:
     async def _idle(self, duration_s: float) -> None:
         """Wait while the buffer plays, ticking whenever something is due."""
         until_s = self._clock.now() + duration_s
-        while not self._over():
+        while self.still_wanted():
             left_s = until_s - self._clock.now()
             if left_s <= _LEAST_WAIT_S:
                 return
             next_beat_s = max(self._next_beat_s - self._clock.now(), 1e-3)
-            await self._clock.sleep(min(left_s, next_beat_s, self._settings.slice_s))
+            until_resumed_s = max(self._resume_at_s - self._clock.now(), 1e-3)
+            await self._clock.sleep(min(left_s, next_beat_s, until_resumed_s, self._settings.slice_s))
             await self._tick()
+
+    def _jumps(self) -> bool:
+        """Whether what is being loaded is of no use any more."""
+        return self._seek_to_s is not None and self._media is not None
 
     def _over(self) -> bool:
         """Whether the viewer left or the title ended."""
@@ -607,7 +735,13 @@ class Session:
             first_poll_after_s=first_poll_after_s,
         )
 
-    def _downloaded(self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource) -> None:
+    def _downloaded(
+        self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource, init: bytes
+    ) -> None:
+        if self._keep_content or not self._begun:
+            self._contents.append(
+                SegmentContent(kind=kind, index=index, rung=rung, init=init, content=resource.content)
+            )
         self._events.append(
             SegmentDownloaded(
                 kind=kind,
@@ -636,7 +770,7 @@ class Session:
                 duration_s=segment.duration_s if segment else None,
                 buffer_s=self.buffer_s if segment else None,
                 throughput_bps=self._throughput_bps,
-                startup=self._tally.startup_s is None,
+                startup=self._media is None or not self._media.buffer.started,
                 starved=self._media is not None and self._media.buffer.stalled,
                 live=self._media is not None and self._media.live,
                 version=self._settings.cmcd_version,
@@ -653,7 +787,9 @@ class Session:
         if not self._begun:
             return "preloading"
         if self._media is None or not self._media.buffer.started:
-            return "starting"
+            return "starting" if self._tally.startup_s is None else "seeking"
+        if self._paused:
+            return "paused"
         return "rebuffering" if self._media.buffer.stalled else "playing"
 
     def _tell_cmcd(
@@ -683,10 +819,13 @@ class Session:
                 response=response,
             )
         )
-        if self._state != self._told_state:
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        """Tell what the player does if that has changed."""
+        if self._cmcd_reporter is not None and self._state != self._told_state:
             self._told_state = self._state
-            if kind != "ps":
-                self._tell_cmcd("ps")
+            self._tell_cmcd("ps")
 
     def _beat(self, kind: BeatKind, end_reason: EndReason | None = None) -> None:
         """Add up what was played since the last beat, and queue one."""
@@ -735,7 +874,7 @@ class Session:
         )
         self._events.append(Ended(reason=reason, report=self._report))
         if self._cmcd_reporter is not None:
-            self._tell_cmcd("ps")
+            self._tell_state()
             await self._cmcd_reporter.close()
 
     async def _flush_beats(self) -> tuple[int, int]:
@@ -749,10 +888,6 @@ class Session:
     def _take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return events
-
-
-class _ViewerLeft(Exception):
-    """The session is over."""
 
 
 class _AbandonWatcher:

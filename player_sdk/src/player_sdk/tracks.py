@@ -53,7 +53,7 @@ def select_tracks(
         raise PlaylistError(f"no video track with playable codecs; the manifest offers {known}")
     caps = [cap for cap in (max_height, DEVICE_MAX_HEIGHT.get(device)) if cap is not None]
     cap = min(caps) if caps else None
-    fitting = [track for track in decodable if cap is None or _short_side(track) <= cap]
+    fitting = [track for track in decodable if cap is None or short_side(track) <= cap]
     ladder = tuple(_filling(fitting or decodable[:1], display))
     groups = {track.audio_group for track in ladder}
     candidates = [track for track in presentation.audio if groups == {None} or track.audio_group in groups]
@@ -81,6 +81,11 @@ def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None
     return sizes
 
 
+def short_side(track: Track) -> int:
+    """A portrait video of 1080x1920 is a 1080p one."""
+    return min(track.width, track.height) if track.width and track.height else track.height
+
+
 def _decodable(track: Track, codecs: Sequence[str]) -> bool:
     return all(codec.lower().startswith(tuple(codecs)) for codec in track.codecs)
 
@@ -91,13 +96,8 @@ def _filling(ladder: Sequence[Track], display: Display | None) -> Sequence[Track
         return ladder
     wanted = sorted((display.width * display.pixel_ratio, display.height * display.pixel_ratio))
     filling = [
-        _short_side(track)
+        short_side(track)
         for track in ladder
         if track.width and min(track.width, track.height) >= wanted[0] and max(track.width, track.height) >= wanted[1]
     ]
-    return ladder if not filling else [track for track in ladder if _short_side(track) <= min(filling)]
-
-
-def _short_side(track: Track) -> int:
-    """A portrait video of 1080x1920 is a 1080p one."""
-    return min(track.width, track.height) if track.width and track.height else track.height
+    return ladder if not filling else [track for track in ladder if short_side(track) <= min(filling)]
