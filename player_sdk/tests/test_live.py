@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 from player_sdk.playlist import MediaPlaylist, Segment, parse_media
 from player_sdk.playlist.live import at_its_time, beside, on_clock_of, reread
 
-from player_sdk import EmulatedTransport, Link, Player, PlaylistError, SegmentDownloaded, Stalled, VirtualClock
+from player_sdk import (
+    EmulatedTransport,
+    Link,
+    MarkovMpcAbr,
+    Player,
+    PlaylistError,
+    SegmentDownloaded,
+    Sought,
+    Stalled,
+    ThroughputAbr,
+    VirtualClock,
+)
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 SEGMENT_S = 2.0
@@ -100,14 +111,21 @@ class LiveServer(httpx.AsyncBaseTransport):
         return [at for at, one in self.asked if one == name]
 
 
-def play(url="http://live.test/m.m3u8", *, watch_s=None, start_s=0.0, rate_bps=20e6, **server):
+def play(url="http://live.test/m.m3u8", *, watch_s=None, start_s=0.0, rate_bps=20e6, steps=(), **server):
+    """A session; ``steps`` are what the viewer does at which second of the clock."""
+    left = list(steps)
+
     async def run():
         clock = VirtualClock(START)
         live = LiveServer(clock, **server)
         transport = EmulatedTransport(live, clock=clock, link=Link.constant(rate_bps))
         async with Player(transport=transport, clock=clock) as player:
             session = player.open_url(url, start_s=start_s)
-            events = [event async for event in session.events(watch_s)]
+            events = []
+            async for event in session.events(watch_s):
+                events.append(event)
+                while left and clock.now() >= left[0][0]:
+                    left.pop(0)[1](session)
             return live, events, clock.now()
 
     return asyncio.run(asyncio.wait_for(run(), 20))
@@ -160,12 +178,14 @@ def test_a_start_within_the_window_is_kept_to():
     assert live.video_numbers()[0] == 10 + 5  # the window begins at number 10, and time there
 
 
-def test_a_player_that_falls_behind_goes_on_where_the_window_begins():
+@pytest.mark.parametrize(("abr", "jump_count"), [(ThroughputAbr, 1), (MarkovMpcAbr, 2)], ids=["waits", "drops"])
+def test_a_player_that_falls_behind_goes_on_where_the_window_begins(abr, jump_count):
     async def run():
         clock = VirtualClock(START)
         live = LiveServer(clock)
         outage = Link([(10.0, 20e6), (40.0, 0.0), (1000.0, 20e6)])
-        async with Player(transport=EmulatedTransport(live, clock=clock, link=outage), clock=clock) as player:
+        transport = EmulatedTransport(live, clock=clock, link=outage)
+        async with Player(transport=transport, clock=clock, abr=abr) as player:
             session = player.open_url("http://live.test/m.m3u8")
             return [event async for event in session.events(60.0)]
 
@@ -175,10 +195,10 @@ def test_a_player_that_falls_behind_goes_on_where_the_window_begins():
     numbers = [event.index for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
     assert numbers == sorted(set(numbers))
     jumps = [later - earlier for earlier, later in itertools.pairwise(numbers) if later - earlier > 1]
-    assert len(jumps) == 1
+    assert len(jumps) == jump_count
     assert any(isinstance(event, Stalled) for event in events)
     # What was left out is not played: the 60 s of the timeline are fewer seconds of play.
-    assert report.played_s == pytest.approx(60.0 - (jumps[0] - 1) * SEGMENT_S, abs=0.1)
+    assert report.played_s == pytest.approx(60.0 - sum(jump - 1 for jump in jumps) * SEGMENT_S, abs=0.1)
 
 
 def test_a_stream_that_stands_still_fails_the_session_and_does_not_hang():
@@ -203,6 +223,22 @@ def test_gaps_are_passed_over_and_not_fetched():
     assert 33 not in live.video_numbers()
     assert {32, 34} <= set(live.video_numbers())
     assert events[-1].report.errors == []
+
+
+@pytest.mark.parametrize(("manifest", "zero_s"), [("m.m3u8", 20.0), ("m.mpd", 0.0)])
+@pytest.mark.parametrize("paused_s", [0.001, 60.0], ids=["playing", "after-a-pause"])
+def test_a_seek_in_a_live_title_lands_in_what_is_there_by_now(manifest, zero_s, paused_s):
+    """A window of 20 segments: what a long pause began with has left it. ``zero_s``: where the timeline begins."""
+    cut = int((60.0 + 10.0 + paused_s) / SEGMENT_S)
+    begins_s, edge_s = (cut - 20) * SEGMENT_S - zero_s, (cut - 3) * SEGMENT_S - zero_s
+    for wanted_s, landed_s in [(0.0, begins_s), (begins_s + 9.0, begins_s + 9.0), (1e6, edge_s)]:
+        steps = [(10.0, lambda one: one.pause(paused_s)), (10.0 + paused_s, lambda one, to=wanted_s: one.seek(to))]
+        _, events, _ = play(f"http://live.test/{manifest}", watch_s=40.0, window=20, steps=steps)
+        sought = next(event for event in events if isinstance(event, Sought))
+        report = events[-1].report
+        assert sought.new_position_s == pytest.approx(landed_s)
+        assert (report.end_reason, report.errors, report.rebuffer_s) == ("stopped", [], 0.0)
+        assert report.played_s == pytest.approx(40.0)
 
 
 def reading(first, count, *, start_s=0.0, utc_s=None, ended=False):

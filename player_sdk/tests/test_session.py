@@ -450,6 +450,24 @@ def test_a_prepared_session_starts_at_once_and_loads_nothing_twice():
     assert len(media) == len(set(media))
 
 
+@pytest.mark.parametrize(("seek_s", "played_s"), [(None, 10.0), (20.0, 10.0), (32.0, 8.0)])
+def test_a_prepared_session_can_be_sent_elsewhere_and_ends_when_the_viewer_stops(seek_s, played_s):
+    async def run():
+        async with fake_player(FakeOrigin(), link=Link.constant(2e7, latency_s=0.1)) as player:
+            session = await player.play("film")
+            await session.prepare()
+            if seek_s is not None:
+                session.seek(seek_s)
+            return [event async for event in session.events(10.0)]
+
+    events = asyncio.run(run())
+    report = events[-1].report
+    assert report.played_s == pytest.approx(played_s)
+    assert report.rebuffer_s == 0.0
+    assert (report.startup_s > 0.1) == (seek_s is not None), "start-up is the first frame at the place that is wanted"
+    assert len(of(Started, events)) == 1
+
+
 def test_the_buffer_is_bounded_in_bytes():
     events, _ = play(FakeOrigin([ONE_RUNG]), settings=PlaybackSettings(buffer_max_bytes=500_000))
     assert max(event.buffer_s for event in of(SegmentDownloaded, events)) <= 8.0
@@ -459,7 +477,7 @@ def test_the_buffer_is_bounded_in_bytes():
 COLLECTOR = PlaybackSettings(cmcd_events_url="http://api.test/cmcd")
 
 
-def play_with_collector(*answers):
+def play_with_collector(*answers, steps=()):
     """A session and the lines of each report that its collector got; it answers in turn, the last one for ever."""
     reports, left = [], list(answers)
 
@@ -470,7 +488,7 @@ def play_with_collector(*answers):
         reports.append(request.content.decode().splitlines())
         return httpx.Response(left.pop(0) if len(left) > 1 else left[0])
 
-    events, _ = play(FakeOrigin(fault=fault), settings=COLLECTOR, link=Link([(6, 4e6), (12, 2e5)]))
+    events, _ = drive(FakeOrigin(fault=fault), steps, settings=COLLECTOR, link=Link([(6, 4e6), (12, 2e5)]))
     return events, reports
 
 
@@ -486,6 +504,19 @@ def test_cmcd_events_tell_states_bit_rates_and_answers():
     assert any(",e=t," in line for line in lines)
     times = [int(line.split("ts=")[1].split(",")[0]) for line in lines]
     assert times == sorted(times)
+
+
+def test_cmcd_events_tell_a_pause_and_a_seek():
+    _, reports = play_with_collector(
+        204, steps=[(1.0, lambda one: one.seek(12.0)), (14.0, lambda one: one.pause(30.0))]
+    )
+    changes = [line for report in reports for line in report if ",e=ps," in line]
+    states = "".join(line.split("sta=")[1][0] for line in changes)
+    assert "pap" in states, "playing, paused, playing"
+    assert "kp" in states, "seeking, playing"
+    times_ms = [int(line.split("ts=")[1].split(",")[0]) for line in changes]
+    at = states.index("pap") + 1
+    assert times_ms[at + 1] - times_ms[at] == pytest.approx(30_000, abs=1)
 
 
 def test_a_collector_that_fails_gets_all_of_it_later_and_one_that_is_gone_nothing_more():
@@ -588,10 +619,13 @@ def test_the_height_can_be_limited_while_it_plays():
     assert rungs[-1] == "1080p"
 
 
-def test_segments_come_with_their_bytes_and_init():
+@pytest.mark.parametrize("prepared", [False, True])
+def test_segments_come_with_their_bytes_and_init(prepared):
     async def run():
         async with fake_player(FakeOrigin([FakeTitle(duration_s=12.0)])) as one:
             session = await one.play("film")
+            if prepared:
+                await session.prepare()
             return [content async for content in session.segments()]
 
     contents = asyncio.run(run())
