@@ -83,3 +83,38 @@ def test_played_and_stalled_time_add_up_however_often_one_looks(arrivals, looks)
     played_s, stalled_s = sum(run.played_s for run in played.runs), sum(stall.duration_s for stall in played.stalls)
     assert played_s == pytest.approx(buffer.position_s, abs=1e-6)
     assert played_s + stalled_s == pytest.approx(now_s, abs=1e-5)
+
+
+def test_the_playhead_jumps_over_a_hole_in_no_time():
+    buffer = filled(segment(0, 4), segment(10, 14))
+    assert buffer.ahead_s == 8.0
+    buffer.start(0.0)
+    buffer.advance(6.0)
+    assert buffer.position_s == 12.0
+    buffer.advance(9.0)
+    assert sum(run.played_s for run in buffer.take().runs) == 8.0
+    assert buffer.stalled
+
+
+def test_bytes_held_bound_the_buffer_but_for_one_segment():
+    buffer = PlaybackBuffer(position_s=0.0, end_s=100.0, stop_s=100.0)
+    for number in range(3):
+        buffer.add_video(
+            BufferedSegment(
+                start_s=4.0 * number,
+                end_s=4.0 * number + 4.0,
+                rung="x",
+                bitrate_bps=1.0,
+                pathway_id="e",
+                size_bytes=100,
+            )
+        )
+        buffer.add_audio(4.0 * number + 4.0, 10)
+    assert buffer.until_below_s(330) == 0.0
+    assert buffer.until_below_s(300) == 4.0
+    assert buffer.until_below_s(150) == 8.0
+    buffer.start(0.0)
+    buffer.advance(5.0)
+    assert buffer.until_below_s(220) == 0.0
+    buffer.advance(9.0)
+    assert buffer.until_below_s(1) == 0.0, "a segment larger than the bound can be played all the same"

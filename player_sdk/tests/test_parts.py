@@ -4,10 +4,10 @@ import datetime as dt
 
 import httpx
 import pytest
-from player_sdk.cmcd import CmcdRequest, cmcd_headers
+from player_sdk.cmcd import CmcdEvent, CmcdRequest, CmcdResponse, cmcd_event_line, cmcd_headers
 from player_sdk.headers import CacheOutcome, cache_outcome, retry_after_s, upstream_s
 from player_sdk.playlist import Presentation, Track
-from player_sdk.tracks import segment_sizes, select_tracks
+from player_sdk.tracks import Display, segment_sizes, select_tracks
 
 from player_sdk import PlaylistError
 
@@ -73,6 +73,51 @@ def test_cmcd_rounds_and_quotes_as_the_standard_says():
     }
 
 
+def test_cmcd_of_version_2_says_more_and_by_kind_of_object():
+    headers = cmcd_headers(
+        CmcdRequest(
+            session_id="s",
+            content_id="film",
+            object_type="audio",
+            streaming_format="hls",
+            bitrate_bps=128_000.0,
+            top_bitrate_bps=5e6,
+            buffer_s=3.0,
+            throughput_bps=8e6,
+            live=True,
+            version=2,
+            state="rebuffering",
+            pathway_id="edge-1",
+        )
+    )
+    assert headers == {
+        "CMCD-Object": "br=(128;a),ot=a,tb=(5000;v)",
+        "CMCD-Request": "bl=(3000;a),mtp=(8000;v),sta=r",
+        "CMCD-Session": 'cid="film",sf=h,sid="s",st=l,v=2',
+        "CMCD-Status": 'cdn="edge-1"',
+    }
+
+
+def test_a_cmcd_event_is_one_line_whatever_is_in_it():
+    line = cmcd_event_line(
+        CmcdEvent(
+            kind="rr",
+            at_s=1.5,
+            session_id="s\n",
+            content_id='fi"lm\u00e9',
+            streaming_format="dash",
+            state="playing",
+            position_s=2.0,
+            error_code="http-404",
+            response=CmcdResponse(url="http://e/x?a=1,2", status_code=206, first_byte_s=0.05, last_byte_s=0.25),
+        )
+    )
+    assert line == (
+        'cid="fi\\"lm",e=rr,ec=("http-404"),pt=2000,rc=206,sf=d,sid="s",st=v,sta=p,ts=1500,ttfb=50,ttlb=250,'
+        'url="http://e/x?a=1,2",v=2'
+    )
+
+
 def video(rung, height, codec="avc1.64001f", group=None):
     return Track(
         kind="video",
@@ -103,6 +148,21 @@ def test_tracks_that_cannot_be_decoded_are_left_out():
     assert [track.rung for track in select_tracks(title, device="desktop").ladder] == ["360p"]
     with pytest.raises(PlaylistError, match="xyz1"):
         select_tracks(Presentation(video=title.video[1:]), device="desktop")
+
+
+@pytest.mark.parametrize(
+    ("display", "rungs"),
+    [
+        (Display(width=640, height=360), ["360p"]),
+        (Display(width=641, height=360), ["360p", "720p"]),
+        (Display(width=640, height=360, pixel_ratio=2.0), ["360p", "720p"]),
+        (Display(width=360, height=640), ["360p"]),
+        (Display(width=3840, height=2160), ["360p", "720p", "1080p"]),
+    ],
+)
+def test_no_rung_is_larger_than_the_first_that_fills_the_display(display, rungs):
+    title = Presentation(video=(video("360p", 360), video("720p", 720), video("1080p", 1080)))
+    assert [track.rung for track in select_tracks(title, device="desktop", display=display).ladder] == rungs
 
 
 def test_audio_is_the_wanted_language_of_the_right_group_else_the_default():

@@ -1,7 +1,15 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from player_sdk.playlist import ByteRange, is_multivariant, parse_manifest, parse_media, parse_multivariant
+from player_sdk.playlist import (
+    ByteRange,
+    InitSegment,
+    SegmentKey,
+    is_multivariant,
+    parse_manifest,
+    parse_media,
+    parse_multivariant,
+)
 
 from player_sdk import PlaylistError
 
@@ -56,8 +64,9 @@ def test_variants_come_by_ascending_bit_rate_with_their_attributes():
 
 def test_segments_follow_each_other_with_ranges_and_sizes():
     media = parse_media(MEDIA, "/media/t/p/1/720p.m3u8")
-    assert media.init_uri == "/media/t/r/ab/init.mp4"
-    assert media.init_range == ByteRange(offset=0, length=812)
+    assert media.segments[2].init == InitSegment(
+        uri="/media/t/r/ab/init.mp4", byte_range=ByteRange(offset=0, length=812)
+    )
     assert [segment.start_s for segment in media.segments] == [0.0, 4.0, 8.0]
     assert media.segments[0].uri == "/media/t/r/ab/seg-1.m4s"
     assert media.segments[0].size_bytes == 400_000  # 800 kbit/s for 4 s
@@ -72,7 +81,7 @@ def test_segments_follow_each_other_with_ranges_and_sizes():
     ("position_s", "index"), [(0.0, 0), (3.9, 0), (3.9999, 1), (4.0, 1), (10.4, 2), (10.5, 3), (99.0, 3)]
 )
 def test_a_position_finds_its_segment(position_s, index):
-    assert parse_media(MEDIA).index_at(position_s) == index
+    assert parse_media(MEDIA).number_at(position_s) == index
 
 
 def test_rungs_of_one_height_are_told_apart_by_bit_rate():
@@ -102,7 +111,12 @@ def test_a_bare_media_playlist_is_a_ladder_of_one():
         ("#EXTM3U\n#EXTINF:1e30,\nseg", "not a number"),
         ("#EXTM3U\n#EXTINF:4,\n#EXT-X-BYTERANGE:x\nseg", "byte range"),
         ("#EXTM3U\n#EXTINF:4,\n#EXT-X-BYTERANGE:5\nseg", "without offset"),
-        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXTINF:4,\nseg', "encrypted"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"\n#EXTINF:4,\nseg', "encrypted"),
+        ("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128\n#EXTINF:4,\nseg", "without URI"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k",IV=12\n#EXTINF:4,\nseg', "hexadecimal"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXT-X-MAP:URI="i"\n#EXTINF:4,\nseg', "needs an IV"),
+        ("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:x\n#EXTINF:4,\nseg", "whole number"),
+        ("#EXTM3U\n#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n#EXTINF:4,\nseg", "delta"),
         (MASTER, "multivariant"),
     ],
 )
@@ -116,11 +130,94 @@ def test_a_multivariant_playlist_without_video_is_refused():
         parse_multivariant('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="mp4a.40.2"\na.m3u8')
 
 
-LINES = st.sampled_from([*MASTER.splitlines(), *MEDIA.splitlines(), "#EXTM3U"])
+def segment_fields(text, *names):
+    return [tuple(getattr(segment, name) for name in names) for segment in parse_media(text, "/m.m3u8").segments]
+
+
+def test_what_changes_on_the_way_holds_for_what_follows():
+    text = """#EXTM3U
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:258
+#EXT-X-DISCONTINUITY-SEQUENCE:3
+#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:01:40.500Z
+#EXT-X-KEY:METHOD=AES-128,URI="key?a=1,2"
+#EXTINF:4,
+a.ts
+#EXT-X-KEY:METHOD=AES-128,URI="key",IV=0xFF
+#EXT-X-GAP
+#EXTINF:4,
+b.ts
+#EXT-X-DISCONTINUITY
+#EXT-X-KEY:METHOD=NONE
+#EXT-X-MAP:URI="i.mp4"
+#EXTINF:4,
+c.mp4
+"""
+    assert segment_fields(text, "number", "discontinuity", "gap", "utc_s") == [
+        (258, 3, False, 100.5),
+        (259, 3, True, 104.5),
+        (260, 4, False, None),
+    ]
+    keys = [segment.key for segment in parse_media(text, "/m.m3u8").segments]
+    assert keys == [
+        SegmentKey(uri="/key?a=1,2", iv=bytes(14) + b"\x01\x02"),
+        SegmentKey(uri="/key", iv=bytes(15) + b"\xff"),
+        None,
+    ]
+    assert segment_fields(text, "init") == [(None,), (None,), (InitSegment(uri="/i.mp4"),)]
+
+
+def test_low_latency_parts_are_read_past():
+    text = """#EXTM3U
+#EXT-X-TARGETDURATION:4
+#EXT-X-VERSION:9
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.0,HOLD-BACK=13.5,CAN-SKIP-UNTIL=24
+#EXT-X-PART-INF:PART-TARGET=0.33334
+#EXT-X-MEDIA-SEQUENCE:10
+#EXT-X-PART:DURATION=0.33334,URI="10.0.mp4",INDEPENDENT=YES
+#EXTINF:4.00008,
+10.mp4
+#EXT-X-PART:DURATION=0.33334,URI="11.0.mp4"
+#EXT-X-PRELOAD-HINT:TYPE=PART,URI="11.1.mp4"
+#EXT-X-RENDITION-REPORT:URI="../1M/waitForMSN.php",LAST-MSN=10,LAST-PART=1
+"""
+    media = parse_media(text, "/m.m3u8")
+    assert [segment.uri for segment in media.segments] == ["/10.mp4"]
+    assert (media.ended, media.event, media.refresh_s, media.hold_back_s) == (False, False, 4.0, 13.5)
+
+
+def test_subtitles_are_tracks_and_captions_inside_the_picture_are_not():
+    title = parse_multivariant(
+        """#EXTM3U
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="Deutsch",LANGUAGE="de",URI="de.m3u8",STABLE-RENDITION-ID="sub-de"
+#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="c",NAME="cc",INSTREAM-ID="CC1"
+#EXT-X-STREAM-INF:BANDWIDTH=1,SUBTITLES="s",STABLE-VARIANT-ID="v-1"
+v.m3u8
+"""
+    )
+    (text,) = title.text
+    assert (text.rung, text.name, text.uri, text.stable_id) == ("text-de", "Deutsch", "de.m3u8", "sub-de")
+    assert (title.video[0].text_group, title.video[0].stable_id) == (text.text_group, "v-1")
+
+
+MORE = """#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x1
+#EXT-X-KEY:METHOD=NONE
+#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-DISCONTINUITY-SEQUENCE:7
+#EXT-X-DISCONTINUITY
+#EXT-X-GAP
+#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z
+#EXT-X-PLAYLIST-TYPE:EVENT
+#EXT-X-SERVER-CONTROL:HOLD-BACK=9
+#EXT-X-PART:DURATION=1,URI="p"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="n",URI="s.m3u8"
+"""
+LINES = st.sampled_from([*MASTER.splitlines(), *MEDIA.splitlines(), *MORE.splitlines(), "#EXTM3U"])
 NOISE = st.text(max_size=30)
 BROKEN = st.lists(st.one_of(LINES, NOISE, st.tuples(LINES, NOISE).map("".join)), max_size=25).map("\n".join)
 
 
+@settings(deadline=None)
 @given(text=BROKEN.map(lambda body: f"#EXTM3U\n{body}"))
 def test_whatever_a_server_sends_a_parser_answers_or_refuses(text):
     for parse in (parse_media, parse_multivariant, parse_manifest):
@@ -132,11 +229,12 @@ def test_whatever_a_server_sends_a_parser_answers_or_refuses(text):
     is_multivariant(text)
 
 
+@settings(deadline=None)
 @given(durations=st.lists(st.floats(0.01, 20), min_size=1, max_size=40), position_s=st.floats(0, 900))
 def test_every_position_before_the_end_is_in_the_segment_that_is_found(durations, position_s):
     text = "#EXTM3U\n" + "".join(f"#EXTINF:{duration:.6f},\ns{n}\n" for n, duration in enumerate(durations))
     media = parse_media(text)
-    index = media.index_at(position_s)
+    index = media.number_at(position_s)
     if index < len(media.segments):
         segment = media.segments[index]
         assert segment.start_s - 2e-3 <= position_s <= segment.end_s + 2e-3

@@ -429,6 +429,105 @@ def test_references_play_too():
     assert events[-1].report.end_reason == "completed"
 
 
+def test_a_prepared_session_starts_at_once_and_loads_nothing_twice():
+    origin = FakeOrigin()
+
+    async def run():
+        async with fake_player(origin, link=Link.constant(2e7, latency_s=0.1)) as player:
+            session = await player.play("film")
+            await session.prepare()
+            ready_s = player.clock.now()
+            await player.clock.sleep(60.0)
+            events = [event async for event in session.events()]
+            return ready_s, events
+
+    ready_s, events = asyncio.run(run())
+    report = events[-1].report
+    assert ready_s > 0.5
+    assert of(Started, events)[0].startup_s == pytest.approx(0.0, abs=1e-9)
+    assert (report.end_reason, report.played_s, report.rebuffer_s) == ("completed", pytest.approx(40.0), 0.0)
+    media = [path for path in origin.paths("edge-1.test") if path.endswith(".m4s")]
+    assert len(media) == len(set(media))
+
+
+@pytest.mark.parametrize(("seek_s", "played_s"), [(None, 10.0), (20.0, 10.0), (32.0, 8.0)])
+def test_a_prepared_session_can_be_sent_elsewhere_and_ends_when_the_viewer_stops(seek_s, played_s):
+    async def run():
+        async with fake_player(FakeOrigin(), link=Link.constant(2e7, latency_s=0.1)) as player:
+            session = await player.play("film")
+            await session.prepare()
+            if seek_s is not None:
+                session.seek(seek_s)
+            return [event async for event in session.events(10.0)]
+
+    events = asyncio.run(run())
+    report = events[-1].report
+    assert report.played_s == pytest.approx(played_s)
+    assert report.rebuffer_s == 0.0
+    assert (report.startup_s > 0.1) == (seek_s is not None), "start-up is the first frame at the place that is wanted"
+    assert len(of(Started, events)) == 1
+
+
+def test_the_buffer_is_bounded_in_bytes():
+    events, _ = play(FakeOrigin([ONE_RUNG]), settings=PlaybackSettings(buffer_max_bytes=500_000))
+    assert max(event.buffer_s for event in of(SegmentDownloaded, events)) <= 8.0
+    assert events[-1].report.rebuffer_s == 0.0
+
+
+COLLECTOR = PlaybackSettings(cmcd_events_url="http://api.test/cmcd")
+
+
+def play_with_collector(*answers, steps=()):
+    """A session and the lines of each report that its collector got; it answers in turn, the last one for ever."""
+    reports, left = [], list(answers)
+
+    def fault(request):
+        if request.url.path != "/cmcd":
+            return None
+        assert request.headers["content-type"] == "application/cmcd"
+        reports.append(request.content.decode().splitlines())
+        return httpx.Response(left.pop(0) if len(left) > 1 else left[0])
+
+    events, _ = drive(FakeOrigin(fault=fault), steps, settings=COLLECTOR, link=Link([(6, 4e6), (12, 2e5)]))
+    return events, reports
+
+
+def test_cmcd_events_tell_states_bit_rates_and_answers():
+    events, reports = play_with_collector(204)
+    lines = [line for report in reports for line in report]
+    states = [line.split("sta=")[1][0] for line in lines if ",e=ps," in line]
+    assert states[0] == "s"
+    assert states[-1] == "e"
+    assert states.count("r") == events[-1].report.stalls > 0
+    assert sum(",e=rr," in line for line in lines) > len(of(SegmentDownloaded, events))
+    assert any(",e=bc," in line for line in lines)
+    assert any(",e=t," in line for line in lines)
+    times = [int(line.split("ts=")[1].split(",")[0]) for line in lines]
+    assert times == sorted(times)
+
+
+def test_cmcd_events_tell_a_pause_and_a_seek():
+    _, reports = play_with_collector(
+        204, steps=[(1.0, lambda one: one.seek(12.0)), (14.0, lambda one: one.pause(30.0))]
+    )
+    changes = [line for report in reports for line in report if ",e=ps," in line]
+    states = "".join(line.split("sta=")[1][0] for line in changes)
+    assert "pap" in states, "playing, paused, playing"
+    assert "kp" in states, "seeking, playing"
+    times_ms = [int(line.split("ts=")[1].split(",")[0]) for line in changes]
+    at = states.index("pap") + 1
+    assert times_ms[at + 1] - times_ms[at] == pytest.approx(30_000, abs=1)
+
+
+def test_a_collector_that_fails_gets_all_of_it_later_and_one_that_is_gone_nothing_more():
+    _, whole = play_with_collector(204)
+    _, late = play_with_collector(503, 503, 204)
+    assert late[2][: len(late[0])] == late[0], "what was not taken comes again, first"
+    assert sorted(line for report in late[2:] for line in report) == sorted(line for report in whole for line in report)
+    _, gone = play_with_collector(410)
+    assert len(gone) == 1
+
+
 def drive(origin, steps, *, watch_s=None, **player):
     """Play, and let the viewer do something when a number of seconds of media has been reached."""
     left = list(steps)
@@ -480,7 +579,7 @@ def test_a_seek_goes_on_elsewhere_and_is_no_stall(target_s):
     sought = [event for event in events if isinstance(event, Sought)]
     report = events[-1].report
     assert len(sought) == 1
-    landed_s = min(target_s, 118.999)
+    landed_s = min(target_s, 119.0)
     assert sought[0].new_position_s == pytest.approx(landed_s)
     assert report.played_s == pytest.approx(sought[0].old_position_s + 120.0 - landed_s, abs=0.01)
     assert report.rebuffer_s == 0.0
@@ -520,10 +619,13 @@ def test_the_height_can_be_limited_while_it_plays():
     assert rungs[-1] == "1080p"
 
 
-def test_segments_come_with_their_bytes_and_init():
+@pytest.mark.parametrize("prepared", [False, True])
+def test_segments_come_with_their_bytes_and_init(prepared):
     async def run():
         async with fake_player(FakeOrigin([FakeTitle(duration_s=12.0)])) as one:
             session = await one.play("film")
+            if prepared:
+                await session.prepare()
             return [content async for content in session.segments()]
 
     contents = asyncio.run(run())

@@ -2,6 +2,7 @@ import asyncio
 
 import httpx
 import pytest
+from player_sdk.playlist import parse_mpd
 from player_sdk.testing import FakeOrigin, FakeTitle, fake_player
 
 from player_sdk import PathwayLink, PathwaySwitched, PlaybackSettings
@@ -90,3 +91,115 @@ def test_reload_uri_is_asked_next():
 
     play(FakeOrigin([LONG], fault=fault))
     assert asked[:2] == ["/v1/steering/session-1", "/v1/steering/other"]
+
+
+def answering(answer, titles=(LONG,)):
+    """An origin whose steering answers so."""
+    return FakeOrigin(
+        titles,
+        fault=lambda request: httpx.Response(200, json=answer) if "steering" in request.url.path else None,
+    )
+
+
+def clone(pathway_id, base_id="edge-1", **replacement):
+    return {"BASE-ID": base_id, "ID": pathway_id, "URI-REPLACEMENT": replacement}
+
+
+AT_ONCE = PlaybackSettings(steering_after_s=0.0)
+
+
+@pytest.mark.parametrize(("protocol", "on_media"), [("hls", False), ("dash", True)])
+def test_a_clone_is_its_base_on_another_host_with_more_parameters(protocol, on_media):
+    answer = {
+        "VERSION": 1,
+        "TTL": 10,
+        "PATHWAY-PRIORITY": ["clone-2", "edge-1"],
+        "PATHWAY-CLONES": [
+            clone("clone-1", HOST="origin.test", PARAMS={"b": "2", "a": "1"}),
+            clone("clone-2", base_id="clone-1", PARAMS={"b": "3"}),
+            clone("edge-1", HOST="nowhere.test"),  # known already: stays what it is
+        ],
+    }
+    origin = answering(answer)
+    switches, _ = play(origin, settings=PlaybackSettings(steering_after_s=0.0, protocol=protocol))
+    assert switches == [("clone-2", "steering")]
+    there = [request for request in origin.requests if request.url.host == "origin.test"]
+    assert len(there) > 50
+    playlists = [request for request in there if request.url.path.endswith(".m3u8")]
+    media = [request for request in there if request.url.path.endswith(".m4s")]
+    assert {request.url.query for request in media} == ({b"a=1&b=3"} if on_media else {b""})
+    assert {request.url.query for request in playlists} == (set() if on_media else {b"a=1&b=3"})
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        clone("x", base_id="nowhere", HOST="origin.test"),
+        clone("x", HOST="origin.test/path"),
+        clone("x", HOST="origin.test:99999"),
+        clone("", HOST="origin.test"),
+        clone("x", **{"PER-VARIANT-URIS": {"v": "http://origin.test/v.m3u8"}}),
+    ],
+)
+def test_a_clone_that_cannot_be_made_leaves_the_rest_of_the_order(bad):
+    answer = {"VERSION": 1, "TTL": 60, "PATHWAY-PRIORITY": ["x", "origin"], "PATHWAY-CLONES": [bad]}
+    assert play(answering(answer), settings=AT_ONCE)[0] == [("origin", "steering")]
+
+
+def test_a_failed_pathway_is_left_alone_for_its_penalty_and_taken_again_after_it():
+    origin = FakeOrigin([FakeTitle(duration_s=200.0)])
+    down = {"edge-1.test": PathwayLink(outages=((0.0, 50.0),), connect_timeout_s=1.0)}
+    switches, _ = play(origin, pathways=down, settings=PlaybackSettings(buffer_max_s=10.0))
+    assert switches == [("origin", "failure"), ("edge-1", "steering")]
+
+
+MASTER = """#EXTM3U
+#EXT-X-CONTENT-STEERING:SERVER-URI="/v1/steering/x",PATHWAY-ID="B"
+#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.64000d",RESOLUTION=426x240,PATHWAY-ID="A"
+http://edge-1.test/media/film/p/1/240p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.64000d",RESOLUTION=426x240,PATHWAY-ID="B"
+http://origin.test/media/film/p/1/240p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=800000,CODECS="avc1.64000d",RESOLUTION=852x480,PATHWAY-ID="C"
+http://origin.test/media/other.m3u8
+"""
+
+
+def test_pathways_and_steering_server_of_a_playlist_that_is_not_ours():
+    asked = []
+
+    def fault(request):
+        if "steering" in request.url.path:
+            asked.append(str(request.url))
+            return httpx.Response(200, json={"VERSION": 1, "TTL": 30, "PATHWAY-PRIORITY": ["A", "B"]})
+        return httpx.Response(200, text=MASTER) if request.url.path == "/m.m3u8" else None
+
+    origin = FakeOrigin([FakeTitle(duration_s=60.0, ladder={"240p": 400_000}, audio_bps=0)], fault=fault)
+
+    async def run():
+        async with fake_player(origin) as player:
+            session = player.open_url("http://cdn.test/m.m3u8")
+            events = [event async for event in session.events()]
+            return [(event.new_id, event.reason) for event in events if isinstance(event, PathwaySwitched)], events[-1]
+
+    switches, ended = asyncio.run(run())
+    assert (ended.report.end_reason, ended.report.errors) == ("completed", [])
+    assert switches == [("B", "manifest"), ("A", "steering")]
+    assert asked[0].startswith("http://cdn.test/v1/steering/x?_HLS_pathway=B")
+    assert len(origin.paths("edge-1.test")) > 10
+
+
+def test_service_locations_of_an_mpd_are_pathways():
+    title = parse_mpd(
+        """<MPD mediaPresentationDuration="PT4S"><BaseURL serviceLocation="a">http://a.test/x/</BaseURL>
+        <BaseURL serviceLocation="b">http://b.test/y/</BaseURL>
+        <ContentSteering defaultServiceLocation="b">http://steer.test/</ContentSteering>
+        <Period><AdaptationSet contentType="video"><Representation id="v" bandwidth="1">
+        <BaseURL>v.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>""",
+        "/m.mpd",
+    )
+    assert [(one.pathway_id, one.base_url) for one in title.pathways] == [
+        ("b", "http://b.test/y/"),
+        ("a", "http://a.test/x/"),
+    ]
+    assert [one.uri for one in title.video[0].media.segments] == ["/v.mp4"]
+    assert (title.steering_uri, title.steering_pathway) == ("http://steer.test/", "b")

@@ -19,6 +19,7 @@ class BufferedSegment:
     rung: str
     bitrate_bps: float
     pathway_id: str
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,10 @@ class Played:
     switches: int
 
 
+_GAP_S = 0.5
+"""Segments that begin this much after the end of those before them leave a hole, over which the playhead jumps."""
+
+
 class PlaybackBuffer:
     """A playhead over video and audio; it moves while both are ahead of it, and stalls otherwise.
 
@@ -64,6 +69,8 @@ class PlaybackBuffer:
         self.audio_end_s = position_s
         self._stop_s = min(stop_s, end_s)
         self._segments: deque[BufferedSegment] = deque()
+        self._holes_s = 0.0
+        self._audio_sizes: deque[tuple[float, int]] = deque()
         self._looked_at_s: float | None = None
         self._stalled_since_s: float | None = None
         self._runs: list[PlayedRun] = []
@@ -90,7 +97,7 @@ class PlaybackBuffer:
     @property
     def ahead_s(self) -> float:
         """Seconds that can be played from here."""
-        ahead_s = min(self.video_end_s, self.audio_end_s) - self.position_s
+        ahead_s = min(self.video_end_s, self.audio_end_s) - self.position_s - self._holes_s
         return ahead_s if ahead_s > 1e-6 else 0.0
 
     @property
@@ -99,13 +106,31 @@ class PlaybackBuffer:
         return max(0.0, self._stop_s - self.position_s)
 
     def add_video(self, segment: BufferedSegment) -> None:
-        """Append a video segment."""
+        """Append a video segment; one that begins later than the one before it ends leaves a hole."""
+        hole_s = segment.start_s - self.video_end_s
+        if hole_s > _GAP_S:
+            self._holes_s += hole_s
         self._segments.append(segment)
         self.video_end_s = segment.end_s
 
-    def add_audio(self, end_s: float) -> None:
-        """Audio is loaded up to here."""
+    def add_audio(self, end_s: float, size_bytes: int = 0) -> None:
+        """Audio is loaded up to here, by a segment of that size."""
         self.audio_end_s = end_s
+        if size_bytes:
+            self._audio_sizes.append((end_s, size_bytes))
+
+    def until_below_s(self, limit_bytes: int) -> float:
+        """Seconds of play until no more than that is held; the segment that is played counts until its end."""
+        parts = [(one.end_s, one.size_bytes) for one in self._segments]
+        parts += [one for one in self._audio_sizes if one[0] > self.position_s]
+        over_bytes = sum(size_bytes for _, size_bytes in parts) - limit_bytes
+        until_s = 0.0
+        for end_s, size_bytes in sorted(parts):
+            if over_bytes <= 0:
+                break
+            over_bytes -= size_bytes
+            until_s = end_s - self.position_s
+        return until_s if len(self._segments) > 1 else 0.0
 
     def end_at_loaded(self) -> float:
         """Nothing more will come: what is loaded is all there is to play.
@@ -117,12 +142,18 @@ class PlaybackBuffer:
         self._stop_s = min(self._stop_s, end_s)
         return end_s
 
+    def stop_after(self, watch_s: float) -> None:
+        """The viewer stops after so many seconds from here."""
+        self._stop_s = min(self._stop_s, self.position_s + watch_s)
+
     def start(self, now_s: float) -> None:
         """Show the first frame."""
         self._looked_at_s = now_s
 
     def advance(self, now_s: float) -> None:
         """Play on until now with what is loaded; call it before adding what arrived now."""
+        while self._audio_sizes and self._audio_sizes[0][0] <= self.position_s:
+            self._audio_sizes.popleft()
         if self._looked_at_s is None:
             return
         if self._paused:
@@ -184,6 +215,9 @@ class PlaybackBuffer:
                 if self._playing is not None and self._playing.rung != segment.rung:
                     self._switches += 1
                 self._playing = segment
+            if segment.start_s - self.position_s > _GAP_S:
+                self._holes_s = max(0.0, self._holes_s - (segment.start_s - self.position_s))
+                self.position_s = segment.start_s
             step_s = min(left_s, segment.end_s - self.position_s)
             if step_s > 0.0:
                 self._add_run(segment, step_s)

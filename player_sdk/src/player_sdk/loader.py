@@ -1,15 +1,18 @@
 """Fetching resources over pathways: the same relative path from the next pathway when one fails.
 
-A failed pathway is penalised for a while and left at once; going back is a matter of steering or of the next failure,
-not of a timer, so that a flapping edge does not make the player flap. Retries are bounded per resource and by a budget
-per session, and wait with jitter only when no pathway is left that has not just failed.
+A download that breaks off goes on where it broke, by a range request to the next pathway: what a path names is the same
+on all of them, and a size that differs makes it start again. A failed pathway is penalised for a while and left at
+once; going back is a matter of steering or of the next failure, not of a timer, so that a flapping edge does not make
+the player flap. Retries are bounded per resource and by a budget per session, and wait with jitter only when no pathway
+is left that has not just failed.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import httpx
@@ -33,6 +36,7 @@ class RetrySettings:
         budget: Retries that a session may spend in a burst; ``budget_per_success`` comes back with each success.
         backoff_s, backoff_max_s: The wait doubles from the first to the second; half of it is random.
         penalty_s: How long a failed pathway is avoided.
+        connect_timeout_s, silence_timeout_s: When an attempt is given up: no connection, or no byte for so long.
     """
 
     attempts: int = 6
@@ -41,6 +45,8 @@ class RetrySettings:
     backoff_s: float = 0.5
     backoff_max_s: float = 8.0
     penalty_s: float = 60.0
+    connect_timeout_s: float = 4.0
+    silence_timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +54,10 @@ class Resource:
     """What came back. ``complete`` is False when the watcher dropped the download.
 
     Attributes:
-        duration_s: From the request that succeeded to its last byte.
-        latency_s: From that request to the head of its answer.
+        size_bytes: Received for it, over all requests that it took.
+        duration_s: From request to last byte; where a request broke off, from its start to its last byte too.
+        latency_s: From the last request to the head of its answer.
+        pathway_id: Of the last request.
     """
 
     content: bytes
@@ -59,6 +67,9 @@ class Resource:
     pathway_id: str
     cache: CacheOutcome | None
     complete: bool = True
+    headers: httpx.Headers = field(default_factory=httpx.Headers, repr=False, compare=False)
+    url: str = ""
+    status_code: int = 0
 
 
 class NotWanted(Exception):
@@ -112,11 +123,48 @@ class PathwayLoader:
         self._settings = settings
         self._budget = settings.budget
         self._penalised_until_s: dict[str, float] = {}
+        self._params: dict[str, dict[str, str]] = {}
+        self._params_on_media: set[str] = set()
 
     @property
     def pathway_id(self) -> str:
         """The pathway in use."""
         return self._current
+
+    def pathway(self, pathway_id: str) -> Pathway | None:
+        """A pathway by its id."""
+        return self._by_id.get(pathway_id)
+
+    def url(self, path: str) -> str:
+        """Where a path, or an absolute URL, is on the pathway in use."""
+        return path if "://" in path else f"{self._by_id[self._current].base_url.rstrip('/')}/{path.lstrip('/')}"
+
+    def params(self, pathway_id: str) -> Mapping[str, str]:
+        """The query parameters that a pathway adds."""
+        return self._params.get(pathway_id, {})
+
+    def add_pathway(
+        self, pathway: Pathway, *, params: Mapping[str, str] | None = None, params_on_media: bool = False
+    ) -> None:
+        """Add a pathway, as the last one; it is used when an order or a failure leads to it.
+
+        Args:
+            pathway: Has an id that is not taken.
+            params: Query parameters of its manifest requests.
+            params_on_media: They belong to all requests (DASH), not to those of manifests alone (HLS).
+        """
+        self._by_id[pathway.pathway_id] = pathway
+        self._priority.append(pathway.pathway_id)
+        if params:
+            self._params[pathway.pathway_id] = dict(params)
+            if params_on_media:
+                self._params_on_media.add(pathway.pathway_id)
+
+    def replace_pathways(self, pathways: Sequence[Pathway]) -> None:
+        """Take the pathways that a manifest names, best first, instead of the one that it came from."""
+        self._by_id = {pathway.pathway_id: pathway for pathway in pathways}
+        self._priority = [pathway.pathway_id for pathway in pathways]
+        self._switch_to(self._best(), "manifest")
 
     def prioritise(self, pathway_ids: Sequence[str]) -> None:
         """Take a new order, best first; unknown ids are skipped and known ones left out go last."""
@@ -135,6 +183,8 @@ class PathwayLoader:
         byte_range: ByteRange | None = None,
         watcher: Watcher | None = None,
         headers: dict[str, str] | None = None,
+        method: str = "GET",
+        manifest: bool = False,
     ) -> Resource:
         """Fetch a resource.
 
@@ -143,21 +193,22 @@ class PathwayLoader:
             byte_range: Only this part of it.
             watcher: Looks at the running download and may drop it.
             headers: More request headers.
+            method: ``HEAD`` for the headers alone.
+            manifest: It is a manifest or playlist, to which the query parameters of a pathway belong.
 
         Raises:
             DeliveryError: The attempts or the session's retry budget are used up.
             NotWanted: The listener did not want it any more before it came.
         """
-        request_headers = dict(headers or {})
-        if byte_range is not None:
-            request_headers["Range"] = byte_range.header()
+        wanted = _Wanted(method=method, path=path, byte_range=byte_range, headers=headers or {}, manifest=manifest)
+        part = _Part()
         attempt = 0
         while True:
             self._ask_whether_wanted(path)
             attempt += 1
             failed = self._current
             try:
-                resource = await self._fetch_once(path, request_headers, watcher)
+                resource = await self._fetch_once(wanted, part, watcher)
             except _Failed as failure:
                 self._listener.request_failed(failed, failure.code, str(failure))
                 self._ask_whether_wanted(path)
@@ -166,8 +217,11 @@ class PathwayLoader:
                         f"{path}: {attempt} requests failed, the last one on {failed} with {failure}"
                     ) from failure
                 self._budget -= 1.0
-                self.penalise(failed, max(failure.retry_after_s or 0.0, self._settings.penalty_s))
-                await self._move_on(attempt)
+                if wanted.absolute:
+                    await self._back_off(attempt)
+                else:
+                    self.penalise(failed, max(failure.retry_after_s or 0.0, self._settings.penalty_s))
+                    await self._move_on(attempt)
             else:
                 self._budget = min(self._settings.budget, self._budget + self._settings.budget_per_success)
                 return resource
@@ -179,12 +233,14 @@ class PathwayLoader:
     async def _move_on(self, attempt: int) -> None:
         best = self._best()
         if self._penalised(best):
-            rounds = attempt // len(self._by_id)
-            wait_s = min(self._settings.backoff_max_s, self._settings.backoff_s * 2.0 ** max(0, rounds - 1))
-            await self._clock.sleep(wait_s * (0.5 + 0.5 * self._rng.random()))
+            await self._back_off(attempt // len(self._by_id))
             # All have failed lately: take them in turn.
             best = min(self._priority, key=lambda pathway_id: self._penalised_until_s[pathway_id])
         self._switch_to(best, "failure")
+
+    async def _back_off(self, rounds: int) -> None:
+        wait_s = min(self._settings.backoff_max_s, self._settings.backoff_s * 2.0 ** max(0, rounds - 1))
+        await self._clock.sleep(wait_s * (0.5 + 0.5 * self._rng.random()))
 
     def _best(self) -> str:
         return next((one for one in self._priority if not self._penalised(one)), self._priority[0])
@@ -197,43 +253,185 @@ class PathwayLoader:
             old, self._current = self._current, pathway_id
             self._listener.pathway_switched(old, pathway_id, reason)
 
-    async def _fetch_once(self, path: str, headers: dict[str, str], watcher: Watcher | None) -> Resource:
+    async def _fetch_once(self, wanted: _Wanted, part: _Part, watcher: Watcher | None) -> Resource:
+        """One request; what it brought before it failed is in ``part``, and the next one goes on from there."""
         pathway = self._by_id[self._current]
-        url = path if "://" in path else f"{pathway.base_url.rstrip('/')}/{path.lstrip('/')}"
-        asked_at_s = self._clock.now()
-        pieces: list[bytes] = []
-        size_bytes, complete = 0, True
+        part.prepare()
+        request = self._request(wanted, pathway, part)
+        asked_at_s, latency_s, active_before_s = self._clock.now(), 0.0, part.active_s
+        complete, response = True, None
         try:
-            response = await self._http.send(self._http.build_request("GET", url, headers=headers), stream=True)
+            response = await self._http.send(request, stream=True)
             latency_s = self._clock.now() - asked_at_s
             try:
-                if response.status_code not in (200, 206):
-                    raise _Failed(
-                        f"http-{response.status_code}",
-                        f"{url} answered {response.status_code}",
-                        retry_after_s(response.headers, self._clock.utc_now()),
-                    )
+                part.begin(wanted, response, retry_after_s(response.headers, self._clock.utc_now()))
                 async for piece in response.aiter_bytes():
-                    pieces.append(piece)
-                    size_bytes += len(piece)
-                    if watcher is not None and await watcher(size_bytes, self._clock.now() - asked_at_s):
+                    part.take(wanted, piece)
+                    part.active_s = active_before_s + self._clock.now() - asked_at_s
+                    if watcher is not None and await watcher(len(part.content), part.active_s):
                         complete = False
                         break
             finally:
                 await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _Failed("network", f"{url}: {type(error).__name__} {error}".strip()) from error
+            if complete:
+                part.check(wanted)
+        except (httpx.HTTPError, httpx.InvalidURL, _Failed) as error:
+            if part.request_bytes and response is not None:
+                self._tell_delivered(part, pathway, response, self._clock.now() - asked_at_s, latency_s)
+            if isinstance(error, _Failed):
+                raise
+            raise _Failed("network", f"{request.url}: {type(error).__name__} {error}".strip()) from error
+        part.active_s = active_before_s + self._clock.now() - asked_at_s
+        told = self._tell_delivered(part, pathway, response, part.active_s, latency_s, complete=complete)
+        return replace(told, content=bytes(part.content), size_bytes=part.size_bytes)
+
+    def _request(self, wanted: _Wanted, pathway: Pathway, part: _Part) -> httpx.Request:
+        headers = {**wanted.headers, **part.range_header(wanted)}
+        params: Mapping[str, str] = {}
+        url = self.url(wanted.path)
+        if not wanted.absolute and (wanted.manifest or pathway.pathway_id in self._params_on_media):
+            params = self.params(pathway.pathway_id)
+        timeout = httpx.Timeout(self._settings.silence_timeout_s, connect=self._settings.connect_timeout_s)
+        try:
+            target = httpx.URL(url)
+            for name in sorted(params):
+                target = target.copy_set_param(name, params[name])
+            return self._http.build_request(wanted.method, target, headers=headers, timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise _Failed("network", f"{url[:200]}: {error}") from error
+
+    def _tell_delivered(
+        self,
+        part: _Part,
+        pathway: Pathway,
+        response: httpx.Response,
+        duration_s: float,
+        latency_s: float,
+        *,
+        complete: bool = False,
+    ) -> Resource:
+        """Tell the listener what this request alone has brought."""
         resource = Resource(
-            content=b"".join(pieces),
-            size_bytes=size_bytes,
-            duration_s=self._clock.now() - asked_at_s,
+            content=b"",
+            size_bytes=part.request_bytes,
+            duration_s=duration_s,
             latency_s=latency_s,
             pathway_id=pathway.pathway_id,
             cache=cache_outcome(response.headers),
             complete=complete,
+            headers=response.headers,
+            url=str(response.request.url),
+            status_code=response.status_code,
         )
         self._listener.delivered(resource)
         return resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What is asked for, over however many requests."""
+
+    method: str
+    path: str
+    byte_range: ByteRange | None
+    headers: Mapping[str, str]
+    manifest: bool
+
+    @property
+    def absolute(self) -> bool:
+        return "://" in self.path
+
+
+@dataclass
+class _Part:
+    """What the requests for a resource have brought so far.
+
+    Attributes:
+        content: From the first byte that is wanted.
+        total_bytes: Size of the whole resource, None where no server said.
+        active_s: Seconds from each request to its last byte.
+        size_bytes: Received in all, and by the request that runs.
+    """
+
+    content: bytearray = field(default_factory=bytearray)
+    total_bytes: int | None = None
+    active_s: float = 0.0
+    size_bytes: int = 0
+    request_bytes: int = 0
+    _resumable: bool = True
+    _skip: int = 0
+
+    def prepare(self) -> None:
+        """Another request is made; what cannot be gone on with is thrown away."""
+        self.request_bytes = 0
+        if not self._resumable:
+            self.content.clear()
+
+    def range_header(self, wanted: _Wanted) -> dict[str, str]:
+        """The header that asks for what is still missing."""
+        if not self.content:
+            return {} if wanted.byte_range is None else {"Range": wanted.byte_range.header()}
+        first = wanted.byte_range.offset if wanted.byte_range is not None else 0
+        last = "" if wanted.byte_range is None else str(first + wanted.byte_range.length - 1)
+        return {"Range": f"bytes={first + len(self.content)}-{last}", "Accept-Encoding": "identity"}
+
+    def begin(self, wanted: _Wanted, response: httpx.Response, wait_s: float | None) -> None:
+        """The head of an answer has come.
+
+        Raises:
+            _Failed: It does not bring what is missing; the next request starts from the beginning where this one
+                tried to go on.
+        """
+        status, url = response.status_code, response.request.url
+        if status not in (200, 206):
+            if status == 416:
+                self.content.clear()
+            raise _Failed(f"http-{status}", f"{url} answered {status}", wait_s)
+        first = wanted.byte_range.offset if wanted.byte_range is not None else 0
+        plain = "content-encoding" not in response.headers
+        self._skip = 0
+        if status == 200:
+            self.content.clear()
+            self._skip = first
+            length = response.headers.get("content-length", "") if plain else ""
+            self.total_bytes = int(length) if length.isdigit() and wanted.method == "GET" else None
+            self._resumable = plain
+            return
+        begins, total = _content_range(response.headers.get("content-range", ""))
+        elsewhere = begins != first + len(self.content) and (begins is not None or self.content)
+        if elsewhere or (self.content and (self.total_bytes or total) != total):
+            self.content.clear()
+            raise _Failed("range", f"{url} answered with another range or size than the rest of what broke off")
+        self.total_bytes = total
+        self._resumable = plain
+
+    def take(self, wanted: _Wanted, piece: bytes) -> None:
+        """A piece of the body has come."""
+        self.size_bytes += len(piece)
+        self.request_bytes += len(piece)
+        skipped = min(self._skip, len(piece))
+        self._skip -= skipped
+        self.content += piece[skipped:]
+        if wanted.byte_range is not None:
+            del self.content[wanted.byte_range.length :]
+
+    def check(self, wanted: _Wanted) -> None:
+        """The body is over.
+
+        Raises:
+            _Failed: It is shorter than what was asked for.
+        """
+        length = self.total_bytes if wanted.byte_range is None else wanted.byte_range.length
+        if wanted.method == "GET" and length is not None and len(self.content) < length:
+            raise _Failed("short", f"{wanted.path}: {len(self.content)} bytes came of {length}")
+
+
+def _content_range(text: str) -> tuple[int | None, int | None]:
+    """First byte and size of the whole in a ``Content-Range`` header (RFC 9110)."""
+    match = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", text.strip())
+    if match is None:
+        return None, None
+    return int(match[1]), None if match[2] == "*" else int(match[2])
 
 
 class _Failed(Exception):

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 
 from player_sdk.abr.interface import AbrState, linear_qualities
 from player_sdk.buffer import PlaybackBuffer
-from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, ByteRange, MediaPlaylist, Segment
+from player_sdk.playlist.live import beside, on_clock_of
+from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, InitSegment, MediaPlaylist, Segment
 from player_sdk.tracks import Selection, segment_sizes
 
 _NOMINAL_SEGMENT_S = 4.0
+_HOLD_BACK_SEGMENTS = 3
+"""How far from the end of a live playlist to play where it does not say (RFC 8216, 6.3.3)."""
+
+_LAST_S = 1.0
+"""Less than this of a title is not worth starting."""
 
 
 class PlayingMedia:
@@ -22,50 +28,147 @@ class PlayingMedia:
     Attributes:
         playlists: The media playlist of each rung, None until it is needed.
         rung: Of the last segment, -1 before the first.
-        next_index, next_audio_index: What is loaded next.
-        initialised: Init segments that are there.
+        duration_s: Of the title; 0 while it is live.
+        next_index, next_audio_index: The numbers of the segments that are loaded next.
+        init_contents: The init segments that are there, in the clear.
     """
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
-        self.playlists: list[MediaPlaylist | None] = [track.media for track in selection.ladder]
+        self.playlists: list[MediaPlaylist | None] = [
+            track.media if track.media is not None and track.media.first_unindexed is None else None
+            for track in selection.ladder
+        ]
         self.audio_playlist: MediaPlaylist | None = None
         self.buffer = PlaybackBuffer(position_s=0.0, end_s=0.0, stop_s=0.0)
         self.duration_s = 0.0
         self.rung = -1
         self.next_index = 0
         self.next_audio_index = 0
-        self.initialised: set[tuple[str, ByteRange | None]] = set()
+        self.init_contents: dict[InitSegment, bytes] = {}
         self._bitrates_bps = tuple(track.bitrate_bps for track in selection.ladder)
         self._qualities = linear_qualities(self._bitrates_bps)
         self._sizes: Sequence[tuple[float, ...]] | None = None
 
     @property
     def reference(self) -> MediaPlaylist:
-        """Any loaded playlist: all rungs are cut at the same places."""
-        return next(playlist for playlist in self.playlists if playlist is not None)
+        """The playlist of the rung in use, or else any loaded one: all rungs are cut at the same places."""
+        return self.playlist(self.used_rung)
+
+    @property
+    def used_rung(self) -> int:
+        """The rung in use, or else any whose playlist is loaded."""
+        loaded = [rung for rung, playlist in enumerate(self.playlists) if playlist is not None]
+        return self.rung if self.rung in loaded else loaded[0]
+
+    def playlist(self, rung: int) -> MediaPlaylist:
+        """The playlist of a rung, which must have been loaded."""
+        playlist = self.playlists[rung]
+        if playlist is None:
+            raise ValueError(f"the playlist of rung {rung} is not loaded")
+        return playlist
+
+    @property
+    def live(self) -> bool:
+        """Whether more is to come."""
+        return not self.reference.ended
 
     @property
     def all_loaded(self) -> bool:
-        """Whether the last video segment is in the buffer."""
-        return self.next_index >= len(self.reference.segments)
+        """Whether the last video segment that is there is in the buffer."""
+        return self.next_index >= self.reference.end_number
+
+    @property
+    def complete(self) -> bool:
+        """Whether the playhead is where the title ends."""
+        return not self.live and self.buffer.position_s >= self.duration_s - 1e-3
 
     def nearest_rung(self, rung: int) -> int:
         """A rung of the ladder."""
         return min(max(rung, 0), len(self.playlists) - 1)
 
     def start_at(self, start_s: float, watch_s: float) -> None:
-        """Set the playhead and the places to load from; a start at or after the end starts over."""
-        self.duration_s = self.reference.duration_s
-        start_s = start_s if 0.0 <= start_s < self.duration_s - 1.0 else 0.0
-        self.buffer = PlaybackBuffer(position_s=start_s, end_s=self.duration_s, stop_s=start_s + watch_s)
-        self.next_index = self.reference.index_at(start_s)
-        self.next_audio_index = self.audio_playlist.index_at(start_s) if self.audio_playlist else 0
+        """Set the playhead and the places to load from.
+
+        A start at or after the end starts over. A live title starts behind its end, unless the start that is wanted is
+        still there; an event, of which nothing is taken away, starts where it is wanted to.
+        """
+        reference, begins_s = self.reference, self._begins_s
+        if reference.ended:
+            start_s = start_s if begins_s <= start_s < reference.duration_s - _LAST_S else begins_s
+        elif not (reference.event or begins_s < start_s) or start_s >= reference.duration_s:
+            start_s = self._latest_start_s
+        self._load_from(start_s, watch_s)
+
+    def go_to(self, position_s: float, watch_s: float) -> None:
+        """Set them anew, as near to a position as it can be played: not in the last second, nor at the live end."""
+        self._load_from(max(self._begins_s, min(position_s, self._latest_start_s)), watch_s)
+
+    def empty_buffer(self) -> None:
+        """What is loaded is not wanted any more; nothing plays until the playhead is set anew."""
+        self._load_from(self.buffer.position_s, math.inf)
+
+    @property
+    def _begins_s(self) -> float:
+        return self.reference.segments[0].start_s if self.reference.segments else 0.0
+
+    @property
+    def _latest_start_s(self) -> float:
+        """Where the last second begins; of a live title, the place behind its end where it is to be played."""
+        reference = self.reference
+        if reference.ended:
+            return reference.duration_s - _LAST_S
+        hold_back_s = reference.hold_back_s or _HOLD_BACK_SEGMENTS * reference.target_duration_s
+        return reference.segment_start_s(max(self._begins_s, reference.duration_s - hold_back_s))
+
+    def _load_from(self, start_s: float, watch_s: float) -> None:
+        end_s = self.reference.duration_s if self.reference.ended else math.inf
+        if self.reference.ended:
+            self.duration_s = end_s
+        self.buffer = PlaybackBuffer(position_s=start_s, end_s=end_s, stop_s=start_s + watch_s)
+        self.next_index = self.reference.number_at(start_s)
+        self.next_audio_index = self.audio_playlist.number_at(start_s) if self.audio_playlist else 0
 
     def set_playlist(self, rung: int, playlist: MediaPlaylist) -> None:
         """A rung's playlist has come; it may know sizes better than the bit rate did."""
+        known = next((one for one in self.playlists if one is not None), None)
+        if self.playlists[rung] is None and known is not None:
+            playlist = beside(known, playlist)
         self.playlists[rung] = playlist
         self._sizes = None
+
+    def set_audio_playlist(self, playlist: MediaPlaylist) -> None:
+        """The playlist of the sound has come, after one of the picture."""
+        self.audio_playlist = on_clock_of(self.reference, playlist)
+
+    def next_video(self, rung: int) -> Segment | None:
+        """The segment of a rung that is loaded next; what a live one has left behind, and gaps, are passed over."""
+        playlist = self.playlist(rung)
+        if not playlist.ended:
+            self.next_index = max(self.next_index, playlist.first_number)
+        segment = playlist.segment(self.next_index)
+        while segment is not None and segment.gap:
+            self.next_index += 1
+            segment = playlist.segment(self.next_index)
+        return segment
+
+    def next_audio(self) -> Segment | None:
+        """The same for the sound: where it has a gap, there is silence."""
+        playlist = self.audio_playlist
+        if playlist is None:
+            return None
+        if not playlist.ended:
+            self.next_audio_index = max(self.next_audio_index, playlist.first_number)
+        segment = playlist.segment(self.next_audio_index)
+        while segment is not None and segment.gap:
+            self.buffer.add_audio(segment.end_s)
+            self.next_audio_index += 1
+            segment = playlist.segment(self.next_audio_index)
+        return segment
+
+    def init_content(self, segment: Segment) -> bytes:
+        """What goes before a segment of which the init segment was loaded; empty where it has none."""
+        return b"" if segment.init is None else self.init_contents[segment.init]
 
     def finish_audio(self) -> None:
         """All audio is there: sound that ends before the picture must not stop it."""
@@ -73,7 +176,7 @@ class PlayingMedia:
 
     def finish(self) -> None:
         """All of it is loaded: a rung that ends a little before the first one ends the title."""
-        self.duration_s = min(self.duration_s, self.buffer.end_at_loaded())
+        self.duration_s = min(self.reference.duration_s, self.buffer.end_at_loaded())
 
     def played_bitrate_bps(self, rung: int, segment: Segment, size_bytes: int) -> float:
         """The rung's declared bit rate, or the segment's own where none is declared."""
@@ -101,7 +204,7 @@ class PlayingMedia:
         """What a policy sees before the next segment."""
         if self._sizes is None:
             self._sizes = segment_sizes(self.selection.ladder, self.playlists)
-        index = min(self.next_index, len(self._sizes) - 1)
+        index = max(0, min(self.next_index - self.reference.first_number, len(self._sizes) - 1))
         return AbrState(
             segment_index=index,
             segment_count=len(self._sizes),

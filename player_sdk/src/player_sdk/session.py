@@ -13,15 +13,17 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urljoin
 
 import httpx
 
-from player_sdk.abr.interface import Abr, DownloadSample
+from player_sdk.abr.interface import Abr, Decision, DownloadSample
 from player_sdk.beat_recorder import BeatRecorder
 from player_sdk.beat_sender import BeatSender
 from player_sdk.buffer import BufferedSegment
 from player_sdk.clock import Clock
-from player_sdk.cmcd import CmcdRequest, cmcd_headers
+from player_sdk.cmcd import CmcdEvent, CmcdRequest, CmcdResponse, CmcdVersion, PlayerState, cmcd_headers
+from player_sdk.cmcd_reporter import CmcdReporter
 from player_sdk.errors import DeliveryError, PlayerError, PlaylistError
 from player_sdk.events import (
     Ended,
@@ -40,12 +42,13 @@ from player_sdk.events import (
 )
 from player_sdk.heartbeat import BeatKind, EndReason
 from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
-from player_sdk.models import PlaybackPlan, Viewer
+from player_sdk.media_source import MediaSource
+from player_sdk.models import Pathway, PlaybackPlan, Viewer
 from player_sdk.playing_media import PlayingMedia
-from player_sdk.playlist import ByteRange, MediaPlaylist, Presentation, Segment, Track, parse_manifest, parse_media
+from player_sdk.playlist import ByteRange, InitSegment, MediaPlaylist, Presentation, Segment, Track
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
-from player_sdk.tracks import select_tracks, short_side
+from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks, short_side
 
 _ABANDON_CHECK_S = 0.25
 _LEAST_WAIT_S = 1e-7
@@ -59,16 +62,26 @@ class PlaybackSettings:
     Attributes:
         protocol: Which manifest to play when the plan offers both.
         buffer_max_s: How far ahead of the playhead to load.
+        buffer_max_bytes: How much of picture and sound to hold; one segment is always allowed.
+        display: The screen, if it is known: nothing is loaded that is larger than it can show.
+        codecs: Beginnings of the codec names that can be played.
         language: Audio language to prefer.
         cmcd: Send Common Media Client Data with media requests.
+        cmcd_version: Which version of it.
+        cmcd_events_url: Where its events go (version 2), None sends none.
         slice_s: Longest wait between two looks at what is due while nothing is loaded.
         steering_after_s: When steering is first asked; the order of the playback plan is fresh before that.
     """
 
     protocol: Literal["hls", "dash"] = "hls"
     buffer_max_s: float = 30.0
+    buffer_max_bytes: int = 200_000_000
+    display: Display | None = None
+    codecs: tuple[str, ...] = PLAYABLE_CODECS
     language: str | None = None
     cmcd: bool = False
+    cmcd_version: CmcdVersion = 1
+    cmcd_events_url: str | None = None
     slice_s: float = 5.0
     steering_after_s: float = 30.0
     retry: RetrySettings = field(default_factory=RetrySettings)
@@ -120,7 +133,16 @@ class Session:
             listener=self,
             settings=self._settings.retry,
         )
-        self._steering = self._make_steering(http) if plan.steering_url else None
+        self._source = MediaSource(fetch=self._fetch_data, clock=clock)
+        self._http = http
+        self._steering = (
+            self._make_steering(plan.steering_url, self._settings.steering_after_s, self._settings.protocol)
+            if plan.steering_url
+            else None
+        )
+        events_url = self._settings.cmcd_events_url
+        self._cmcd_reporter = CmcdReporter(http=http, clock=clock, url=events_url) if events_url else None
+        self._told_state: PlayerState = "preloading"
         self._beats = beats if plan.beats_url else None
         self._recorder = BeatRecorder(plan=plan, viewer=viewer, title_id=title_id, impression_id=impression_id)
         self._beat_interval_s = (beats.settings.interval_s if beats is not None else None) or plan.beat_interval_s
@@ -136,7 +158,6 @@ class Session:
         self._seek_to_s: float | None = None
         self._keep_content = False
         self._contents: list[SegmentContent] = []
-        self._init_contents: dict[tuple[str, ByteRange | None], bytes] = {}
         self._report: SessionReport | None = None
         self._finishing = asyncio.Lock()
         self._media: PlayingMedia | None = None
@@ -187,6 +208,7 @@ class Session:
             self._media.buffer.pause(now_s)
         self._events.append(Paused(position_s=self.position_s))
         self._beat("pause")
+        self._tell_state()
 
     def resume(self) -> None:
         """Go on after a pause; does nothing without one."""
@@ -198,11 +220,13 @@ class Session:
         self._resume_at_s = math.inf
         self._events.append(Resumed(position_s=self.position_s))
         self._beat("playing")
+        self._tell_state()
 
     def seek(self, position_s: float) -> None:
         """Go on from another media position at the next tick; a running download is dropped.
 
-        The wait until it plays again is the viewer's wish and no stall. Past the end means the last second.
+        The wait until it plays again is the viewer's wish and no stall. Past the end means the last second, or as near
+        to the end of a live title as it may be played; before what a live title still has means the beginning of that.
         """
         self._seek_to_s = max(0.0, position_s)
 
@@ -247,12 +271,20 @@ class Session:
         self._patience_s = math.inf if patience_s is None else patience_s
         failure: PlayerError | None = None
         try:
-            media = await self._open()
+            if not self._keep_content:
+                self._contents.clear()
+            if self._media is None:
+                media = await self._open()
+            else:
+                media, self._asked_at_s = self._media, self._clock.now()
+                media.buffer.stop_after(self._watch_s)
+                if self._seek_to_s is None and media.buffer.ahead_s > 0.0:
+                    self._arrived(media)
             while not self._over():
                 await self._step(media)
                 for event in self._take_events():
                     yield event
-        except (_ViewerLeft, NotWanted):
+        except NotWanted:
             pass  # _reason() tells how
         except (DeliveryError, PlaylistError) as error:
             failure = error
@@ -260,6 +292,23 @@ class Session:
             await self._finish(failure)
         for event in self._take_events():
             yield event
+
+    async def prepare(self) -> None:
+        """Load what the first frame needs before the viewer asks for it, such as while the title before it ends.
+
+        The first frame then comes at once, and start-up time counts from when the session is played.
+
+        Raises:
+            DeliveryError: No pathway delivered it.
+            PlaylistError: The title cannot be played.
+        """
+        if self._begun or self._media is not None:
+            return
+        try:
+            media = await self._open()
+            await self._load_both(media, self._decide(media).rung)
+        except NotWanted:
+            return  # closed, or sent elsewhere: playing it tells what became of that
 
     async def close(self) -> None:
         """End a session that was not played to its end, as if the viewer had stopped."""
@@ -269,14 +318,15 @@ class Session:
     # What the loader asks and tells (``LoadListener``).
 
     def still_wanted(self) -> bool:
-        """Whether the viewer is still there: one who has left waits for no retry."""
-        return not self._over()
+        """Whether the viewer is still there: one who has left, or gone elsewhere in the title, waits for no retry."""
+        return not self._over() and not self._jumps()
 
     def request_failed(self, pathway_id: str, code: str, message: str) -> None:
         """Count a failed request and tell it."""
         self._tally.errors.append(f"{code}: {message}")
         self._recorder.failed(code, message, fatal=False)
         self._events.append(RequestFailed(pathway_id=pathway_id, code=code, message=message))
+        self._tell_cmcd("e", error_code=code)
 
     def pathway_switched(self, old_id: str, new_id: str, reason: str) -> None:
         """Tell a change of pathway."""
@@ -286,21 +336,37 @@ class Session:
         """Count what came, wanted to the end or not."""
         self._tally.delivered(resource)
         self._recorder.delivered(resource)
+        self._tell_cmcd(
+            "rr",
+            response=CmcdResponse(
+                url=resource.url,
+                status_code=resource.status_code,
+                first_byte_s=resource.latency_s,
+                last_byte_s=resource.duration_s,
+            ),
+        )
 
     # Opening: manifests, tracks, where to start.
 
     async def _open(self) -> PlayingMedia:
         presentation = await self._load_presentation()
         selection = select_tracks(
-            presentation, device=self._viewer.device, max_height=self._max_height, language=self._settings.language
+            presentation,
+            device=self._viewer.device,
+            max_height=self._max_height,
+            display=self._settings.display,
+            codecs=self._settings.codecs,
+            language=self._settings.language,
         )
         media = PlayingMedia(selection)
         opening = media.opening_state(
             buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps
         )
-        await self._playlist_of(media, media.nearest_rung(self._abr.choose(opening).rung))
+        await self._playlist_of(media, self._allowed_rung(media, self._abr.choose(opening).rung))
+        while not media.reference.segments:
+            await self._refresh(media)
         if selection.audio is not None:
-            media.audio_playlist = await self._load_playlist(selection.audio)
+            media.set_audio_playlist(await self._source.playlist(selection.audio))
         media.start_at(self._start_s, self._watch_s)
         if self._paused:
             media.buffer.pause(self._clock.now())
@@ -315,84 +381,140 @@ class Session:
         path = paths[0] or paths[1]
         if not path:
             raise PlaylistError("the playback plan names no manifest")
-        return parse_manifest(await self._fetch_text(path), path)
+        presentation = await self._source.open(path)
+        self._follow(presentation)
+        return presentation
 
-    async def _load_playlist(self, track: Track) -> MediaPlaylist:
-        if track.media is not None:
-            return track.media
-        if track.uri is None:
-            raise PlaylistError(f"track {track.rung} has neither segments nor a playlist")
-        return parse_media(await self._fetch_text(track.uri), track.uri)
+    def _follow(self, presentation: Presentation) -> None:
+        """Use the pathways and the steering server that a manifest names, unless the playback plan has its own."""
+        if self._steering is not None:
+            return
+        manifest_url = self._loader.url(self._source.manifest_path)
+        if presentation.pathways:
+            self._loader.replace_pathways(
+                [
+                    Pathway(pathway_id=one.pathway_id, base_url=urljoin(manifest_url, one.base_url))
+                    for one in presentation.pathways
+                ]
+            )
+        if presentation.steering_uri is not None:
+            url = urljoin(manifest_url, presentation.steering_uri)
+            self._steering = self._make_steering(url, 0.0, presentation.protocol)
 
     async def _playlist_of(self, media: PlayingMedia, rung: int) -> MediaPlaylist:
-        playlist = media.playlists[rung]
-        if playlist is None:
-            playlist = await self._load_playlist(media.selection.ladder[rung])
-            media.set_playlist(rung, playlist)
-        return playlist
+        if media.playlists[rung] is None:
+            media.set_playlist(rung, await self._source.playlist(media.selection.ladder[rung]))
+        return media.playlist(rung)
 
-    async def _fetch_text(self, path: str) -> str:
-        resource = await self._fetch(path, headers=self._cmcd("manifest"))
-        return resource.content.decode("utf-8", errors="replace")
+    async def _refresh(self, media: PlayingMedia, rung: int | None = None) -> None:
+        """Read a live playlist again, by default that of the rung in use, as soon as it may have changed."""
+        rung = media.used_rung if rung is None else rung
+        track = media.selection.ladder[rung]
+        media.set_playlist(rung, await self._reread(track, media.playlist(rung)))
+
+    async def _refresh_audio(self, media: PlayingMedia, track: Track, playlist: MediaPlaylist) -> None:
+        media.set_audio_playlist(await self._reread(track, playlist))
+
+    async def _reread(self, track: Track, playlist: MediaPlaylist) -> MediaPlaylist:
+        await self._idle(self._source.due_in_s(track, playlist))
+        if not self.still_wanted():
+            raise NotWanted(track.rung)
+        return await self._source.refreshed(track, playlist)
+
+    def _is_due(self, track: Track, playlist: MediaPlaylist) -> bool:
+        """Whether a live playlist may have changed."""
+        return not playlist.ended and self._source.due_in_s(track, playlist) <= 0.0
+
+    async def _fetch_data(
+        self, path: str, object_type: str, *, byte_range: ByteRange | None = None, method: str = "GET"
+    ) -> Resource:
+        return await self._fetch(
+            path,
+            byte_range=byte_range,
+            method=method,
+            headers=self._cmcd(object_type),
+            manifest=object_type == "manifest",
+        )
 
     # Playing.
 
     async def _step(self, media: PlayingMedia) -> None:
         """Load the next segment, or wait when nothing is to be loaded now."""
         await self._tick()
-        if self._seek_to_s is not None:
-            self._jump(media, self._seek_to_s)
+        try:
+            if self._seek_to_s is not None:
+                await self._jump(media, self._seek_to_s)
+            await self._load_next(media)
+        except NotWanted:
+            return  # the viewer has left or gone elsewhere: the next step sees to it
+
+    async def _load_next(self, media: PlayingMedia) -> None:
+        if media.all_loaded and media.live:
+            await self._refresh(media)
+            if media.all_loaded and not media.live:
+                media.finish()
+            return
         if media.all_loaded:
             await self._idle(media.buffer.until_stop_s)
             return
-        excess_s = media.buffer.ahead_s - self._settings.buffer_max_s
+        excess_s = max(
+            media.buffer.ahead_s - self._settings.buffer_max_s,
+            media.buffer.until_below_s(self._settings.buffer_max_bytes),
+        )
         if excess_s > _LEAST_WAIT_S:
             await self._idle(excess_s)
             return
-        decision = self._abr.choose(
-            media.abr_state(buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps)
-        )
+        decision = self._decide(media)
         await self._idle(min(decision.wait_s, media.buffer.ahead_s))
-        if self._over() or self._seek_to_s is not None:
-            return
-        try:
-            await self._load_video(media, self._within_limit(media, media.nearest_rung(decision.rung)))
-            await self._load_audio(media)
-        except _SeekWanted:
-            return
-        if media.all_loaded:
-            media.finish()
-        self._arrived(media)
+        if self.still_wanted():
+            await self._load_both(media, decision.rung)
+            self._arrived(media)
 
-    def _jump(self, media: PlayingMedia, position_s: float) -> None:
-        """Empty the buffer and go on from elsewhere."""
+    async def _jump(self, media: PlayingMedia, position_s: float) -> None:
+        """Empty the buffer and go on from elsewhere, as near to a position as a live title is there by now."""
         old_s = media.buffer.position_s
         media.buffer.close(self._clock.now())
         self._beat("seek")
         self._seek_to_s = None
-        media.start_at(min(position_s, media.duration_s - 1.001), self._watch_s - self._tally.played_s)
+        media.empty_buffer()
+        self._tell_state()
+        rung, sound = media.used_rung, media.selection.audio
+        if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
+            await self._refresh(media, rung)
+        if sound is not None and media.audio_playlist is not None and self._is_due(sound, media.audio_playlist):
+            await self._refresh_audio(media, sound, media.audio_playlist)
+        media.go_to(position_s, self._watch_s - self._tally.played_s)
         if self._paused:
             media.buffer.pause(self._clock.now())
         self._events.append(Sought(old_position_s=old_s, new_position_s=media.buffer.position_s))
 
-    def _within_limit(self, media: PlayingMedia, rung: int) -> int:
-        limit = self._height_limit
+    def _allowed_rung(self, media: PlayingMedia, rung: int) -> int:
+        """A rung of the ladder that is no taller than the viewer wants it now, the lowest where all are."""
+        rung, limit = media.nearest_rung(rung), self._height_limit
         if limit is None:
             return rung
         fitting = [at for at, track in enumerate(media.selection.ladder) if short_side(track) <= limit]
         return min(rung, max(fitting, default=0))
+
+    def _decide(self, media: PlayingMedia) -> Decision:
+        return self._abr.choose(
+            media.abr_state(buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps)
+        )
+
+    async def _load_both(self, media: PlayingMedia, rung: int) -> None:
+        """The next segment of picture, and sound as far as that goes."""
+        await self._load_video(media, self._allowed_rung(media, rung))
+        await self._load_audio(media)
+        if media.all_loaded and not media.live:
+            media.finish()
 
     async def _load_video(self, media: PlayingMedia, rung: int) -> None:
         """Load the next video segment, at a lower rung whenever the policy changes its mind."""
         lower: int | None = rung
         while lower is not None:
             rung = lower
-            playlist = await self._playlist_of(media, rung)
-            await self._load_init(media, playlist)
-            if media.next_index >= len(playlist.segments):
-                name = media.selection.ladder[rung].rung
-                raise PlaylistError(f"rung {name} ends before the others, at segment {media.next_index}")
-            segment = playlist.segments[media.next_index]
+            segment = await self._next_video(media, rung)
+            await self._load_init(media, segment.init)
             resource, lower = await self._fetch_unless_abandoned(media, rung, segment)
         self._throughput_bps = resource.size_bytes * 8.0 / max(resource.duration_s, 1e-6)
         if media.rung < 0 and resource.cache is not None:
@@ -406,6 +528,7 @@ class Session:
                 rung=track.rung,
                 bitrate_bps=media.played_bitrate_bps(rung, segment, resource.size_bytes),
                 pathway_id=resource.pathway_id,
+                size_bytes=resource.size_bytes,
             )
         )
         if media.audio_playlist is None:
@@ -413,9 +536,23 @@ class Session:
         if media.rung >= 0 and media.rung != rung:
             old = media.selection.ladder[media.rung].rung
             self._events.append(Switched(old_rung=old, new_rung=track.rung))
-        self._downloaded("video", media.next_index, track.rung, resource, playlist)
-        media.rung = rung
+        self._downloaded("video", media.next_index, track.rung, resource, media.init_content(segment))
+        if media.rung != rung:
+            media.rung = rung
+            self._tell_cmcd("bc")
         media.next_index += 1
+
+    async def _next_video(self, media: PlayingMedia, rung: int) -> Segment:
+        """The segment to load next at a rung, waiting for one that a live title has not yet."""
+        playlist = await self._playlist_of(media, rung)
+        if self._is_due(media.selection.ladder[rung], playlist):
+            await self._refresh(media, rung)
+        while (segment := media.next_video(rung)) is None and not media.playlist(rung).ended:
+            await self._refresh(media, rung)
+        if segment is None:
+            name = media.selection.ladder[rung].rung
+            raise PlaylistError(f"rung {name} ends before the others, at segment {media.next_index}")
+        return segment
 
     async def _fetch_unless_abandoned(
         self, media: PlayingMedia, rung: int, segment: Segment
@@ -446,7 +583,8 @@ class Session:
                     duration_s=resource.duration_s,
                 )
             )
-        return resource, watcher.lower_rung
+            return resource, watcher.lower_rung
+        return await self._source.clear(resource, segment.key), None
 
     def _wants_lower(self, media: PlayingMedia, rung: int, received_bytes: int, elapsed_s: float) -> int | None:
         state = media.abr_state(
@@ -457,29 +595,37 @@ class Session:
 
     async def _load_audio(self, media: PlayingMedia) -> None:
         """Load audio until it reaches as far as video."""
-        playlist, track, buffer = media.audio_playlist, media.selection.audio, media.buffer
-        if playlist is None or track is None:
+        track, buffer = media.selection.audio, media.buffer
+        if media.audio_playlist is None or track is None:
             return
-        await self._load_init(media, playlist)
-        while buffer.audio_end_s < buffer.video_end_s - 1e-3 and media.next_audio_index < len(playlist.segments):
-            segment = playlist.segments[media.next_audio_index]
+        if self._is_due(track, media.audio_playlist):
+            await self._refresh_audio(media, track, media.audio_playlist)
+        while (behind_s := buffer.video_end_s - buffer.audio_end_s) > 1e-3:
+            segment = media.next_audio()
+            if segment is None and media.audio_playlist.ended:
+                break
+            if segment is None and behind_s <= media.audio_playlist.target_duration_s:
+                return  # the rest comes with what is cut next
+            if segment is None:
+                await self._refresh_audio(media, track, media.audio_playlist)
+                continue
+            await self._load_init(media, segment.init)
             resource = await self._fetch(
                 segment.uri, byte_range=segment.byte_range, headers=self._cmcd("audio", track, segment)
             )
+            resource = await self._source.clear(resource, segment.key)
             buffer.advance(self._clock.now())
-            buffer.add_audio(segment.end_s)
-            self._downloaded("audio", media.next_audio_index, track.rung, resource, playlist)
+            buffer.add_audio(segment.end_s, resource.size_bytes)
+            self._downloaded("audio", media.next_audio_index, track.rung, resource, media.init_content(segment))
             media.next_audio_index += 1
-        if media.next_audio_index >= len(playlist.segments):
+        if media.audio_playlist.ended and media.next_audio_index >= media.audio_playlist.end_number:
             media.finish_audio()
 
-    async def _load_init(self, media: PlayingMedia, playlist: MediaPlaylist) -> None:
-        if playlist.init_uri is None or (playlist.init_uri, playlist.init_range) in media.initialised:
+    async def _load_init(self, media: PlayingMedia, init: InitSegment | None) -> None:
+        if init is None or init in media.init_contents:
             return
-        resource = await self._fetch(playlist.init_uri, byte_range=playlist.init_range, headers=self._cmcd("init"))
-        media.initialised.add((playlist.init_uri, playlist.init_range))
-        if self._keep_content:
-            self._init_contents[playlist.init_uri, playlist.init_range] = resource.content
+        resource = await self._fetch(init.uri, byte_range=init.byte_range, headers=self._cmcd("init"))
+        media.init_contents[init] = (await self._source.clear(resource, init.key)).content
 
     async def _fetch(
         self,
@@ -488,22 +634,24 @@ class Session:
         byte_range: ByteRange | None = None,
         watcher: _AbandonWatcher | None = None,
         headers: dict[str, str] | None = None,
+        method: str = "GET",
+        manifest: bool = False,
     ) -> Resource:
         """Fetch while playback goes on.
 
         Raises:
-            _ViewerLeft: The session was over before the download.
+            NotWanted: The viewer had left or gone elsewhere before the end of the download.
         """
 
         async def look(received_bytes: int, elapsed_s: float) -> bool:
             await self._tick()
-            return self._over() or self._jumps() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
+            return not self.still_wanted() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
 
-        resource = await self._loader.fetch(path, byte_range=byte_range, watcher=look, headers=headers)
-        if self._over():
-            raise _ViewerLeft
-        if self._jumps():
-            raise _SeekWanted
+        resource = await self._loader.fetch(
+            path, byte_range=byte_range, watcher=look, headers=headers, method=method, manifest=manifest
+        )
+        if not self.still_wanted():
+            raise NotWanted(path)
         return resource
 
     def _arrived(self, media: PlayingMedia) -> None:
@@ -511,6 +659,7 @@ class Session:
         now_s = self._clock.now()
         if not media.buffer.started:
             media.buffer.start(now_s)
+            self._tell_state()
             if self._tally.startup_s is not None:
                 self._beat("playing")  # after a seek
                 return
@@ -524,6 +673,7 @@ class Session:
         if stall is not None:
             self._events.append(Stalled(position_s=stall.position_s, duration_s=stall.duration_s))
             self._beat("stall")
+        self._tell_state()
 
     # Time passing.
 
@@ -534,17 +684,22 @@ class Session:
             if now_s >= self._resume_at_s:
                 self.resume()
             self._media.buffer.advance(now_s)
+            self._tell_state()
             if now_s >= self._next_beat_s:
                 self._beat("pause" if self._paused else "stall" if self._media.buffer.stalled else "playing")
         if self._beats is not None:
             await self._beats.send_due()
         if self._steering is not None:
             await self._steering.poll_due(self._throughput_bps)
+        if self._cmcd_reporter is not None:
+            if self._cmcd_reporter.due():
+                self._tell_cmcd("t")
+            await self._cmcd_reporter.send_due()
 
     async def _idle(self, duration_s: float) -> None:
         """Wait while the buffer plays, ticking whenever something is due."""
         until_s = self._clock.now() + duration_s
-        while not self._over() and not self._jumps():
+        while self.still_wanted():
             left_s = until_s - self._clock.now()
             if left_s <= _LEAST_WAIT_S:
                 return
@@ -566,27 +721,24 @@ class Session:
     def _reason(self) -> EndReason:
         if self._media is None or self._tally.startup_s is None:
             return "abandoned"
-        return "completed" if self._media.buffer.position_s >= self._media.duration_s - 1e-3 else "stopped"
+        return "completed" if self._media.complete else "stopped"
 
     # Telling.
 
-    def _make_steering(self, http: httpx.AsyncClient) -> SteeringClient:
+    def _make_steering(self, url: str, first_poll_after_s: float, protocol: Literal["hls", "dash"]) -> SteeringClient:
         return SteeringClient(
-            http=http,
+            http=self._http,
             clock=self._clock,
             loader=self._loader,
-            url=self.plan.steering_url or "",
-            protocol=self._settings.protocol,
-            first_poll_after_s=self._settings.steering_after_s,
+            url=url,
+            protocol=protocol,
+            first_poll_after_s=first_poll_after_s,
         )
 
     def _downloaded(
-        self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource, playlist: MediaPlaylist
+        self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource, init: bytes
     ) -> None:
-        if self._keep_content:
-            init = b""
-            if playlist.init_uri is not None:
-                init = self._init_contents[playlist.init_uri, playlist.init_range]
+        if self._keep_content or not self._begun:
             self._contents.append(
                 SegmentContent(kind=kind, index=index, rung=rung, init=init, content=resource.content)
             )
@@ -618,10 +770,62 @@ class Session:
                 duration_s=segment.duration_s if segment else None,
                 buffer_s=self.buffer_s if segment else None,
                 throughput_bps=self._throughput_bps,
-                startup=self._tally.startup_s is None,
+                startup=self._media is None or not self._media.buffer.started,
                 starved=self._media is not None and self._media.buffer.stalled,
+                live=self._media is not None and self._media.live,
+                version=self._settings.cmcd_version,
+                state=self._state,
+                pathway_id=self._loader.pathway_id,
             )
         )
+
+    @property
+    def _state(self) -> PlayerState:
+        if self._report is not None:
+            states: dict[EndReason, PlayerState] = {"completed": "ended", "failed": "failed"}
+            return states.get(self._report.end_reason, "quit")
+        if not self._begun:
+            return "preloading"
+        if self._media is None or not self._media.buffer.started:
+            return "starting" if self._tally.startup_s is None else "seeking"
+        if self._paused:
+            return "paused"
+        return "rebuffering" if self._media.buffer.stalled else "playing"
+
+    def _tell_cmcd(
+        self,
+        kind: Literal["ps", "bc", "e", "rr", "t"],
+        *,
+        error_code: str | None = None,
+        response: CmcdResponse | None = None,
+    ) -> None:
+        if self._cmcd_reporter is None:
+            return
+        media = self._media
+        self._cmcd_reporter.put(
+            CmcdEvent(
+                kind=kind,
+                at_s=self._clock.utc_now().timestamp(),
+                session_id=self.plan.session_id,
+                content_id=self.title_id,
+                streaming_format=self._settings.protocol,
+                state=self._state,
+                position_s=self.position_s,
+                bitrate_bps=media.selection.ladder[media.rung].bitrate_bps if media and media.rung >= 0 else None,
+                buffer_s=self.buffer_s,
+                pathway_id=self._loader.pathway_id,
+                live=media is not None and media.live,
+                error_code=error_code,
+                response=response,
+            )
+        )
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        """Tell what the player does if that has changed."""
+        if self._cmcd_reporter is not None and self._state != self._told_state:
+            self._told_state = self._state
+            self._tell_cmcd("ps")
 
     def _beat(self, kind: BeatKind, end_reason: EndReason | None = None) -> None:
         """Add up what was played since the last beat, and queue one."""
@@ -669,6 +873,9 @@ class Session:
             beats_lost=lost,
         )
         self._events.append(Ended(reason=reason, report=self._report))
+        if self._cmcd_reporter is not None:
+            self._tell_state()
+            await self._cmcd_reporter.close()
 
     async def _flush_beats(self) -> tuple[int, int]:
         """Send what is left; returns this session's beats that were taken, and those that were not."""
@@ -681,14 +888,6 @@ class Session:
     def _take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return events
-
-
-class _ViewerLeft(Exception):
-    """The session is over."""
-
-
-class _SeekWanted(Exception):
-    """What is being loaded is not wanted any more: the viewer went elsewhere."""
 
 
 class _AbandonWatcher:

@@ -1,9 +1,10 @@
-"""Content steering (HLS, and the same document for DASH): the server's wish which pathway to use, asked for by TTL."""
+"""Content steering (RFC 8216bis, 7; the same document for DASH): which pathways there are, and which to use, by TTL."""
 
 from __future__ import annotations
 
 import logging
 import math
+import re
 from typing import Literal
 from urllib.parse import urljoin
 
@@ -14,11 +15,29 @@ from player_sdk.background import BACKGROUND_EXTENSION, Background
 from player_sdk.clock import Clock
 from player_sdk.headers import retry_after_s
 from player_sdk.loader import PathwayLoader
+from player_sdk.models import Pathway
 
 DEFAULT_TTL_S = 300.0
 _MIN_TTL_S = 1.0
 
 _log = logging.getLogger(__name__)
+
+
+class UriReplacement(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs in the URIs of a clone; replacements of single URIs are not supported."""
+
+    host: str | None = msgspec.field(name="HOST", default=None)
+    params: dict[str, str] = msgspec.field(name="PARAMS", default={})
+    variant_uris: dict[str, str] = msgspec.field(name="PER-VARIANT-URIS", default={})
+    rendition_uris: dict[str, str] = msgspec.field(name="PER-RENDITION-URIS", default={})
+
+
+class PathwayClone(msgspec.Struct, frozen=True, kw_only=True):
+    """A pathway that the manifest did not know, made from one that it did."""
+
+    base_id: str = msgspec.field(name="BASE-ID")
+    pathway_id: str = msgspec.field(name="ID")
+    replacement: UriReplacement = msgspec.field(name="URI-REPLACEMENT")
 
 
 class SteeringManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +47,7 @@ class SteeringManifest(msgspec.Struct, frozen=True, kw_only=True):
     ttl_s: float = msgspec.field(name="TTL", default=DEFAULT_TTL_S)
     reload_uri: str | None = msgspec.field(name="RELOAD-URI", default=None)
     pathway_priority: list[str] = msgspec.field(name="PATHWAY-PRIORITY", default=[])
+    clones: list[PathwayClone] = msgspec.field(name="PATHWAY-CLONES", default=[])
     service_location_priority: list[str] = msgspec.field(name="SERVICE-LOCATION-PRIORITY", default=[])
 
     @property
@@ -62,7 +82,8 @@ class SteeringClient:
         self._clock = clock
         self._loader = loader
         self._url = url
-        self._prefix = f"_{protocol.upper()}_"
+        self._protocol = protocol
+        self._ttl_s = DEFAULT_TTL_S
         self._background = Background(clock)
         self._next_poll_s = clock.now() + first_poll_after_s
         self.polls = 0
@@ -89,10 +110,11 @@ class SteeringClient:
 
     async def _poll(self, throughput_bps: float | None) -> None:
         self.polls += 1
-        self._next_poll_s = self._clock.now() + DEFAULT_TTL_S
-        query = {f"{self._prefix}pathway": self._loader.pathway_id}
+        self._next_poll_s = self._clock.now() + self._ttl_s
+        prefix = f"_{self._protocol.upper()}_"
+        query = {f"{prefix}pathway": self._loader.pathway_id}
         if throughput_bps:
-            query[f"{self._prefix}throughput"] = str(round(throughput_bps))
+            query[f"{prefix}throughput"] = str(round(throughput_bps))
         try:
             url = httpx.URL(self._url).copy_merge_params(query)
             response = await self._http.get(url, extensions={BACKGROUND_EXTENSION: True})
@@ -103,7 +125,7 @@ class SteeringClient:
             self._next_poll_s = math.inf
         elif response.status_code == 429:
             wanted_s = retry_after_s(response.headers, self._clock.utc_now())
-            self._next_poll_s = self._clock.now() + (DEFAULT_TTL_S if wanted_s is None else max(wanted_s, _MIN_TTL_S))
+            self._next_poll_s = self._clock.now() + (self._ttl_s if wanted_s is None else max(wanted_s, _MIN_TTL_S))
         elif response.is_success:
             self._apply(response.content)
         else:
@@ -123,8 +145,46 @@ class SteeringClient:
             self._failed(f"version {manifest.version}; this player reads version 1")
             return
         if math.isfinite(manifest.ttl_s):
-            self._next_poll_s = self._clock.now() + max(manifest.ttl_s, _MIN_TTL_S)
+            self._ttl_s = max(manifest.ttl_s, _MIN_TTL_S)
+        self._next_poll_s = self._clock.now() + self._ttl_s
         if manifest.reload_uri:
             self._url = urljoin(self._url, manifest.reload_uri)
+        for clone in manifest.clones:
+            self._clone(clone)
         if manifest.priority:
             self._loader.prioritise(manifest.priority)
+
+    def _clone(self, clone: PathwayClone) -> None:
+        """Add a pathway; one that is known already stays as it is, and one that cannot be made is counted."""
+        base = self._loader.pathway(clone.base_id)
+        if self._loader.pathway(clone.pathway_id) is not None:
+            return
+        replacement = clone.replacement
+        if base is None or not clone.pathway_id or replacement.variant_uris or replacement.rendition_uris:
+            why = f"no pathway {clone.base_id!r}" if base is None else "it has no ID, or replaces single URIs"
+            self._failed(f"the clone {clone.pathway_id!r} cannot be made: {why}")
+            return
+        try:
+            base_url = _with_host(base.base_url, replacement.host)
+        except (httpx.InvalidURL, ValueError) as error:
+            self._failed(f"the clone {clone.pathway_id!r} has no usable HOST: {error}")
+            return
+        self._loader.add_pathway(
+            Pathway(pathway_id=clone.pathway_id, base_url=base_url),
+            params={**self._loader.params(clone.base_id), **replacement.params},
+            params_on_media=self._protocol == "dash",
+        )
+
+
+def _with_host(base_url: str, host: str | None) -> str:
+    """A base URL on another host, which may name a port.
+
+    Raises:
+        ValueError: Not a host.
+    """
+    if not host:
+        return base_url
+    name, _, port = host.partition(":")
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", name) or not re.fullmatch(r"\d{0,5}", port) or int(port or 0) > 65535:
+        raise ValueError(f"{host[:80]!r} is not a host")
+    return str(httpx.URL(base_url).copy_with(host=name, port=int(port) if port else None))

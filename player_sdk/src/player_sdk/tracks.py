@@ -15,6 +15,15 @@ PLAYABLE_CODECS = ("avc1", "avc3", "mp4a", "opus", "flac", "ac-3", "ec-3", "hvc1
 
 
 @dataclass(frozen=True, kw_only=True)
+class Display:
+    """The area that shows the video, in its own pixels; ``pixel_ratio`` physical ones stand in each."""
+
+    width: int
+    height: int
+    pixel_ratio: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """The ladder to adapt on, lowest bit rate first, and the audio to go with it (None: muxed, or silent)."""
 
@@ -27,10 +36,13 @@ def select_tracks(
     *,
     device: str,
     max_height: int | None = None,
+    display: Display | None = None,
     codecs: Sequence[str] = PLAYABLE_CODECS,
     language: str | None = None,
 ) -> Selection:
     """Leave out what the device cannot show or decode; the smallest rung stays when all are too tall.
+
+    Of a display, the smallest rung that fills it is the largest that is kept.
 
     Raises:
         PlaylistError: No video track has codecs that can be played.
@@ -42,7 +54,7 @@ def select_tracks(
     caps = [cap for cap in (max_height, DEVICE_MAX_HEIGHT.get(device)) if cap is not None]
     cap = min(caps) if caps else None
     fitting = [track for track in decodable if cap is None or short_side(track) <= cap]
-    ladder = tuple(fitting or decodable[:1])
+    ladder = tuple(_filling(fitting or decodable[:1], display))
     groups = {track.audio_group for track in ladder}
     candidates = [track for track in presentation.audio if groups == {None} or track.audio_group in groups]
     preferred = [track for track in candidates if language is not None and track.language == language]
@@ -59,19 +71,33 @@ def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None
     """
     reference = next(playlist for playlist in loaded if playlist is not None)
     sizes = []
-    for index, segment in enumerate(reference.segments):
+    for segment in reference.segments:
         row = []
         for track, playlist in zip(ladder, loaded, strict=True):
-            known = playlist.segments[index].size_bytes if playlist and index < len(playlist.segments) else None
+            same = playlist.segment(segment.number) if playlist else None
+            known = same.size_bytes if same is not None else None
             row.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
         sizes.append(tuple(row))
     return sizes
+
+
+def short_side(track: Track) -> int:
+    """A portrait video of 1080x1920 is a 1080p one."""
+    return min(track.width, track.height) if track.width and track.height else track.height
 
 
 def _decodable(track: Track, codecs: Sequence[str]) -> bool:
     return all(codec.lower().startswith(tuple(codecs)) for codec in track.codecs)
 
 
-def short_side(track: Track) -> int:
-    """A portrait video of 1080x1920 is a 1080p one."""
-    return min(track.width, track.height) if track.width and track.height else track.height
+def _filling(ladder: Sequence[Track], display: Display | None) -> Sequence[Track]:
+    """The rungs up to the first size that fills the display."""
+    if display is None:
+        return ladder
+    wanted = sorted((display.width * display.pixel_ratio, display.height * display.pixel_ratio))
+    filling = [
+        short_side(track)
+        for track in ladder
+        if track.width and min(track.width, track.height) >= wanted[0] and max(track.width, track.height) >= wanted[1]
+    ]
+    return ladder if not filling else [track for track in ladder if short_side(track) <= min(filling)]

@@ -3,17 +3,31 @@
 from player_sdk.playlist.dash import parse_mpd
 from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
 from player_sdk.playlist.manifest import parse_manifest
-from player_sdk.playlist.model import ByteRange, MediaPlaylist, Presentation, Segment, Track
+from player_sdk.playlist.model import (
+    ByteRange,
+    ClockSource,
+    InitSegment,
+    MediaPlaylist,
+    Presentation,
+    Segment,
+    SegmentKey,
+    Track,
+)
+from player_sdk.playlist.sidx import with_index
 
 __all__ = [
     "ByteRange",
+    "ClockSource",
+    "InitSegment",
     "MediaPlaylist",
     "Presentation",
     "Segment",
+    "SegmentKey",
     "Track",
     "is_multivariant",
     "parse_manifest",
     "parse_media",
     "parse_mpd",
     "parse_multivariant",
+    "with_index",
 ]

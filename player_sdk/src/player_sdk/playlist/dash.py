@@ -1,265 +1,306 @@
-"""DASH manifests (ISO/IEC 23009-1) of on-demand titles with one period: text in, model out.
+"""DASH manifests (ISO/IEC 23009-1), on demand and live: text in, model out.
 
-Read: ``SegmentTemplate`` with ``$Number$`` or ``$Time$``, by duration or by ``SegmentTimeline``, at any level;
-``BaseURL``. Ignored: text and image tracks. Refused: live manifests, several periods, ``SegmentList``/``SegmentBase``,
-encrypted media.
+Read: templates, lists and indexes at any level (``addressing``), several periods, ``BaseURL``, dynamic manifests with
+their window and ``UTCTiming``, tracks of video, audio and text. Read past: trick modes, images, events, ``xlink``.
+Refused: encrypted media.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import urljoin
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from player_sdk.errors import PlaylistError
+from player_sdk.models import Pathway
+from player_sdk.playlist.addressing import RepresentationPlace, Span, segments_of
 from player_sdk.playlist.model import (
     MAX_SEGMENTS,
+    ClockScheme,
+    ClockSource,
     MediaPlaylist,
     Presentation,
     Segment,
     Track,
+    TrackKind,
     distinct_rungs,
     rung_name,
 )
+from player_sdk.playlist.xml import (
+    Element,
+    children,
+    first_child,
+    frame_rate,
+    integer,
+    join,
+    name_of,
+    parse_xml,
+    seconds,
+    text_of,
+    utc_seconds,
+)
 
-_DURATION = re.compile(r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,9}(?:\.\d{1,12})?)S)?)?", re.ASCII)
-_PLACEHOLDER = re.compile(r"\$(RepresentationID|Number|Time|Bandwidth|)(?:%0(\d{1,2})d)?\$", re.ASCII)
+_CLOCK_SCHEMES: tuple[ClockScheme, ...] = ("direct", "http-head", "http-iso", "http-xsdate")
+_TRICK_MODE = "http://dashif.org/guidelines/trickmode"
+_TEXT_CODECS = ("stpp", "wvtt")
 
 
-def parse_mpd(text: str, base_uri: str = "") -> Presentation:
+def parse_mpd(text: str, base_uri: str = "", utc_s: float | None = None) -> Presentation:
     """Read a manifest.
 
     Args:
         text: The MPD.
         base_uri: Its own URI or path, against which relative ones are resolved.
+        utc_s: The time now, in seconds since 1970: what a dynamic manifest offers depends on it.
 
     Raises:
         PlaylistError: Not an MPD, not of the kind described above, or without a video track.
     """
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise PlaylistError(f"{base_uri or 'manifest'}: document types and entities are not accepted in an MPD")
-    try:
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError) as error:
-        raise PlaylistError(f"{base_uri or 'manifest'}: not XML: {error}") from error
-    if _name(root) != "MPD":
-        raise PlaylistError(f"{base_uri or 'manifest'}: the root element is {_name(root)!r}, not MPD")
-    if root.get("type", "static") != "static":
-        raise PlaylistError(
-            f"{base_uri or 'manifest'}: type {root.get('type')!r}; only static (on-demand) is supported"
-        )
-    periods = _children(root, "Period")
-    if len(periods) != 1:
-        raise PlaylistError(f"{base_uri or 'manifest'}: {len(periods)} periods; exactly one is supported")
-    duration_s = _duration(periods[0].get("duration") or root.get("mediaPresentationDuration"))
-    place = _Place(base_uri=_below(_below(base_uri, root), periods[0]), duration_s=duration_s)
-    video: list[Track] = []
-    audio: list[Track] = []
-    for adaptation in _children(periods[0], "AdaptationSet"):
-        for track in _tracks(adaptation, place):
-            (video if track.kind == "video" else audio).append(track)
+    what = base_uri or "manifest"
+    root = parse_xml(text, what)
+    if name_of(root) != "MPD":
+        raise PlaylistError(f"{what}: the root element is {name_of(root)!r}, not MPD")
+    kind = root.get("type", "static")
+    if kind not in ("static", "dynamic"):
+        raise PlaylistError(f"{what}: type {kind!r} is neither static nor dynamic")
+    live = _Live.of(root, what, utc_s) if kind == "dynamic" else None
+    pathways = _service_locations(root, base_uri) if live is None else ()
+    periods = _periods(root, "/" if pathways else _below(base_uri, root), live)
+    if not periods:
+        raise PlaylistError(f"{what}: no period that has begun")
+    steering = first_child(root, "ContentSteering")
+    tracks = _joined([_tracks(period) for period in periods], live)
+    video = [track for track in tracks if track.kind == "video"]
     if not video:
-        raise PlaylistError(f"{base_uri or 'manifest'}: no video representation in it")
+        raise PlaylistError(f"{what}: no video representation in it")
     return Presentation(
         video=distinct_rungs(video),
-        audio=tuple(audio),
-        duration_s=duration_s,
+        audio=tuple(track for track in tracks if track.kind == "audio"),
+        text=tuple(track for track in tracks if track.kind == "text"),
+        duration_s=_total_s(periods) if live is None else None,
+        protocol="dash",
+        pathways=pathways,
+        steering_uri=None if steering is None else join(base_uri, text_of(steering)),
+        steering_pathway=None if steering is None else steering.get("defaultServiceLocation"),
+        reload_uri=None if live is None else join(base_uri, text_of(first_child(root, "Location"))),
+        clock_source=_clock_source(root, base_uri) if live is not None else None,
     )
 
 
-@dataclass(frozen=True)
-class _Place:
-    base_uri: str
-    duration_s: float | None
+@dataclass(frozen=True, kw_only=True)
+class _Live:
+    """What a dynamic MPD says of itself.
 
+    Attributes:
+        now_s: The time on the presentation's own timeline.
+        window_s: How much of the past is kept, None for all of it.
+    """
 
-@dataclass(frozen=True)
-class _Template:
-    """The merged attributes of the ``SegmentTemplate`` elements that apply to a representation."""
+    now_s: float
+    window_s: float | None
+    refresh_s: float
+    hold_back_s: float | None
 
-    attributes: dict[str, str]
-    timeline: ElementTree.Element | None
-
-    def integer(self, name: str, default: int) -> int:
-        return _integer(self.attributes.get(name), name, default)
-
-
-def _tracks(adaptation: ElementTree.Element, place: _Place) -> list[Track]:
-    kind = _kind(adaptation)
-    if kind is None:
-        return []
-    if _children(adaptation, "ContentProtection"):
-        raise PlaylistError("an encrypted adaptation set; this player holds no keys")
-    language = adaptation.get("lang", "und")
-    tracks = []
-    for index, representation in enumerate(_children(adaptation, "Representation")):
-        bitrate_bps = float(_integer(representation.get("bandwidth"), "bandwidth", 0))
-        height = _integer(representation.get("height") or adaptation.get("height"), "height", 0)
-        identifier = representation.get("id", "")
-        codecs = representation.get("codecs") or adaptation.get("codecs") or ""
-        base_uri = _below(_below(place.base_uri, adaptation), representation)
-        template = _template(adaptation, representation)
-        tracks.append(
-            Track(
-                kind=kind,
-                rung=rung_name(identifier, height, bitrate_bps) if kind == "video" else f"audio-{language}",
-                bitrate_bps=bitrate_bps,
-                peak_bitrate_bps=bitrate_bps,
-                codecs=tuple(codec.strip() for codec in codecs.split(",") if codec.strip()),
-                width=_integer(representation.get("width") or adaptation.get("width"), "width", 0),
-                height=height,
-                frame_rate=_frame_rate(representation.get("frameRate") or adaptation.get("frameRate")),
-                language=language,
-                default=index == 0,
-                media=_media(template, identifier, bitrate_bps, _Place(base_uri, place.duration_s)),
-            )
+    @classmethod
+    def of(cls, root: Element, what: str, utc_s: float | None) -> _Live:
+        begun_s = utc_seconds(root.get("availabilityStartTime"), "availabilityStartTime")
+        if begun_s is None or utc_s is None:
+            raise PlaylistError(f"{what}: a dynamic manifest needs availabilityStartTime, and the time now to read it")
+        return cls(
+            now_s=utc_s - begun_s,
+            window_s=seconds(root.get("timeShiftBufferDepth")),
+            refresh_s=seconds(root.get("minimumUpdatePeriod")) or 0.0,
+            hold_back_s=seconds(root.get("suggestedPresentationDelay")),
         )
-    return tracks
+
+    @property
+    def window_start_s(self) -> float:
+        return 0.0 if self.window_s is None else self.now_s - self.window_s
 
 
-def _kind(adaptation: ElementTree.Element) -> Literal["video", "audio"] | None:
-    representations = _children(adaptation, "Representation")
-    mime = adaptation.get("mimeType") or (representations[0].get("mimeType") if representations else None) or ""
+@dataclass(frozen=True, kw_only=True)
+class _Period:
+    element: Element
+    base_uri: str
+    span: Span
+
+
+def _periods(root: Element, base_uri: str, live: _Live | None) -> list[_Period]:
+    """The periods with their places on the timeline; of a live presentation those that are in its window."""
+    elements = children(root, "Period")
+    total_s = seconds(root.get("mediaPresentationDuration"))
+    lengths = [seconds(element.get("duration")) for element in elements]
+    starts: list[float | None] = []
+    for index, element in enumerate(elements):
+        start_s = seconds(element.get("start"))
+        if start_s is None and index == 0:
+            start_s = 0.0
+        elif start_s is None:
+            before_s, length_s = starts[-1], lengths[index - 1]
+            start_s = None if before_s is None or length_s is None else before_s + length_s
+        starts.append(start_s)
+    periods = []
+    for index, (element, start_s) in enumerate(zip(elements, starts, strict=True)):
+        if start_s is None:
+            if live is None:
+                raise PlaylistError(f"period {index} says neither when it starts nor how long the one before it is")
+            continue  # an early announcement
+        following_s = next((start for start in starts[index + 1 :] if start is not None), None)
+        end_s = following_s if following_s is not None else total_s
+        length_s = lengths[index] if lengths[index] is not None else None if end_s is None else end_s - start_s
+        if length_s is not None and length_s <= 0.0 and len(elements) > 1:
+            continue
+        span = Span(start_s=start_s, duration_s=length_s)
+        if live is not None:
+            if start_s > live.now_s or (length_s is not None and start_s + length_s < live.window_start_s):
+                continue
+            span = replace(span, available_from_s=live.window_start_s, available_until_s=live.now_s)
+        periods.append(_Period(element=element, base_uri=_below(base_uri, element), span=span))
+    return periods
+
+
+def _total_s(periods: Sequence[_Period]) -> float | None:
+    last = periods[-1].span
+    return None if last.duration_s is None else last.start_s + last.duration_s
+
+
+def _tracks(period: _Period) -> list[Track]:
+    found: list[Track] = []
+    for adaptation in children(period.element, "AdaptationSet"):
+        if any(one.get("schemeIdUri") == _TRICK_MODE for one in children(adaptation, "EssentialProperty")):
+            continue
+        for representation in children(adaptation, "Representation"):
+            kind = _kind(adaptation, representation)
+            if kind is not None:
+                found.append(_track(kind, period, adaptation, representation))
+    return found
+
+
+def _track(kind: TrackKind, period: _Period, adaptation: Element, representation: Element) -> Track:
+    if children(adaptation, "ContentProtection") or children(representation, "ContentProtection"):
+        raise PlaylistError("an encrypted adaptation set; this player holds no keys")
+
+    def attribute(name: str, default: str = "") -> str:
+        return representation.get(name) or adaptation.get(name) or default
+
+    bitrate_bps = float(integer(representation.get("bandwidth"), "bandwidth", 0))
+    identifier = representation.get("id", "")
+    height = integer(attribute("height") or None, "height", 0)
+    language = adaptation.get("lang", "und")
+    place = RepresentationPlace(
+        levels=(period.element, adaptation, representation),
+        identifier=identifier,
+        bitrate_bps=bitrate_bps,
+        base_uri=_below(_below(period.base_uri, adaptation), representation),
+        has_own_url=bool(children(representation, "BaseURL")),
+        span=period.span,
+    )
+    roles = {role.get("value") for role in children(adaptation, "Role")}
+    return Track(
+        kind=kind,
+        rung=rung_name(identifier, height, bitrate_bps) if kind == "video" else f"{kind}-{language}",
+        bitrate_bps=bitrate_bps,
+        peak_bitrate_bps=bitrate_bps,
+        codecs=tuple(codec.strip() for codec in attribute("codecs").split(",") if codec.strip()),
+        width=integer(attribute("width") or None, "width", 0),
+        height=height,
+        frame_rate=frame_rate(attribute("frameRate")),
+        language=language,
+        name=text_of(first_child(adaptation, "Label")),
+        default=not roles or "main" in roles,
+        media=MediaPlaylist(segments=segments_of(place)),
+    )
+
+
+def _kind(adaptation: Element, representation: Element) -> TrackKind | None:
+    mime = representation.get("mimeType") or adaptation.get("mimeType") or ""
+    codecs = representation.get("codecs") or adaptation.get("codecs") or ""
     word = adaptation.get("contentType") or mime.split("/", 1)[0]
+    if word == "text" or mime == "application/ttml+xml" or codecs.startswith(_TEXT_CODECS):
+        return "text"
     if word == "video":
         return "video"
     return "audio" if word == "audio" else None
 
 
-def _template(*levels: ElementTree.Element) -> _Template:
-    attributes: dict[str, str] = {}
-    timeline = None
-    for level in levels:
-        for element in _children(level, "SegmentTemplate"):
-            attributes.update(element.attrib)
-            timelines = _children(element, "SegmentTimeline")
-            timeline = timelines[0] if timelines else timeline
-    if "media" not in attributes:
-        raise PlaylistError("a representation without SegmentTemplate@media; other addressing is not supported")
-    return _Template(attributes, timeline)
+def _joined(periods: Sequence[Sequence[Track]], live: _Live | None) -> list[Track]:
+    """The tracks of the first period, each going on in the later ones in the track that is most like it.
+
+    A track of sound or text that a later period does not have is left out; picture has to be in each of them.
+    """
+    joined = []
+    for track in periods[0]:
+        parts: list[Track] = [track]
+        for later in periods[1:]:
+            like = [one for one in later if one.kind == track.kind]
+            if track.kind != "video":
+                like = [one for one in like if one.language == track.language]
+            elif not like:
+                raise PlaylistError("a period without video; this player cannot show one")
+            if not like:
+                break
+            parts.append(min(like, key=lambda one: _unlikeness(track, one)))
+        else:
+            joined.append(replace(track, media=_one_playlist(parts, live)))
+    return joined
 
 
-def _media(template: _Template, identifier: str, bitrate_bps: float, place: _Place) -> MediaPlaylist:
-    timescale = template.integer("timescale", 1)
-    if timescale < 1:
-        raise PlaylistError("SegmentTemplate@timescale must be at least 1")
-    number = template.integer("startNumber", 1)
-    offset = template.integer("presentationTimeOffset", 0)
-    cuts = _timeline_cuts(template, timescale, offset, place) if template.timeline is not None else None
-    if cuts is None:
-        cuts = _even_cuts(template, timescale, offset, place)
-    if not cuts:
-        raise PlaylistError(f"representation {identifier!r} has no segments")
-    values: dict[str, str | int] = {"RepresentationID": identifier, "Bandwidth": int(bitrate_bps)}
-    segments = tuple(
-        Segment(
-            uri=_fill(template.attributes["media"], {**values, "Number": number + index, "Time": time}, place),
-            start_s=(time - offset) / timescale,
-            duration_s=duration / timescale,
+def _unlikeness(track: Track, other: Track) -> tuple[bool, int, float]:
+    return (
+        track.rung != other.rung,
+        abs(track.height - other.height),
+        abs(track.bitrate_bps - other.bitrate_bps),
+    )
+
+
+def _one_playlist(parts: Sequence[Track], live: _Live | None) -> MediaPlaylist:
+    segments: list[Segment] = []
+    for period, part in enumerate(parts):
+        media = part.media.segments if part.media is not None else ()
+        first = segments[-1].number + 1 if segments else media[0].number if media else 0
+        segments.extend(
+            replace(segment, number=first + index, discontinuity=period) for index, segment in enumerate(media)
         )
-        for index, (time, duration) in enumerate(cuts)
-    )
-    initialization = template.attributes.get("initialization")
-    return MediaPlaylist(
-        segments=segments,
-        init_uri=_fill(initialization, values, place) if initialization else None,
-        target_duration_s=max(segment.duration_s for segment in segments),
-    )
-
-
-def _even_cuts(template: _Template, timescale: int, offset: int, place: _Place) -> list[tuple[int, int]]:
-    duration = template.integer("duration", 0)
-    if duration < 1 or place.duration_s is None:
-        raise PlaylistError("SegmentTemplate needs a SegmentTimeline, or @duration and the length of the presentation")
-    total = round(place.duration_s * timescale)
-    count = -(-total // duration)
-    if count > MAX_SEGMENTS:
+    if len(segments) > MAX_SEGMENTS:
         raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
-    return [(offset + i * duration, min(duration, total - i * duration)) for i in range(count)]
+    longest_s = max((segment.duration_s for segment in segments), default=0.0)
+    if live is None:
+        return MediaPlaylist(segments=tuple(segments), target_duration_s=longest_s)
+    if any(segment.index_range is not None for segment in segments):
+        raise PlaylistError("a segment index in a dynamic manifest, which cannot say what is there yet")
+    return MediaPlaylist(
+        segments=tuple(segment for segment in segments if segment.end_s > live.window_start_s),
+        target_duration_s=longest_s,
+        ended=False,
+        refresh_s=live.refresh_s or longest_s,
+        hold_back_s=live.hold_back_s,
+    )
 
 
-def _timeline_cuts(template: _Template, timescale: int, offset: int, place: _Place) -> list[tuple[int, int]]:
-    cuts: list[tuple[int, int]] = []
-    time = offset
-    entries = _children(template.timeline, "S") if template.timeline is not None else []
-    for position, entry in enumerate(entries):
-        earliest, time = time, _integer(entry.get("t"), "S@t", time)
-        if time < earliest:
-            raise PlaylistError(f"S@t={time} lies before the end of the segments before it ({earliest})")
-        duration = _integer(entry.get("d"), "S@d", 0)
-        repeat = _integer(entry.get("r"), "S@r", 0, lowest=-1)
-        if duration < 1:
-            raise PlaylistError("S@d must be at least 1")
-        if repeat < 0:
-            following = entries[position + 1].get("t") if position + 1 < len(entries) else None
-            if following is None and place.duration_s is None:
-                raise PlaylistError("S@r=-1 in a presentation of unknown length")
-            end = _integer(following, "S@t", offset + round((place.duration_s or 0.0) * timescale))
-            repeat = max(0, -(-(end - time) // duration) - 1)
-        if len(cuts) + repeat + 1 > MAX_SEGMENTS:
-            raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
-        cuts.extend((time + i * duration, duration) for i in range(repeat + 1))
-        time += (repeat + 1) * duration
-    return cuts
+def _clock_source(root: Element, base_uri: str) -> ClockSource | None:
+    """The first ``UTCTiming`` of a scheme that this player knows."""
+    for element in children(root, "UTCTiming"):
+        value = element.get("value", "")
+        for scheme in _CLOCK_SCHEMES:
+            if element.get("schemeIdUri", "").startswith(f"urn:mpeg:dash:utc:{scheme}:") and value.split():
+                uri = value if scheme == "direct" else join(base_uri, value.split()[0])
+                return ClockSource(scheme=scheme, value=uri)
+    return None
 
 
-def _fill(pattern: str, values: dict[str, str | int], place: _Place) -> str:
-    def value(match: re.Match[str]) -> str:
-        name, width = match[1], match[2]
-        if name == "":
-            return "$"
-        if name not in values:
-            raise PlaylistError(f"${name}$ cannot stand in {pattern[:80]!r}")
-        text = str(values[name])
-        return text.zfill(int(width)) if width else text
-
-    return _resolve(place.base_uri, _PLACEHOLDER.sub(value, pattern))
-
-
-def _below(base_uri: str, element: ElementTree.Element) -> str:
-    found = _children(element, "BaseURL")
-    return _resolve(base_uri, (found[0].text or "").strip()) if found else base_uri
+def _service_locations(root: Element, base_uri: str) -> tuple[Pathway, ...]:
+    """The places that an MPD on demand names for all of it, the default one first; none if it names only one."""
+    found = [element for element in children(root, "BaseURL") if element.get("serviceLocation")]
+    if len(found) < 2:
+        return ()
+    places = [
+        Pathway(pathway_id=one.get("serviceLocation", ""), base_url=join(base_uri, text_of(one))) for one in found
+    ]
+    steering = first_child(root, "ContentSteering")
+    default_id = "" if steering is None else steering.get("defaultServiceLocation", "")
+    return tuple(sorted(places, key=lambda place: place.pathway_id != default_id))
 
 
-def _resolve(base_uri: str, uri: str) -> str:
-    try:
-        return urljoin(base_uri, uri)
-    except ValueError as error:
-        raise PlaylistError(f"{uri[:80]!r} is not a URI: {error}") from error
-
-
-def _name(element: ElementTree.Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def _children(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:
-    return [child for child in element if _name(child) == name]
-
-
-def _integer(text: str | None, what: str, default: int, *, lowest: int = 0) -> int:
-    if text is None:
-        return default
-    if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII) or int(text) < lowest:
-        raise PlaylistError(f"{what}={text[:40]!r} is not a whole number from {lowest}")
-    return int(text)
-
-
-def _frame_rate(text: str | None) -> float:
-    match = re.fullmatch(r"(\d{1,9})(?:/(\d{1,9}))?", text or "", re.ASCII)
-    if match is None or (match[2] is not None and int(match[2]) == 0):
-        return 0.0
-    return int(match[1]) / int(match[2] or 1)
-
-
-def _duration(text: str | None) -> float | None:
-    if text is None:
-        return None
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise PlaylistError(f"duration {text[:40]!r} is not of the form PT1H2M3.4S")
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    duration_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    return duration_s if math.isfinite(duration_s) else None
+def _below(base_uri: str, element: Element) -> str:
+    """The first ``BaseURL`` of an element, against what stands above it; others are alternatives to it."""
+    found = first_child(element, "BaseURL")
+    return base_uri if found is None else join(base_uri, text_of(found))

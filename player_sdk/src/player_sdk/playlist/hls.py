@@ -1,11 +1,14 @@
-"""HLS playlists (RFC 8216 and its second edition) of on-demand titles: text in, model out.
+"""HLS playlists (RFC 8216 and its second edition): text in, model out.
 
-Read: variants with audio groups, CMAF init segments, byte ranges, ``EXT-X-BITRATE``, ``EXT-X-CONTENT-STEERING``.
-Ignored: subtitles, I-frame playlists, live refresh. Refused: encrypted media, since the player holds no keys.
+Read: variants with audio and subtitle groups, init segments that may change, byte ranges, discontinuities, gaps, live
+and event playlists, AES-128 keys, ``EXT-X-BITRATE``, ``EXT-X-PROGRAM-DATE-TIME``, ``EXT-X-CONTENT-STEERING``. Read
+past: partial segments and the other tags of low latency, I-frame playlists, dates and whatever is not known. Refused:
+other encryption, and delta updates, for which this player never asks.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from dataclasses import dataclass
@@ -15,16 +18,21 @@ from player_sdk.errors import PlaylistError
 from player_sdk.playlist.model import (
     MAX_SEGMENTS,
     ByteRange,
+    InitSegment,
     MediaPlaylist,
     Presentation,
     Segment,
+    SegmentKey,
     Track,
+    TrackKind,
     distinct_rungs,
     rung_name,
 )
+from player_sdk.playlist.pathways import on_pathways
 
 _ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("[^"\r\n]*"|[^",]*)\s*(?:,|$)')
 _VIDEO_CODEC = re.compile(r"^(avc[13]|hvc1|hev1|dvh1|dvhe|av01|vp0?[89])", re.IGNORECASE)
+_RENDITION_KINDS: dict[str, TrackKind] = {"AUDIO": "audio", "SUBTITLES": "text"}
 _MAX_SECONDS = 1e7
 
 
@@ -45,7 +53,8 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
     """
     lines = _lines(text)
     video: list[Track] = []
-    audio: list[Track] = []
+    renditions: list[Track] = []
+    pathway_of: dict[str, str] = {}
     steering: dict[str, str] = {}
     waiting: tuple[int, dict[str, str]] | None = None
     for number, line in lines:
@@ -53,46 +62,54 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
             waiting = (number, _attributes(line))
         elif line.startswith("#EXT-X-MEDIA:"):
             attributes = _attributes(line)
-            if attributes.get("TYPE") == "AUDIO" and "URI" in attributes:
-                audio.append(_audio_track(attributes, base_uri, number))
+            kind = _RENDITION_KINDS.get(attributes.get("TYPE", ""))
+            if kind is not None and "URI" in attributes:
+                renditions.append(_rendition(kind, attributes, base_uri, number))
         elif line.startswith("#EXT-X-CONTENT-STEERING:"):
             steering = _attributes(line)
         elif not line.startswith("#") and waiting is not None:
-            track = _video_track(waiting[1], _join(base_uri, line, number), waiting[0])
-            if track is not None and all(track.uri != known.uri for known in video):
+            uri = _join(base_uri, line, number)
+            track = _video_track(waiting[1], uri, waiting[0])
+            if track is not None and uri not in pathway_of:
                 video.append(track)
+                pathway_of[uri] = waiting[1].get("PATHWAY-ID", ".")
             waiting = None
     if not video:
         raise PlaylistError(f"{base_uri or 'playlist'}: no video variant (EXT-X-STREAM-INF with a URI) in it")
+    chosen = on_pathways(video, renditions, pathway_of, first_id=steering.get("PATHWAY-ID"))
     return Presentation(
-        video=distinct_rungs(video),
-        audio=tuple(audio),
+        video=distinct_rungs(chosen.video),
+        audio=tuple(track for track in chosen.renditions if track.kind == "audio"),
+        text=tuple(track for track in chosen.renditions if track.kind == "text"),
+        pathways=chosen.pathways,
         steering_uri=_join(base_uri, steering["SERVER-URI"], 0) if "SERVER-URI" in steering else None,
         steering_pathway=steering.get("PATHWAY-ID"),
     )
 
 
 def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
-    """Read a media playlist.
+    """Read a media playlist; segments are numbered by ``EXT-X-MEDIA-SEQUENCE`` and timed from the first one.
 
     Args:
         text: The playlist.
         base_uri: Its own URI or path, against which relative ones are resolved.
 
     Raises:
-        PlaylistError: Not a media playlist, without segments, encrypted, or with numbers that make no sense.
+        PlaylistError: Not a media playlist, one on demand without segments, encrypted in a way that is not read, or
+            with numbers that make no sense.
     """
     reading = _MediaReading(base_uri)
     for number, line in _lines(text):
         reading.take(number, line)
-    if not reading.segments:
+    if not reading.segments and (reading.ended or not reading.target_duration_s):
         raise PlaylistError(f"{base_uri or 'playlist'}: no segments (EXTINF with a URI) in it")
     return MediaPlaylist(
         segments=tuple(reading.segments),
-        init_uri=reading.init_uri,
-        init_range=reading.init_range,
         target_duration_s=reading.target_duration_s,
         ended=reading.ended,
+        event=reading.event,
+        refresh_s=reading.target_duration_s,
+        hold_back_s=reading.hold_back_s,
     )
 
 
@@ -104,48 +121,99 @@ class _MediaReading:
 
     def __post_init__(self) -> None:
         self.segments: list[Segment] = []
-        self.init_uri: str | None = None
-        self.init_range: ByteRange | None = None
         self.target_duration_s = 0.0
         self.ended = False
+        self.event = False
+        self.hold_back_s: float | None = None
+        self._next_number = 0
+        self._discontinuity = 0
+        self._init: InitSegment | None = None
+        self._key: _Key | None = None
         self._duration_s: float | None = None
         self._start_s = 0.0
+        self._utc_s: float | None = None
+        self._gap = False
         self._bitrate_bps: float | None = None
         self._range: tuple[int, int | None] | None = None
         self._range_end: tuple[str, int] | None = None
 
     def take(self, number: int, line: str) -> None:
-        if line.startswith("#EXTINF:"):
-            self._duration_s = _seconds(line[8:].split(",", 1)[0], number)
-        elif not line.startswith("#"):
+        if not line.startswith("#"):
             self._take_uri(number, line)
-        elif line.startswith("#EXT-X-BYTERANGE:"):
-            self._range = _byte_range(line[17:], number)
-        elif line.startswith("#EXT-X-BITRATE:"):
-            self._bitrate_bps = 1000.0 * _seconds(line[15:], number)
-        elif line.startswith("#EXT-X-MAP:"):
-            self._take_map(number, _attributes(line))
-        elif line.startswith("#EXT-X-TARGETDURATION:"):
-            self.target_duration_s = _seconds(line[22:], number)
-        elif line.startswith("#EXT-X-KEY:"):
-            method = _attributes(line).get("METHOD", "NONE")
-            if method != "NONE":
-                raise PlaylistError(f"line {number}: encrypted media (METHOD={method}); this player holds no keys")
-        elif line == "#EXT-X-ENDLIST":
-            self.ended = True
-        elif line.startswith("#EXT-X-STREAM-INF"):
-            raise PlaylistError(f"line {number}: a multivariant playlist where a media playlist was expected")
+            return
+        tag, _, value = line.partition(":")
+        match tag:
+            case "#EXTINF":
+                self._duration_s = _seconds(value.split(",", 1)[0], number)
+            case "#EXT-X-BYTERANGE":
+                self._range = _byte_range(value, number)
+            case "#EXT-X-BITRATE":
+                self._bitrate_bps = 1000.0 * _seconds(value, number)
+            case "#EXT-X-MAP":
+                self._take_map(number, _attributes(line))
+            case "#EXT-X-KEY":
+                self._take_key(number, _attributes(line))
+            case "#EXT-X-TARGETDURATION":
+                self.target_duration_s = _seconds(value, number)
+            case "#EXT-X-MEDIA-SEQUENCE":
+                if self.segments:
+                    raise PlaylistError(f"line {number}: EXT-X-MEDIA-SEQUENCE after the first segment")
+                self._next_number = _count(value, number)
+            case "#EXT-X-DISCONTINUITY-SEQUENCE":
+                self._discontinuity = _count(value, number)
+            case "#EXT-X-DISCONTINUITY":
+                self._discontinuity += 1
+                self._utc_s = None
+            case "#EXT-X-PROGRAM-DATE-TIME":
+                self._utc_s = _utc_s(value)
+            case "#EXT-X-GAP":
+                self._gap = True
+            case "#EXT-X-PLAYLIST-TYPE":
+                self.event = value == "EVENT"
+            case "#EXT-X-SERVER-CONTROL":
+                hold_back = _attributes(line).get("HOLD-BACK")
+                self.hold_back_s = None if hold_back is None else _seconds(hold_back, number)
+            case "#EXT-X-ENDLIST":
+                self.ended = True
+            case "#EXT-X-SKIP":
+                raise PlaylistError(f"line {number}: a delta update, which was not asked for")
+            case "#EXT-X-STREAM-INF":
+                raise PlaylistError(f"line {number}: a multivariant playlist where a media playlist was expected")
 
     def _take_map(self, number: int, attributes: dict[str, str]) -> None:
         if "URI" not in attributes:
             raise PlaylistError(f"line {number}: EXT-X-MAP without URI")
-        uri = _join(self.base_uri, attributes["URI"], number)
-        if self.init_uri is not None and uri != self.init_uri:
-            raise PlaylistError(f"line {number}: a second init segment; one per track is supported")
-        self.init_uri = uri
+        byte_range = None
         if "BYTERANGE" in attributes:
             length, offset = _byte_range(attributes["BYTERANGE"], number)
-            self.init_range = ByteRange(offset=offset or 0, length=length)
+            byte_range = ByteRange(offset=offset or 0, length=length)
+        if self._key is not None and self._key.iv is None:
+            raise PlaylistError(f"line {number}: an encrypted EXT-X-MAP needs an IV in its EXT-X-KEY")
+        self._init = InitSegment(
+            uri=_join(self.base_uri, attributes["URI"], number),
+            byte_range=byte_range,
+            key=self._key.of(0) if self._key is not None else None,
+        )
+
+    def _take_key(self, number: int, attributes: dict[str, str]) -> None:
+        method = attributes.get("METHOD", "")
+        if method == "NONE":
+            self._key = None
+            return
+        if method != "AES-128" or attributes.get("KEYFORMAT", "identity") != "identity":
+            raise PlaylistError(
+                f"line {number}: encrypted media (METHOD={method[:40]}, KEYFORMAT="
+                f"{attributes.get('KEYFORMAT', 'identity')[:60]}); this player reads AES-128 with identity keys only"
+            )
+        if "URI" not in attributes:
+            raise PlaylistError(f"line {number}: EXT-X-KEY without URI")
+        iv = attributes.get("IV")
+        if iv is not None and not re.fullmatch(r"0[xX][0-9a-fA-F]{1,32}", iv):
+            raise PlaylistError(f"line {number}: IV {iv[:40]!r} is not a hexadecimal number of 128 bits")
+        self._key = _Key(
+            uri=_join(self.base_uri, attributes["URI"], number),
+            iv=None if iv is None else int(iv, 16).to_bytes(16, "big"),
+        )
 
     def _take_uri(self, number: int, line: str) -> None:
         if self._duration_s is None:
@@ -162,13 +230,23 @@ class _MediaReading:
                 uri=uri,
                 start_s=self._start_s,
                 duration_s=self._duration_s,
+                number=self._next_number,
                 byte_range=byte_range,
                 size_bytes=size_bytes,
+                init=self._init,
+                key=self._key.of(self._next_number) if self._key is not None else None,
+                discontinuity=self._discontinuity,
+                gap=self._gap,
+                utc_s=self._utc_s,
             )
         )
+        self._next_number += 1
         self._start_s += self._duration_s
+        if self._utc_s is not None:
+            self._utc_s += self._duration_s
         self._duration_s = None
         self._range = None
+        self._gap = False
 
     def _resolved_range(self, uri: str, number: int) -> ByteRange | None:
         if self._range is None:
@@ -183,6 +261,17 @@ class _MediaReading:
             offset = self._range_end[1]
         self._range_end = (uri, offset + length)
         return ByteRange(offset=offset, length=length)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """An ``EXT-X-KEY``; without an IV, the number of the segment is one (RFC 8216, 5.2)."""
+
+    uri: str
+    iv: bytes | None
+
+    def of(self, number: int) -> SegmentKey:
+        return SegmentKey(uri=self.uri, iv=number.to_bytes(16, "big") if self.iv is None else self.iv)
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
@@ -215,20 +304,25 @@ def _video_track(attributes: dict[str, str], uri: str, number: int) -> Track | N
         height=height,
         frame_rate=_number(attributes["FRAME-RATE"], "FRAME-RATE", number) if "FRAME-RATE" in attributes else 0.0,
         audio_group=attributes.get("AUDIO"),
+        text_group=attributes.get("SUBTITLES"),
+        stable_id=attributes.get("STABLE-VARIANT-ID"),
         uri=uri,
     )
 
 
-def _audio_track(attributes: dict[str, str], base_uri: str, number: int) -> Track:
+def _rendition(kind: TrackKind, attributes: dict[str, str], base_uri: str, number: int) -> Track:
     language = attributes.get("LANGUAGE", "und")
     return Track(
-        kind="audio",
-        rung=f"audio-{language}",
+        kind=kind,
+        rung=f"{kind}-{language}",
         bitrate_bps=0.0,
         peak_bitrate_bps=0.0,
         language=language,
+        name=attributes.get("NAME", ""),
         default=attributes.get("DEFAULT") == "YES",
-        audio_group=attributes.get("GROUP-ID"),
+        audio_group=attributes.get("GROUP-ID") if kind == "audio" else None,
+        text_group=attributes.get("GROUP-ID") if kind == "text" else None,
+        stable_id=attributes.get("STABLE-RENDITION-ID"),
         uri=_join(base_uri, attributes["URI"], number),
     )
 
@@ -243,6 +337,21 @@ def _byte_range(text: str, number: int) -> tuple[int, int | None]:
     if match is None or int(match[1]) == 0:
         raise PlaylistError(f"line {number}: byte range {text[:40]!r} is not <length>[@<offset>]")
     return int(match[1]), int(match[2]) if match[2] is not None else None
+
+
+def _count(text: str, number: int) -> int:
+    if not re.fullmatch(r"\d{1,18}", text.strip(), re.ASCII):
+        raise PlaylistError(f"line {number}: {text[:40]!r} is not a whole number from 0")
+    return int(text)
+
+
+def _utc_s(text: str) -> float | None:
+    """Seconds since 1970; None for what is no date, which nothing needs to play."""
+    try:
+        moment = dt.datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(text: str, number: int) -> float:

@@ -7,18 +7,19 @@ from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivar
 from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, Presentation, Track
 
 
-def parse_manifest(text: str, base_uri: str = "") -> Presentation:
+def parse_manifest(text: str, base_uri: str = "", utc_s: float | None = None) -> Presentation:
     """Read an MPD, a multivariant playlist, or a bare media playlist (which becomes a ladder of one rung).
 
     Args:
         text: The manifest.
         base_uri: Its own URI or path, against which relative ones are resolved.
+        utc_s: The time now, in seconds since 1970; only live MPDs depend on it.
 
     Raises:
         PlaylistError: None of the three, or one that cannot be played.
     """
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return parse_mpd(text.lstrip("\ufeff \t\r\n"), base_uri)
+        return parse_mpd(text.lstrip("\ufeff \t\r\n"), base_uri, utc_s)
     if is_multivariant(text):
         return parse_multivariant(text, base_uri)
     media = parse_media(text, base_uri)
@@ -27,6 +28,7 @@ def parse_manifest(text: str, base_uri: str = "") -> Presentation:
         rung="only",
         bitrate_bps=UNDECLARED_BITRATE_BPS,
         peak_bitrate_bps=UNDECLARED_BITRATE_BPS,
+        uri=base_uri or None,
         media=media,
     )
-    return Presentation(video=(only,), duration_s=media.duration_s)
+    return Presentation(video=(only,), duration_s=media.duration_s if media.ended else None)

@@ -13,11 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from player_sdk.models import Pathway
+
 MAX_SEGMENTS = 100_000
 """More segments than any film has; a manifest that asks for more is refused instead of filling the memory."""
 
 UNDECLARED_BITRATE_BPS = 1.0
 """Stands in the ladder where a bare media playlist declares no bit rate."""
+
+TrackKind = Literal["video", "audio", "text"]
+ClockScheme = Literal["direct", "http-head", "http-iso", "http-xsdate"]
 
 _RUNG_NAME = re.compile(r"^\d{2,5}p\w*$")
 
@@ -35,19 +40,55 @@ class ByteRange:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentKey:
+    """How to decrypt a resource: AES-128 in CBC mode with PKCS7 padding, the whole of it (RFC 8216, 4.3.2.4).
+
+    Attributes:
+        uri: Where the 16 bytes of the key are.
+        iv: Initialisation vector, 16 bytes.
+    """
+
+    uri: str
+    iv: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InitSegment:
+    """What a decoder needs before the segments that name it."""
+
+    uri: str
+    byte_range: ByteRange | None = None
+    key: SegmentKey | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Segment:
     """A piece of a track.
 
     Attributes:
-        start_s: When it starts, from the beginning of the title.
+        start_s: When it starts: from the beginning of the title, or of what was there when a live one was opened.
+        number: Its place among the others (HLS: its media sequence number); rungs are brought in line with each other.
         size_bytes: Its size when the manifest tells (byte ranges, ``EXT-X-BITRATE``), else None.
+        init: What its decoder needs first; None where the segment carries that itself (MPEG-TS).
+        key: None where it is in the clear.
+        index_range: This is no segment yet but a whole resource, cut where the index (``sidx``) in this range says.
+        discontinuity: Counts the breaks in time stamps or encoding before it.
+        gap: The server knows that it is missing; it is not to be fetched.
+        utc_s: When it was captured, in seconds since 1970, where the manifest says.
     """
 
     uri: str
     start_s: float
     duration_s: float
+    number: int = 0
     byte_range: ByteRange | None = None
     size_bytes: float | None = None
+    init: InitSegment | None = None
+    key: SegmentKey | None = None
+    index_range: ByteRange | None = None
+    discontinuity: int = 0
+    gap: bool = False
+    utc_s: float | None = None
 
     @property
     def end_s(self) -> float:
@@ -57,43 +98,80 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaPlaylist:
-    """The segments of one track, in order, without gaps; ``init_uri`` is None where segments carry their own."""
+    """The segments of one track, in order, numbered one by one.
+
+    Attributes:
+        ended: No segment will be added.
+        event: Segments may be added, and none is taken away.
+        refresh_s: How long after it was read it may have changed.
+        renumbered_by: What was added to the numbers in the playlist, to bring it in line with another one.
+        hold_back_s: How far from its end a live one is to be played, where the manifest says.
+    """
 
     segments: tuple[Segment, ...]
-    init_uri: str | None = None
-    init_range: ByteRange | None = None
     target_duration_s: float = 0.0
     ended: bool = True
+    event: bool = False
+    refresh_s: float = 0.0
+    hold_back_s: float | None = None
+    renumbered_by: int = 0
     _starts: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_starts", tuple(segment.start_s for segment in self.segments))
 
     @property
+    def first_unindexed(self) -> Segment | None:
+        """The first one that is still to be cut by its index; None where all segments are known."""
+        return next((segment for segment in self.segments if segment.index_range is not None), None)
+
+    @property
     def duration_s(self) -> float:
-        """Length of the track."""
+        """Where the last segment ends."""
         return self.segments[-1].end_s if self.segments else 0.0
 
-    def index_at(self, position_s: float) -> int:
-        """Which segment holds a position; ``len(segments)`` when the position is at or after the end."""
+    @property
+    def first_number(self) -> int:
+        """Of the first segment that is there."""
+        return self.segments[0].number if self.segments else 0
+
+    @property
+    def end_number(self) -> int:
+        """Of the segment after the last one."""
+        return self.first_number + len(self.segments)
+
+    def segment(self, number: int) -> Segment | None:
+        """The segment with that number; None where it is not there, or not yet."""
+        index = number - self.first_number
+        return self.segments[index] if 0 <= index < len(self.segments) else None
+
+    def segment_start_s(self, position_s: float) -> float:
+        """Where the segment that holds a position starts; the end where none does."""
+        segment = self.segment(self.number_at(position_s))
+        return self.duration_s if segment is None else segment.start_s
+
+    def number_at(self, position_s: float) -> int:
+        """Which segment holds a position; ``end_number`` when the position is at or after the end."""
         if position_s >= self.duration_s - 1e-3:
-            return len(self.segments)
+            return self.end_number
         # Rounded durations add up to positions a hair before the cut they mean.
-        return max(0, bisect.bisect_right(self._starts, position_s + 1e-3) - 1)
+        return self.first_number + max(0, bisect.bisect_right(self._starts, position_s + 1e-3) - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Track:
-    """One rung of video or one audio language.
+    """One rung of video, one audio language, or one track of subtitles or captions.
 
     Attributes:
-        rung: ``720p``, or the language for audio.
+        rung: ``720p``; ``audio-<language>`` and ``text-<language>`` for the others.
         bitrate_bps, peak_bitrate_bps: As declared; for HLS video they include the audio that goes with it.
         uri: Its media playlist, None when ``media`` came with the manifest.
-        audio_group: The audio tracks that a video track plays with (HLS).
+        name: For people, where the manifest gives one.
+        audio_group, text_group: The audio and text tracks that a video track plays with, or this one's own (HLS).
+        stable_id: ``STABLE-VARIANT-ID`` or ``STABLE-RENDITION-ID``, by which a pathway clone may replace its URI.
     """
 
-    kind: Literal["video", "audio"]
+    kind: TrackKind
     rung: str
     bitrate_bps: float
     peak_bitrate_bps: float
@@ -103,20 +181,44 @@ class Track:
     frame_rate: float = 0.0
     language: str = "und"
     default: bool = False
+    name: str = ""
     audio_group: str | None = None
+    text_group: str | None = None
+    stable_id: str | None = None
     uri: str | None = None
     media: MediaPlaylist | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Presentation:
-    """A whole title: its video tracks by ascending bit rate, its audio tracks, and what steers it."""
+    """A whole title: its video tracks by ascending bit rate, its other tracks, and what steers it.
+
+    Attributes:
+        protocol: Whose manifest this is.
+        duration_s: None while it is live, and where the manifest does not say.
+        pathways: Where its paths are found, best first; empty where that is wherever the manifest was.
+        reload_uri: Where the next version of this manifest is, None where the tracks' own playlists are read again.
+        clock_source: Where the time comes from by which a live manifest is to be read.
+    """
 
     video: tuple[Track, ...]
     audio: tuple[Track, ...] = ()
+    text: tuple[Track, ...] = ()
     duration_s: float | None = None
+    protocol: Literal["hls", "dash"] = "hls"
+    pathways: tuple[Pathway, ...] = ()
     steering_uri: str | None = None
     steering_pathway: str | None = None
+    reload_uri: str | None = None
+    clock_source: ClockSource | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClockSource:
+    """A ``UTCTiming`` element: ``value`` is a URI, or for ``direct`` the time itself."""
+
+    scheme: ClockScheme
+    value: str
 
 
 def distinct_rungs(tracks: Sequence[Track]) -> tuple[Track, ...]:

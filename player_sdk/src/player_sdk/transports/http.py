@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
+
 import httpx
 
 
-def http_transport(*, http2: bool = True, connections: int = 20, verify: bool = True) -> httpx.AsyncHTTPTransport:
-    """A pool of connections, HTTP/2 where the server offers it (over TLS)."""
+def http_transport(
+    *, http2: bool = True, connections: int = 20, verify: bool | ssl.SSLContext = True
+) -> httpx.AsyncHTTPTransport:
+    """A pool of connections that stay open between requests, HTTP/2 where the server offers it (over TLS).
+
+    Args:
+        http2: Offer it.
+        connections: At most so many, open or idle.
+        verify: Check certificates by the usual authorities, or by those of a context, or not at all.
+    """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     return httpx.AsyncHTTPTransport(http2=http2, limits=limits, verify=verify)
 

@@ -1,0 +1,186 @@
+"""What must be fetched to know what to fetch: manifests, playlists and their next versions, indexes, keys, the time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import logging
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Protocol
+
+from player_sdk.clock import Clock
+from player_sdk.decryption import decrypted
+from player_sdk.errors import DeliveryError, PlaylistError
+from player_sdk.loader import Resource
+from player_sdk.playlist import (
+    ByteRange,
+    ClockSource,
+    MediaPlaylist,
+    Presentation,
+    SegmentKey,
+    Track,
+    parse_manifest,
+    parse_media,
+    with_index,
+)
+from player_sdk.playlist.live import at_its_time, reread
+
+_STANDSTILL_S = 60.0
+_LEAST_REFRESH_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Fetch(Protocol):
+    """Fetches a manifest, an index, a key or the time."""
+
+    def __call__(
+        self, path: str, object_type: str, *, byte_range: ByteRange | None = None, method: str = "GET"
+    ) -> Awaitable[Resource]:
+        """Fetch by path; ``object_type`` as for Common Media Client Data."""
+        ...
+
+
+class MediaSource:
+    """The manifest of one session and all that hangs on it.
+
+    Args:
+        fetch: Brings bytes, from whichever pathway is in use.
+        clock: Says when a live playlist is read again.
+
+    Attributes:
+        manifest_path: What was opened.
+    """
+
+    def __init__(self, *, fetch: Fetch, clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self.manifest_path = ""
+        self._clock_offset_s = 0.0
+        self._presentation: Presentation | None = None
+        self._presentation_read_at_s = 0.0
+        self._read_at_s: dict[str, float] = {}
+        self._changed_at_s: dict[str, float] = {}
+        self._keys: dict[str, bytes] = {}
+
+    async def open(self, path: str) -> Presentation:
+        """Read the manifest.
+
+        Raises:
+            PlaylistError: It cannot be read or played.
+        """
+        text = await self._text(path)
+        presentation = parse_manifest(text, path, self._utc_s())
+        if presentation.clock_source is not None:
+            await self._set_clock(presentation.clock_source)
+            presentation = parse_manifest(text, path, self._utc_s())
+        self._presentation = presentation
+        self.manifest_path = path
+        return presentation
+
+    async def playlist(self, track: Track) -> MediaPlaylist:
+        """The segments of a track, cut by their index where they have one.
+
+        Raises:
+            PlaylistError: They cannot be read.
+        """
+        playlist = track.media
+        if playlist is None:
+            if track.uri is None:
+                raise PlaylistError(f"track {track.rung} has neither segments nor a playlist")
+            playlist = parse_media(await self._text(track.uri), track.uri)
+        while (whole := playlist.first_unindexed) is not None:
+            index = await self._fetch(whole.uri, "init", byte_range=whole.index_range)
+            playlist = with_index(playlist, whole, index.content)
+        self._read_at_s[track.rung] = self._clock.now()
+        self._changed_at_s[track.rung] = self._clock.now()
+        return playlist
+
+    def due_in_s(self, track: Track, playlist: MediaPlaylist) -> float:
+        """Seconds until a live playlist may be read again: its refresh time, or half of it if it had not changed."""
+        read_at_s = self._read_at_s.get(track.rung, 0.0)
+        changed = self._changed_at_s.get(track.rung, 0.0) >= read_at_s
+        refresh_s = max(_LEAST_REFRESH_S, playlist.refresh_s if changed else playlist.refresh_s / 2.0)
+        return max(0.0, read_at_s + refresh_s - self._clock.now())
+
+    async def refreshed(self, track: Track, playlist: MediaPlaylist) -> MediaPlaylist:
+        """The next reading of a live playlist.
+
+        Raises:
+            PlaylistError: It cannot be read, does not go on from the one before, or has stood still for too long.
+        """
+        now_s = self._clock.now()
+        if self._presentation is not None and self._presentation.reload_uri is not None:
+            new = at_its_time(playlist, await self._reloaded_track(track, self._presentation.reload_uri))
+            now_s = self._presentation_read_at_s
+        else:
+            new = reread(playlist, await self._reread(track))
+        self._read_at_s[track.rung] = now_s
+        if new.end_number > playlist.end_number or new.ended:
+            self._changed_at_s[track.rung] = now_s
+        elif now_s - self._changed_at_s.get(track.rung, now_s) > max(_STANDSTILL_S, 10.0 * playlist.target_duration_s):
+            raise PlaylistError(f"the live playlist of {track.rung} has not gone on for more than {_STANDSTILL_S:g} s")
+        return new
+
+    async def clear(self, resource: Resource, key: SegmentKey | None) -> Resource:
+        """A resource in the clear; one without a key as it is.
+
+        Raises:
+            PlaylistError: It cannot be decrypted.
+        """
+        if key is None:
+            return resource
+        if key.uri not in self._keys:
+            self._keys[key.uri] = (await self._fetch(key.uri, "key")).content
+        return replace(resource, content=decrypted(resource.content, key=self._keys[key.uri], iv=key.iv))
+
+    async def _reread(self, track: Track) -> MediaPlaylist:
+        if track.uri is None:
+            raise PlaylistError(f"the live track {track.rung} has no playlist to read again")
+        return parse_media(await self._text(track.uri), track.uri)
+
+    async def _reloaded_track(self, track: Track, uri: str) -> MediaPlaylist:
+        """A track in the next version of the manifest, which may have been read for another one already."""
+        presentation = self._presentation
+        if presentation is None or self._presentation_read_at_s <= self._read_at_s.get(track.rung, 0.0):
+            now_s = self._clock.now()
+            presentation = parse_manifest(await self._text(uri), uri, self._utc_s())
+            self._presentation_read_at_s = now_s
+            self._presentation = replace(presentation, reload_uri=presentation.reload_uri or uri)
+        tracks = (*presentation.video, *presentation.audio, *presentation.text)
+        media = next((one.media for one in tracks if one.rung == track.rung), None)
+        if media is None:
+            raise PlaylistError(f"the next version of the manifest has no {track.rung} any more")
+        return media
+
+    async def _set_clock(self, source: ClockSource) -> None:
+        """Learn the server's time; without an answer, the machine's own is used, which is told in the log."""
+        try:
+            text = source.value
+            if source.scheme == "http-head":
+                text = (await self._fetch(source.value, "other", method="HEAD")).headers.get("date", "")
+            elif source.scheme != "direct":
+                text = (await self._fetch(source.value, "other")).content.decode("ascii", errors="replace")
+            self._clock_offset_s = _utc_s(text) - self._clock.utc_now().timestamp()
+        except (DeliveryError, ValueError) as error:
+            _log.warning("%s gave no time, the machine's own is used: %s", source.value, error)
+
+    def _utc_s(self) -> float:
+        return self._clock.utc_now().timestamp() + self._clock_offset_s
+
+    async def _text(self, path: str) -> str:
+        return (await self._fetch(path, "manifest")).content.decode("utf-8", errors="replace")
+
+
+def _utc_s(text: str) -> float:
+    """A date of ISO 8601, or one of an HTTP header.
+
+    Raises:
+        ValueError: Neither.
+    """
+    try:
+        moment = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        moment = email.utils.parsedate_to_datetime(text)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp()

@@ -1,0 +1,300 @@
+"""Live playlists on a virtual clock: a server that cuts a segment every two seconds, and sessions that follow it."""
+
+import asyncio
+import datetime as dt
+import itertools
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from player_sdk.playlist import MediaPlaylist, Segment, parse_media
+from player_sdk.playlist.live import at_its_time, beside, on_clock_of, reread
+
+from player_sdk import (
+    EmulatedTransport,
+    Link,
+    MarkovMpcAbr,
+    Player,
+    PlaylistError,
+    SegmentDownloaded,
+    Sought,
+    Stalled,
+    ThroughputAbr,
+    VirtualClock,
+)
+
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+SEGMENT_S = 2.0
+MASTER = """#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",LANGUAGE="en",DEFAULT=YES,URI="audio.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=200000,CODECS="avc1.64000d,mp4a.40.2",RESOLUTION=426x240,AUDIO="a"
+240p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=800000,CODECS="avc1.64000d,mp4a.40.2",RESOLUTION=852x480,AUDIO="a"
+480p.m3u8
+"""
+MPD = """<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="{kind}" availabilityStartTime="2026-01-01T00:00:00Z"
+  publishTime="2026-01-01T00:00:00Z" timeShiftBufferDepth="PT{window_s}S" minimumUpdatePeriod="PT2S" {duration}>
+  {timing}<Period id="p" start="PT0S"><AdaptationSet contentType="video">
+  <SegmentTemplate timescale="1000" media="$RepresentationID$-$Time$.m4s" initialization="$RepresentationID$.mp4">
+  <SegmentTimeline>{timeline}</SegmentTimeline></SegmentTemplate>
+  <Representation id="240p" bandwidth="200000" height="240"/><Representation id="480p" bandwidth="800000" height="480"/>
+  </AdaptationSet></Period></MPD>"""
+
+
+class LiveServer(httpx.AsyncBaseTransport):
+    """Cuts segments as its clock goes.
+
+    Args:
+        begun_s: How long it has run when the clock starts.
+        ends_s: When, from its start, it ends; None never.
+        window: How many segments it keeps; None keeps all (an event).
+    """
+
+    def __init__(self, clock, *, begun_s=60.0, ends_s=None, window=5, edit=lambda text, number: text):
+        self.clock, self.begun_s, self.ends_s, self.window, self.edit = clock, begun_s, ends_s, window, edit
+        self.asked = []
+
+    @property
+    def cut(self):
+        """How many segments there are."""
+        now_s = self.begun_s + self.clock.now()
+        return int(min(now_s, self.ends_s if self.ends_s is not None else now_s) / SEGMENT_S)
+
+    @property
+    def ended(self):
+        return self.ends_s is not None and self.begun_s + self.clock.now() >= self.ends_s
+
+    async def handle_async_request(self, request):
+        name = request.url.path.rpartition("/")[2]
+        self.asked.append((self.clock.now(), name))
+        first = 0 if self.window is None else max(0, self.cut - self.window)
+        if name == "m.m3u8":
+            return httpx.Response(200, text=MASTER)
+        if name == "time":
+            return httpx.Response(200, text=(self.clock.utc_now() + dt.timedelta(seconds=self.begun_s)).isoformat())
+        if name == "m.mpd":
+            return httpx.Response(200, text=self.mpd(first))
+        if name.endswith(".m3u8"):
+            return httpx.Response(200, text=self.edit(self.playlist(name.removesuffix(".m3u8"), first), self.cut))
+        if name.endswith(".m4s"):
+            number = int(name.removesuffix(".m4s").split("-")[1])
+            number = number // 2000 if number >= 1000 or self.asked[0][1] == "m.mpd" else number
+            # What has left the playlist is kept for as long again.
+            if not first - (self.window or 0) <= number < self.cut:
+                return httpx.Response(404)
+        return httpx.Response(200, content=bytes(20_000))
+
+    def playlist(self, rung, first):
+        lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SEGMENT_S:.0f}", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+        lines += ["#EXT-X-PLAYLIST-TYPE:EVENT"] if self.window is None else []
+        for number in range(first, self.cut):
+            lines += [f"#EXTINF:{SEGMENT_S},", f"{rung}-{number}.m4s"]
+        return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if self.ended else [])]) + "\n"
+
+    def mpd(self, first):
+        count = self.cut - first
+        timeline = f'<S t="{int(first * SEGMENT_S * 1000)}" d="{int(SEGMENT_S * 1000)}" r="{count - 1}"/>'
+        duration = f'mediaPresentationDuration="PT{self.ends_s}S"' if self.ended else ""
+        return MPD.format(
+            kind="static" if self.ended else "dynamic",
+            window_s=(self.window or 1000) * SEGMENT_S,
+            timeline=timeline if count else "",
+            duration=duration,
+            timing='<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="http://t.test/time"/>',
+        )
+
+    def video_numbers(self):
+        return [int(name.split("-")[1][:-4]) for _, name in self.asked if name.endswith("m4s") and name[0] != "a"]
+
+    def reads_of(self, name):
+        return [at for at, one in self.asked if one == name]
+
+
+def play(url="http://live.test/m.m3u8", *, watch_s=None, start_s=0.0, rate_bps=20e6, steps=(), **server):
+    """A session; ``steps`` are what the viewer does at which second of the clock."""
+    left = list(steps)
+
+    async def run():
+        clock = VirtualClock(START)
+        live = LiveServer(clock, **server)
+        transport = EmulatedTransport(live, clock=clock, link=Link.constant(rate_bps))
+        async with Player(transport=transport, clock=clock) as player:
+            session = player.open_url(url, start_s=start_s)
+            events = []
+            async for event in session.events(watch_s):
+                events.append(event)
+                while left and clock.now() >= left[0][0]:
+                    left.pop(0)[1](session)
+            return live, events, clock.now()
+
+    return asyncio.run(asyncio.wait_for(run(), 20))
+
+
+@pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])
+def test_a_live_title_is_followed_behind_its_end_without_a_segment_twice_or_left_out(url):
+    live, events, end_s = play(url, watch_s=60.0)
+    report = events[-1].report
+    assert (report.end_reason, report.errors, report.rebuffer_s) == ("stopped", [], 0.0)
+    numbers = [event.index for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    names = live.video_numbers()
+    step = names[1] - names[0]
+    assert names == list(range(names[0], names[0] + step * len(names), step)), "what is named is what is meant"
+    assert end_s == pytest.approx(60.0 + report.startup_s, abs=0.5)
+
+
+def test_it_starts_three_target_durations_behind_the_end():
+    live, _, _ = play(watch_s=4.0)
+    assert live.video_numbers()[0] == 30 - 3
+
+
+def test_a_playlist_is_read_after_its_target_duration_and_after_half_of_it_where_nothing_was_new():
+    live, _, _ = play(watch_s=40.0)
+    reads = [at for at, name in live.asked if name in ("240p.m3u8", "480p.m3u8")]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(reads)]
+    assert min(gaps[2:]) >= SEGMENT_S / 2 - 0.1
+    assert len(reads) < 40 / SEGMENT_S * 1.5 + 3
+
+
+@pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])
+def test_a_live_title_that_ends_is_played_to_its_end(url):
+    _, events, _ = play(url, ends_s=90.0)
+    report = events[-1].report
+    assert (report.end_reason, report.errors) == ("completed", [])
+    assert report.played_s == pytest.approx(30.0 + 6.0, abs=SEGMENT_S + 0.1)
+
+
+def test_an_event_is_played_from_where_it_is_wanted():
+    live, events, _ = play(window=None, ends_s=80.0)
+    assert live.video_numbers() == list(range(40))
+    assert events[-1].report.played_s == pytest.approx(80.0)
+    live, events, _ = play(window=None, ends_s=80.0, start_s=50.0)
+    assert live.video_numbers()[0] == 25
+
+
+def test_a_start_within_the_window_is_kept_to():
+    live, _, _ = play(window=20, start_s=10.0, watch_s=4.0)
+    assert live.video_numbers()[0] == 10 + 5  # the window begins at number 10, and time there
+
+
+@pytest.mark.parametrize(("abr", "jump_count"), [(ThroughputAbr, 1), (MarkovMpcAbr, 2)], ids=["waits", "drops"])
+def test_a_player_that_falls_behind_goes_on_where_the_window_begins(abr, jump_count):
+    async def run():
+        clock = VirtualClock(START)
+        live = LiveServer(clock)
+        outage = Link([(10.0, 20e6), (40.0, 0.0), (1000.0, 20e6)])
+        transport = EmulatedTransport(live, clock=clock, link=outage)
+        async with Player(transport=transport, clock=clock, abr=abr) as player:
+            session = player.open_url("http://live.test/m.m3u8")
+            return [event async for event in session.events(60.0)]
+
+    events = asyncio.run(run())
+    report = events[-1].report
+    assert (report.end_reason, report.errors) == ("stopped", [])
+    numbers = [event.index for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    assert numbers == sorted(set(numbers))
+    jumps = [later - earlier for earlier, later in itertools.pairwise(numbers) if later - earlier > 1]
+    assert len(jumps) == jump_count
+    assert any(isinstance(event, Stalled) for event in events)
+    # What was left out is not played: the 60 s of the timeline are fewer seconds of play.
+    assert report.played_s == pytest.approx(60.0 - sum(jump - 1 for jump in jumps) * SEGMENT_S, abs=0.1)
+
+
+def test_a_stream_that_stands_still_fails_the_session_and_does_not_hang():
+    def stuck(text, number):
+        return (
+            text if number < 40 else "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:38\n#EXTINF:2,\nx-39.m4s"
+        )
+
+    _, events, end_s = play(edit=stuck)
+    assert events[-1].report.end_reason == "failed"
+    assert "has not gone on" in events[-1].report.errors[-1]
+    assert 60.0 < end_s < 120.0
+
+
+def test_gaps_are_passed_over_and_not_fetched():
+    def with_gap(text, number):
+        return text.replace("#EXTINF:2.0,\n240p-33.m4s", "#EXT-X-GAP\n#EXTINF:2.0,\n240p-33.m4s").replace(
+            "#EXTINF:2.0,\n480p-33.m4s", "#EXT-X-GAP\n#EXTINF:2.0,\n480p-33.m4s"
+        )
+
+    live, events, _ = play(watch_s=30.0, edit=with_gap)
+    assert 33 not in live.video_numbers()
+    assert {32, 34} <= set(live.video_numbers())
+    assert events[-1].report.errors == []
+
+
+@pytest.mark.parametrize(("manifest", "zero_s"), [("m.m3u8", 20.0), ("m.mpd", 0.0)])
+@pytest.mark.parametrize("paused_s", [0.001, 60.0], ids=["playing", "after-a-pause"])
+def test_a_seek_in_a_live_title_lands_in_what_is_there_by_now(manifest, zero_s, paused_s):
+    """A window of 20 segments: what a long pause began with has left it. ``zero_s``: where the timeline begins."""
+    cut = int((60.0 + 10.0 + paused_s) / SEGMENT_S)
+    begins_s, edge_s = (cut - 20) * SEGMENT_S - zero_s, (cut - 3) * SEGMENT_S - zero_s
+    for wanted_s, landed_s in [(0.0, begins_s), (begins_s + 9.0, begins_s + 9.0), (1e6, edge_s)]:
+        steps = [(10.0, lambda one: one.pause(paused_s)), (10.0 + paused_s, lambda one, to=wanted_s: one.seek(to))]
+        _, events, _ = play(f"http://live.test/{manifest}", watch_s=40.0, window=20, steps=steps)
+        sought = next(event for event in events if isinstance(event, Sought))
+        report = events[-1].report
+        assert sought.new_position_s == pytest.approx(landed_s)
+        assert (report.end_reason, report.errors, report.rebuffer_s) == ("stopped", [], 0.0)
+        assert report.played_s == pytest.approx(40.0)
+
+
+def reading(first, count, *, start_s=0.0, utc_s=None, ended=False):
+    segments = tuple(
+        Segment(
+            uri=f"{number}",
+            number=number,
+            start_s=start_s + 2.0 * index,
+            duration_s=2.0,
+            utc_s=None if utc_s is None else utc_s + 2.0 * index,
+        )
+        for index, number in enumerate(range(first, first + count))
+    )
+    return MediaPlaylist(segments=segments, target_duration_s=2.0, ended=ended)
+
+
+def test_a_reading_goes_on_from_the_one_before():
+    old = reading(10, 5)
+    assert reread(old, reading(12, 5)).segments[0].start_s == 4.0
+    assert reread(old, reading(20, 5)).segments[0].start_s == 20.0, "five were missed"
+    assert reread(old, reading(8, 5)) is old, "a cache that lags"
+    with pytest.raises(PlaylistError, match="went back from 10 to 0"):
+        reread(old, reading(0, 3))
+
+
+def test_rungs_are_brought_in_line_by_date_number_or_beginning():
+    dated = beside(reading(10, 5, utc_s=100.0), reading(73, 5, utc_s=104.0))
+    assert [(one.number, one.start_s) for one in dated.segments][:2] == [(12, 4.0), (13, 6.0)]
+    again = reread(dated, reading(75, 5, utc_s=108.0))
+    assert [(one.number, one.start_s) for one in again.segments][:2] == [(14, 8.0), (15, 10.0)], "and stay in line"
+    assert beside(reading(10, 5), reading(12, 5)).segments[0].start_s == 4.0
+    assert beside(reading(0, 5, ended=True), reading(1, 5, ended=True)).first_number == 0
+    audio = on_clock_of(reading(10, 5, utc_s=100.0), reading(500, 5, utc_s=101.0))
+    assert (audio.first_number, audio.segments[0].start_s) == (500, 1.0)
+    assert at_its_time(reading(10, 5, start_s=50.0), reading(0, 5, start_s=54.0)).first_number == 12
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    windows=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6)), min_size=1, max_size=12),
+    dated=st.booleans(),
+)
+def test_however_a_window_moves_number_and_time_stay_together(windows, dated):
+    playlist = reading(7, 4, utc_s=14.0 if dated else None)
+    offset_s = playlist.segments[0].start_s - 2.0 * 7
+    first, end = 7, 11
+    for moved, added in windows:
+        first, end = min(first + moved, end), end + added
+        playlist = reread(playlist, reading(first, end - first, utc_s=2.0 * first if dated else None))
+        assert (playlist.first_number, playlist.end_number) == (first, end)
+        for segment in playlist.segments:
+            assert segment.start_s - offset_s == pytest.approx(2.0 * segment.number)
+
+
+def test_an_empty_live_playlist_is_waited_for():
+    assert parse_media("#EXTM3U\n#EXT-X-TARGETDURATION:2\n").segments == ()
+    live, events, _ = play(begun_s=0.0, watch_s=6.0)
+    assert live.video_numbers()[0] == 0
+    assert events[-1].report.end_reason == "stopped"
