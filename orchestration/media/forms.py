@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestration.media.aes128 import encrypt_rendition
 from orchestration.media.cmaf import EncodedFile, cut_segments
+from orchestration.media.errors import ProtectionError
 from orchestration.media.ladder import AudioRung, Ladder, VideoRung
 from orchestration.media.protection import ContentKeys, KeyGroup, Protection, protections, require_keys, stored_ids
 from orchestration.media.renditions import RenditionRecord, is_complete, read_rendition, store_rendition
@@ -53,9 +54,7 @@ def require_own_keys(records: Iterable[RenditionRecord], keys: ContentKeys | Non
         rendition = record.rendition
         if rendition.protection == "none":
             continue
-        if keys is None:
-            raise ProtectionError(f"rung {rendition.rung} is encrypted and there is no secret; set MATINEE_SECRET")
-        if record.key_fingerprint != keys.fingerprint_of(rendition.key_id):
+        if record.key_fingerprint != require_keys(keys).fingerprint_of(rendition.key_id):
             raise ProtectionError(
                 f"rung {rendition.rung} is encrypted under the key of another secret, so nobody can play it; set "
                 "MATINEE_SECRET as it was, or raise key_generation in MATINEE_MEDIA and ingest the title again"

@@ -73,5 +73,5 @@ def test_each_sample_is_passed_on_once(adapter):
 
 def test_a_hopeless_download_is_dropped(adapter):
     context = Context(buffer_s=0.5, history=[Sample(1, 2e6, 1.0)])
-    assert adapter.Policy().abandon(context, 2, 1e4, 1.0) == 0
-    assert adapter.Policy().abandon(context, 2, 5.9e5, 1.0) is None
+    assert adapter.Policy().abandon(context, 2, 3e4, 3.0) == 0
+    assert adapter.Policy().abandon(context, 2, 5.9e5, 3.0) is None
