@@ -117,9 +117,10 @@ class MediaSource:
         else:
             new = reread(playlist, await self._reread(track))
         self._read_at_s[track.rung] = now_s
+        changed_at_s = self._changed_at_s.setdefault(track.rung, now_s)
         if new.end_number > playlist.end_number or new.ended:
             self._changed_at_s[track.rung] = now_s
-        elif now_s - self._changed_at_s.get(track.rung, now_s) > max(_STANDSTILL_S, 10.0 * playlist.target_duration_s):
+        elif now_s - changed_at_s > max(_STANDSTILL_S, 10.0 * playlist.target_duration_s):
             raise PlaylistError(f"the live playlist of {track.rung} has not gone on for more than {_STANDSTILL_S:g} s")
         return new
 
