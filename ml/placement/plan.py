@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ml.placement.catalogue import (
@@ -51,7 +52,9 @@ class PlacementSettings:
     """What a plan weighs.
 
     Attributes:
-        start_bonus: A prefix counts so many times its bytes, because it decides whether a session starts locally.
+        start_bonus: What a session that starts locally is worth beside its bytes, in mean prefixes of the catalogue. It
+            is the same for a large prefix and for a small one, so that small ones, which start most sessions for their
+            bytes, come first.
         replica_share: What a further copy is worth of the copy before it: the load it takes and the failures it covers.
         retention: A resident block counts so much more (0.25: a quarter), because it costs no fill.
         fill_price: Further advantage of a resident block over one to be filled, in expected requests.
@@ -152,7 +155,8 @@ def plan(
         resident: edge_id and the columns of a block: what stands on the edges now.
         region_id: The region to plan.
         watch_through: Share of sessions that reach each segment group.
-        titles: title_id, licence_start, licence_end; with ``day``, titles outside their window are not placed.
+        titles: title_id and, where known, kind (chooses the curve of ``watch_through``), licence_start and licence_end:
+            with ``day``, titles outside their window are not placed.
         day: First day of the plan's life.
         settings: What the plan weighs.
         label: Start of the plan's id.
@@ -167,10 +171,13 @@ def plan(
     sessions = _sessions_by_title(blocks, demand, region_id, notes)
     sessions = np.where(_licensed(blocks, titles, day, notes), sessions, 0.0)
     share = rung_shares(blocks, _mix_of(rung_mix, region_id, notes))
-    reach = np.where(blocks.kind == "manifest", 1.0, watch_through.at(blocks.group))
+    kind = _kind_of_titles(blocks, titles)[blocks.title]
+    reach = np.where(blocks.kind == "manifest", 1.0, watch_through.at(blocks.group, kind))
     requests = sessions[blocks.title] * share * reach
     expected_bytes = requests * blocks.size_bytes
-    worth = requests * np.where(blocks.group == 0, settings.start_bonus, 1.0)
+    starts = (blocks.group == 0) & (blocks.kind == "video")
+    start_bytes = settings.start_bonus * blocks.size_bytes[starts].mean() if starts.any() else 0.0
+    worth = expected_bytes + np.where(starts, requests * start_bytes, 0.0)
     held = np.stack([_held(blocks, resident, room.edge_id) for room in rooms], axis=1)
     units = _units(blocks, share)
     load = np.bincount(blocks.title, expected_bytes, minlength=len(blocks.titles)).astype(np.float64)
@@ -180,9 +187,7 @@ def plan(
     placed_anywhere = np.zeros(len(blocks), dtype=np.bool_)
     for index, room in enumerate(rooms):
         copy = copies[blocks.title, index]
-        value = (
-            np.where(copy == NO_COPY, 0.0, worth * settings.replica_share ** np.maximum(copy, 0)) * blocks.size_bytes
-        )
+        value = np.where(copy == NO_COPY, 0.0, worth * settings.replica_share ** np.maximum(copy, 0))
         if room.usable_bytes <= 0:
             notes.append(f"{room.edge_id} has no room for placements ({room.capacity_bytes:.0f} bytes)")
         choice = _choose(blocks, units, value, held[:, index], room.usable_bytes, settings)
@@ -191,7 +196,6 @@ def plan(
         candidates.append(_candidate_rows(blocks, room, copy, requests, choice))
         totals.append(_totals(blocks, room, held[:, index], choice))
     rows = pl.concat(parts)
-    starts = (blocks.group == 0) & (blocks.kind == "video")
     return PlacementPlan(
         plan_id=(plan_id := _plan_id(rows, label)),
         region_id=region_id,
@@ -249,6 +253,14 @@ def _licensed(blocks: Blocks, titles: pl.DataFrame | None, day: dt.date | None, 
     if not allowed.all():
         notes.append(f"{int((~allowed).sum())} titles are outside their licence window on {day} and are not placed")
     return allowed
+
+
+def _kind_of_titles(blocks: Blocks, titles: pl.DataFrame | None) -> npt.NDArray[np.object_]:
+    """``film``, ``series`` or what the catalogue says; empty where it says nothing, shape [titles]."""
+    if titles is None or "kind" not in titles.columns:
+        return np.full(len(blocks.titles), "", dtype=object)
+    known = dict(titles.select("title_id", "kind").iter_rows())
+    return np.array([known.get(title) or "" for title in blocks.titles], dtype=object)
 
 
 def _held(blocks: Blocks, resident: pl.DataFrame | None, edge_id: str) -> BoolArray:
