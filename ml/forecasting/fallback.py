@@ -135,10 +135,15 @@ def _remember(panel: DemandPanel, exposure: FloatArray) -> tuple[FloatArray, Flo
         now = open_[:, period, None] * exposure[None, :, period]
         if period > 0 and period >= panel.periods - JUDGED_PERIODS:
             foretold = (remembered + mean_rate) / (exposed + 1.0) * now
-            log_likelihood = values[:, :, period] * np.log(np.maximum(foretold, 1e-9)) - foretold
-            judgement = fade * judgement + log_likelihood
-        remembered = keep * remembered + values[:, :, period]
-        exposed = keep * exposed + now
+            judgement *= fade
+            judgement -= foretold
+            # the logarithm only where something was watched: most pairs are not
+            pair = np.nonzero(values[:, :, period])
+            judgement[:, *pair] += values[*pair, period] * np.log(np.maximum(foretold[:, *pair], 1e-9))
+        remembered *= keep
+        remembered += values[:, :, period]
+        exposed *= keep
+        exposed += now
     weight = MEMORY_ODDS[:, None, None] * np.exp(judgement - judgement.max(axis=0))
     weight /= weight.sum(axis=0)
     return (weight * remembered).sum(axis=0), (weight * exposed).sum(axis=0)

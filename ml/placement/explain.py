@@ -20,7 +20,7 @@ class Explanation:
         edge_id, title_id: What was asked.
         placed: Whether anything of the title is placed there.
         score: Value per byte of the best of its blocks: expected requests, bonus and advantage of residents included.
-        cutoff: The lowest score that still got in at this edge.
+        cutoff: The lowest score that got in at this edge before room ran out.
         rungs: Per rung the number of groups placed, of those it has.
         reason: One sentence.
         blocks: Every block with its score and decision.

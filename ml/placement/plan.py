@@ -83,7 +83,8 @@ class EdgeTotals:
     blocks: int
     titles: int
     cutoff: float
-    """Lowest expected requests per byte held (the bonus and the advantage of residents included) that still got in."""
+    """Lowest score (expected requests per byte held, with the bonus and the advantage of residents) that got in before
+    the first block found no room; small ones below it may have filled the gaps that were left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,11 +311,12 @@ def _units(blocks: Blocks, share: FloatArray) -> _Units:
 
 @dataclass(frozen=True, kw_only=True)
 class _Choice:
-    """What was chosen at one edge, by block: rank (-1: not placed), score, and why."""
+    """What was chosen at one edge, by block: rank (-1: not placed), score, and why; and where room ran out."""
 
     rank: IntArray
     score: FloatArray
     decision: list[str]
+    cutoff: float
 
 
 def _choose(
@@ -348,18 +350,21 @@ def _choose(
     sizes, parents = size.tolist(), units.parent.tolist()
     rank = 0
     is_placed = [False] * count
+    cutoff, room_ran_out = 0.0, False
     for unit in order.tolist():
         parent = parents[unit]
         if parent != NO_PARENT and not is_placed[parent]:
             reason[unit] = "the group before it is not placed"
         elif sizes[unit] > left:
             reason[unit] = "no room left at its value per byte"
+            room_ran_out = True
         elif new_bytes[unit] > budget:
             reason[unit] = "over the fill budget"
         else:
             is_placed[unit] = True
             placed[unit] = rank
             reason[unit] = "placed"
+            cutoff = cutoff if room_ran_out else float(score[unit])
             rank += 1
             left -= sizes[unit]
             budget -= new_bytes[unit]
@@ -369,7 +374,12 @@ def _choose(
     block_rank[chosen[np.lexsort((chosen, -(blocks.kind[chosen] == "manifest").astype(int), unit_rank[chosen]))]] = (
         np.arange(len(chosen))
     )
-    return _Choice(rank=block_rank, score=score[units.of_block], decision=reason[units.of_block].tolist())
+    return _Choice(
+        rank=block_rank,
+        score=score[units.of_block],
+        decision=reason[units.of_block].tolist(),
+        cutoff=cutoff,
+    )
 
 
 def _plan_rows(blocks: Blocks, room: EdgeRoom, region_id: str, value: FloatArray, rank: IntArray) -> pl.DataFrame:
@@ -413,7 +423,7 @@ def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice) ->
         fill_bytes=int(blocks.size_bytes[placed & ~held].sum()),
         blocks=int(placed.sum()),
         titles=len(np.unique(blocks.title[placed])),
-        cutoff=float(choice.score[placed].min()) if placed.any() else 0.0,
+        cutoff=choice.cutoff,
     )
 
 
