@@ -44,6 +44,7 @@ PLAN_SCHEMA = {
     "rank": pl.Int64,
 }
 NO_PARENT = -1
+WAITS = "the group before it is not placed"
 DEFAULT_REACH = WatchThrough(reach=np.array([1.0, 0.8]))
 
 
@@ -354,7 +355,7 @@ def _choose(
     for unit in order.tolist():
         parent = parents[unit]
         if parent != NO_PARENT and not is_placed[parent]:
-            reason[unit] = "the group before it is not placed"
+            reason[unit] = WAITS
         elif sizes[unit] > left:
             reason[unit] = "no room left at its value per byte"
             room_ran_out = True
