@@ -139,7 +139,9 @@ def _remember(panel: DemandPanel, exposure: FloatArray) -> tuple[FloatArray, Flo
             judgement -= foretold
             # the logarithm only where something was watched: most pairs are not
             pair = np.nonzero(values[:, :, period])
-            judgement[:, *pair] += values[*pair, period] * np.log(np.maximum(foretold[:, *pair], 1e-9))
+            judgement[:, pair[0], pair[1]] += values[pair[0], pair[1], period] * np.log(
+                np.maximum(foretold[:, pair[0], pair[1]], 1e-9)
+            )
         remembered *= keep
         remembered += values[:, :, period]
         exposed *= keep
