@@ -20,18 +20,15 @@ RUNGS = ("240p", "480p", "720p", "1080p", "2160p")
 GROUPS = 6
 SETTINGS = PlacementSettings()
 _objects: dict[int, pl.DataFrame] = {}
+_forecasts: dict[tuple[int, str, int], pl.DataFrame] = {}
 
 
 def planner(context: Any) -> np.ndarray:
     """Value of every object of one region for the coming day, shape [titles x tiers x groups]."""
     objects = _objects.setdefault(id(context.catalog), _objects_frame(context))
-    today: dt.date = context.date
     titles = _titles_frame(context)
-    sessions = pl.concat([_sessions_frame(region, counts, today) for region, counts in context.counts.items()])
-    panel = build_panel(sessions, titles, today=today, regions=sorted(context.counts))
-    demand = forecast_panel(None, panel, [1]).filter(pl.col("region_id") == context.region)
+    demand = _forecast(context, titles)
     history = context.counts[context.region].sum(axis=0).reshape(-1, len(RUNGS), GROUPS)
-    by_group = history.sum(axis=(0, 1))
     by_rung = history.sum(axis=(0, 2))
     resident = objects.filter(pl.Series(context.resident)).select(
         pl.lit("edge").alias("edge_id"), "title_id", "package_id", "rung", "segment_group"
@@ -51,7 +48,8 @@ def planner(context: Any) -> np.ndarray:
         ),
         resident,
         region_id=context.region,
-        watch_through=WatchThrough(reach=np.minimum.accumulate(by_group / by_group[0])),
+        watch_through=_watch_through(history, titles["kind"].to_numpy()),
+        titles=titles,
         settings=SETTINGS,
     )
     scored = objects.join(
@@ -61,6 +59,26 @@ def planner(context: Any) -> np.ndarray:
         maintain_order="left",
     )
     return scored["score"].fill_null(0.0).to_numpy()
+
+
+def _forecast(context: Any, titles: pl.DataFrame) -> pl.DataFrame:
+    """Sessions of the coming day; the same for every edge size that the benchmark asks for."""
+    key = (id(context.catalog), context.region, context.d)
+    if key not in _forecasts:
+        sessions = pl.concat([_sessions_frame(name, counts, context.date) for name, counts in context.counts.items()])
+        panel = build_panel(sessions, titles, today=context.date, regions=sorted(context.counts))
+        _forecasts[key] = forecast_panel(None, panel, [1]).filter(pl.col("region_id") == context.region)
+    return _forecasts[key]
+
+
+def _watch_through(history: np.ndarray, kind: np.ndarray) -> WatchThrough:
+    """Share of requests of each group, by kind of title; the benchmark tells requests, not how far a session got."""
+
+    def curve(requests: np.ndarray) -> np.ndarray:
+        by_group = requests.sum(axis=(0, 1))
+        return np.minimum.accumulate(by_group / max(by_group[0], 1.0))
+
+    return WatchThrough(reach=curve(history), of_kind={name: curve(history[kind == name]) for name in np.unique(kind)})
 
 
 def _title_ids(context: Any) -> list[str]:

@@ -13,12 +13,21 @@ import numpy as np
 from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
 from ml.forecasting.season import Movement, ages, learn_movement, out
 
-HALF_LIFE_PERIODS = 5.0
-"""A day's sessions count half as much as those of five days later."""
-POOLED_WEIGHT = 0.3
-"""Weight of the other regions' taste, in days of own history."""
-DEBUT_WEIGHT = 0.5
-"""Weight of what past debuts did, in days of own history, for titles that came out within the window."""
+MEMORY_HALF_LIVES = np.array([2.0, 7.0, 28.0])
+"""Half-lives in periods of the memories that a pair's own history is kept in."""
+MEMORY_ODDS = np.array([0.15, 0.25, 0.6])
+"""How much each memory is believed before it was judged: most titles move slowly."""
+JUDGED_PERIODS = 28
+JUDGEMENT_HALF_LIFE = 7.0
+"""In periods: what a memory foretold well long ago says little about today."""
+POOLED_SESSIONS = 1.0
+"""Weight of the other regions' taste, in own sessions: the shape of a gamma prior."""
+DEBUT_SESSIONS = 0.5
+"""Weight of what past debuts did, in own sessions, for titles that came out within the window."""
+UNSEEN_SESSIONS = 0.2
+"""Sessions that a title nobody watched yet is taken to have had in the time it could have been watched."""
+LONGEST_PRIOR = 60.0
+"""Most periods of own history that a prior may weigh."""
 DEBUT_AGES = 7
 PERSISTENCE_PERIODS = 7
 
@@ -44,8 +53,9 @@ def learn_level(panel: DemandPanel) -> Level:
     """Estimate every title's level from the panel's history.
 
     Own history is a ratio of sums (exponentially weighted sessions over exponentially weighted exposure, where a day's
-    exposure is its season's and age's factor), which is the Poisson likelihood's answer. It is drawn a little towards
-    the other regions' taste and, for titles of the window, towards past debuts.
+    exposure is its season's and age's factor), which is the Poisson likelihood's answer. It is drawn towards the other
+    regions' taste and, for titles of the window, towards past debuts, by so much as a gamma prior of a few sessions
+    would: a title with few sessions goes by its priors, one with many by itself.
     """
     movement = learn_movement(panel)
     shape = panel.values.shape[:2]
@@ -53,19 +63,17 @@ def learn_level(panel: DemandPanel) -> Level:
         nothing = np.zeros(shape)
         return Level(movement=movement, sessions=nothing, pooled=nothing, debut=nothing)
     seasons = np.array([panel.season(period) for period in range(panel.periods)], dtype=np.int64)
-    recency = 0.5 ** ((panel.periods - 1 - np.arange(panel.periods)) / HALF_LIFE_PERIODS) * _open(panel)
     exposure = movement.age_factor(ages(panel)) * out(panel) * movement.season_factor[seasons]
-    weighted_sessions = (panel.values * recency[:, None, :]).sum(axis=2)
-    weighted_exposure = recency @ exposure.T
-    pooled, has_peers = _pooled(weighted_sessions, weighted_exposure)
+    remembered, exposed = _remember(panel, exposure)
+    pooled, has_peers = _pooled(remembered, exposed)
+    pooled = np.maximum(pooled, UNSEEN_SESSIONS / np.maximum(exposed, 1.0))
     debut = _debut(panel, exposure)
-    # a day of somebody else's history weighs what a day of own history would weigh at this age
-    day_of_exposure = movement.age_factor(np.maximum(panel.periods - 1 - panel.release_period, 0))
-    debut_weight = np.where(panel.release_period > 0, DEBUT_WEIGHT * day_of_exposure, 0.0)[None, :]
-    pooled_weight = np.where(weighted_exposure.max(axis=0) > 0, POOLED_WEIGHT * day_of_exposure, 0.0)[None, :]
-    pooled_weight = pooled_weight * has_peers[:, None]
-    sessions = (weighted_sessions + pooled_weight * pooled + debut_weight * debut) / np.maximum(
-        weighted_exposure + pooled_weight + debut_weight, 1e-9
+    own = remembered / np.maximum(exposed, 1e-9)
+    debut_weight = np.where(panel.release_period > 0, _prior_periods(DEBUT_SESSIONS, debut, own), 0.0)
+    known_somewhere = has_peers[:, None] & (exposed.max(axis=0) > 0)[None, :]
+    pooled_weight = np.where(known_somewhere, _prior_periods(POOLED_SESSIONS, pooled, own), 0.0)
+    sessions = (remembered + pooled_weight * pooled + debut_weight * debut) / np.maximum(
+        exposed + pooled_weight + debut_weight, 1e-9
     )
     return Level(movement=movement, sessions=sessions, pooled=pooled, debut=debut)
 
@@ -103,18 +111,58 @@ def region_similarity(taste: FloatArray) -> FloatArray:
     return normalised
 
 
+def _prior_periods(prior_sessions: float, expected: FloatArray, own: FloatArray) -> FloatArray:
+    """Periods of exposure that a prior of so many sessions weighs; the larger rate counts, so that it never swamps."""
+    periods: FloatArray = np.minimum(prior_sessions / np.maximum(np.maximum(expected, own), 1e-9), LONGEST_PRIOR)
+    return periods
+
+
+def _remember(panel: DemandPanel, exposure: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weighted sessions and exposure of every pair, shape [regions, titles] each.
+
+    Each pair is remembered at several half-lives at once, and the memories are mixed by the likelihood with which each
+    foretold the recent periods (Bayesian model averaging with forgetting, Raftery et al. 2010): a title that jumps
+    soon goes by its last days, a steady one by all of them.
+    """
+    values = panel.values
+    open_ = _open(panel)
+    keep = 0.5 ** (1.0 / MEMORY_HALF_LIVES)[:, None, None]
+    fade = 0.5 ** (1.0 / JUDGEMENT_HALF_LIFE)
+    remembered = np.zeros((len(MEMORY_HALF_LIVES), *values.shape[:2]))
+    exposed, judgement = np.zeros_like(remembered), np.zeros_like(remembered)
+    mean_rate = (values.sum(axis=(1, 2)) / np.maximum((open_ @ exposure.T).sum(axis=1), 1e-9))[None, :, None]
+    for period in range(panel.periods):
+        now = open_[:, period, None] * exposure[None, :, period]
+        if period > 0 and period >= panel.periods - JUDGED_PERIODS:
+            foretold = (remembered + mean_rate) / (exposed + 1.0) * now
+            judgement *= fade
+            judgement -= foretold
+            # the logarithm only where something was watched: most pairs are not
+            pair = np.nonzero(values[:, :, period])
+            judgement[:, pair[0], pair[1]] += values[pair[0], pair[1], period] * np.log(
+                np.maximum(foretold[:, pair[0], pair[1]], 1e-9)
+            )
+        remembered *= keep
+        remembered += values[:, :, period]
+        exposed *= keep
+        exposed += now
+    weight = MEMORY_ODDS[:, None, None] * np.exp(judgement - judgement.max(axis=0))
+    weight /= weight.sum(axis=0)
+    return (weight * remembered).sum(axis=0), (weight * exposed).sum(axis=0)
+
+
 def _open(panel: DemandPanel) -> FloatArray:
     """1 for observed periods since a region's first session, else 0, shape [regions, periods]."""
     seen = panel.values.sum(axis=1) > 0
     return (np.logical_or.accumulate(seen, axis=1) & panel.observed[None, :]).astype(np.float64)
 
 
-def _pooled(weighted_sessions: FloatArray, weighted_exposure: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _pooled(remembered: FloatArray, exposed: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Each title's level by the other regions' rates, at the size of the own region; and which regions have others."""
-    rate = weighted_sessions / np.maximum(weighted_exposure, 1e-9)
+    rate = remembered / np.maximum(exposed, 1e-9)
     total = rate.sum(axis=1)
     share = rate / np.maximum(total[:, None], 1e-9)
-    weight = region_similarity(weighted_sessions)
+    weight = region_similarity(remembered)
     silent = total <= 0
     if silent.any() and not silent.all():
         # a region without any history is taken for a mean one

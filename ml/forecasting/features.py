@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from ml.forecasting.fallback import Level, expect, learn_level, region_similarity
-from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
+from ml.forecasting.kinship import kin_debuts
+from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray, IntArray
 from ml.forecasting.season import OLDEST_AGE
 
 BASE_FLOOR = 1e-3
@@ -58,6 +60,10 @@ def view_origin(panel: DemandPanel) -> OriginView:
     by_pair["regions_watching"] = np.repeat((by_pair["mean_7"] > 0).mean(axis=0)[None], regions, axis=0)
     by_pair["region_total"] = np.repeat(by_pair["mean_7"].sum(axis=1)[:, None], titles, axis=1)
     by_pair["genre_level"] = _genre_level(panel, by_pair["mean_7"])
+    by_pair["regions_last"] = np.repeat((by_pair["mean_1"] > 0).mean(axis=0)[None], regions, axis=0)
+    by_pair["turnover"] = _turnover(values, panel.category_codes["kind"])
+    by_pair |= _history(panel)
+    by_pair["kin_debuts"] = kin_debuts(panel)
     by_pair["pooled"] = level.pooled
     by_pair["debut_level"] = level.debut
     return OriginView(panel=panel, level=level, by_pair=by_pair)
@@ -70,7 +76,7 @@ def base_expectation(view: OriginView, horizon: int) -> FloatArray:
 
 def feature_names(view: OriginView) -> list[str]:
     """Names of the columns of :func:`feature_matrix`, in order."""
-    return ["log_base", "horizon", "season", "age", "kind", "language", "genre", *view.by_pair]
+    return ["log_base", "horizon", "season", "age", "kind", "language", "genre", "coming", *view.by_pair]
 
 
 def feature_matrix(view: OriginView, horizon: int, pairs: BoolArray, base: FloatArray) -> FloatArray:
@@ -93,6 +99,7 @@ def feature_matrix(view: OriginView, horizon: int, pairs: BoolArray, base: Float
         np.full(len(region_index), float(panel.season(target))),
         age[title_index],
         *(panel.category_codes[name][title_index].astype(np.float64) for name in ("kind", "language", "genre")),
+        _coming(panel, target)[title_index],
         *(values[pairs] for values in view.by_pair.values()),
     ]
     return np.column_stack(columns)
@@ -104,3 +111,50 @@ def _genre_level(panel: DemandPanel, mean: FloatArray) -> FloatArray:
     count = np.bincount(genres)
     level = np.stack([np.bincount(genres, row, minlength=len(count)) / np.maximum(count, 1) for row in mean])
     return level[:, genres]
+
+
+def _coming(panel: DemandPanel, target: int) -> FloatArray:
+    """How many titles of the same kind come out after the panel's end and by the target, shape [titles]."""
+    kinds = panel.category_codes["kind"]
+    coming = (panel.release_period >= panel.periods) & (panel.release_period <= target)
+    return np.bincount(kinds[coming], minlength=kinds.max(initial=0) + 1).astype(np.float64)[kinds]
+
+
+def _turnover(values: FloatArray, kinds: IntArray) -> FloatArray:
+    """Of what a region watched in the last period, the share of titles it had not watched before; by kind."""
+    now = values[:, :, -1] > 0
+    fresh = now & ~(values[:, :, :-1][:, :, -1:].any(axis=2))
+    share = np.zeros(now.shape)
+    for kind in np.unique(kinds):
+        of_kind = kinds == kind
+        rate = fresh[:, of_kind].sum(axis=1) / np.maximum(now[:, of_kind].sum(axis=1), 1)
+        share[:, of_kind] = rate[:, None]
+    return share
+
+
+def _history(panel: DemandPanel) -> dict[str, FloatArray]:
+    """How long ago a pair was first watched, and what the other titles of its series did in the region."""
+    regions, titles = panel.values.shape[:2]
+    nothing = np.zeros((regions, titles))
+    watched = panel.values > 0
+    if panel.periods == 0:
+        long_ago = nothing + LONG_AGO
+        return {"since_first": long_ago, "series_since": long_ago, "series_peak": nothing, "series_regions": nothing}
+    ever = watched.any(axis=2)
+    since_first = np.where(ever, panel.periods - 1 - watched.argmax(axis=2), LONG_AGO)
+    since_last = np.where(ever, watched[:, :, ::-1].argmax(axis=2), LONG_AGO)
+    peak = panel.values.max(axis=2)
+    codes = panel.category_codes["series"]
+    in_series = codes > 0
+    # sums over the series less the title itself
+    member = sparse.csr_matrix((in_series.astype(np.float64), (np.arange(titles), codes)))
+    others_peak = (member @ (member.T @ peak.T)).T - np.where(in_series, peak, 0.0)
+    others_seen = (member @ (member.T @ ever.T.astype(np.float64))).T - np.where(in_series, ever, 0.0)
+    latest = np.full((regions, member.shape[1]), LONG_AGO)
+    np.minimum.at(latest.T, codes, since_last.T)
+    return {
+        "since_first": since_first,
+        "series_since": np.where(in_series, latest[:, codes], LONG_AGO),
+        "series_peak": np.maximum(others_peak, 0.0),
+        "series_regions": np.repeat((others_seen > 0).mean(axis=0)[None], regions, axis=0),
+    }

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from ml.forecasting.features import OriginView, base_expectation, view_origin
+from ml.forecasting.fallback import expect, learn_level
+from ml.forecasting.features import view_origin
 from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings, predict, train
-from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, build_panel
+from ml.forecasting.panel import DAILY, Cadence, DemandPanel, build_panel
 from ml.forecasting.quantiles import POISSON_LIKE
 
 MODEL: Final = "lightgbm"
@@ -86,9 +87,13 @@ def forecast(
 def forecast_panel(model: DemandModel | None, panel: DemandPanel, horizons: Sequence[int]) -> pl.DataFrame:
     """As :func:`forecast`, from a panel and for chosen horizons."""
     parts = []
-    view = view_origin(panel)
-    for horizon in horizons:
-        expected = expect_by(model, view, horizon)
+    if model is None:
+        level = learn_level(panel)
+        expectations = {horizon: expect(panel, level, horizon) for horizon in horizons}
+    else:
+        view = view_origin(panel)
+        expectations = {horizon: predict(model, view, horizon) for horizon in horizons}
+    for horizon, expected in expectations.items():
         bands = (model.bands if model else POISSON_LIKE).quantiles(expected.ravel())
         # what cannot be watched yet has no spread either
         bands[expected.ravel() <= 0] = 0.0
@@ -108,8 +113,3 @@ def forecast_panel(model: DemandModel | None, panel: DemandPanel, horizons: Sequ
             )
         )
     return pl.concat(parts) if parts else pl.DataFrame(schema=FORECAST_SCHEMA)
-
-
-def expect_by(model: DemandModel | None, view: OriginView, horizon: int) -> FloatArray:
-    """Expected sessions by the model, or by the fallback when it is None, shape [regions, titles]."""
-    return predict(model, view, horizon) if model else base_expectation(view, horizon)

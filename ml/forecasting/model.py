@@ -24,7 +24,7 @@ from ml.forecasting.features import (
     view_origin,
 )
 from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
-from ml.forecasting.quantiles import ResidualBands, learn_bands
+from ml.forecasting.quantiles import ErrorBands, learn_bands
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -45,6 +45,8 @@ class TrainingSettings:
         origin_step: Periods between two origins.
         max_rows: Rows are sampled down to about this many, those without any session first.
         rounds: Most boosting rounds; the calibration window ends them sooner.
+        leaves: Of a tree.
+        min_leaf_rows: Fewest rows of a leaf where there are many rows; a new title fills as many as there are regions.
         seed: Of the sampling and of LightGBM.
         threads: Of LightGBM.
     """
@@ -55,6 +57,8 @@ class TrainingSettings:
     origin_step: int = 2
     max_rows: int = 100_000
     rounds: int = 160
+    leaves: int = 31
+    min_leaf_rows: int = 100
     seed: int = 7
     threads: int = 1
 
@@ -68,7 +72,7 @@ class DemandModel:
 
     Attributes:
         booster: Predicts the logarithm of the factor on the fallback's expectation.
-        bands: Quantiles of the residuals in the calibration window.
+        bands: Quantiles of the errors in the calibration window.
         horizon: Largest horizon it was trained for.
         trained_rows: Rows that were trained on after sampling.
         rounds: Boosting rounds kept.
@@ -76,7 +80,7 @@ class DemandModel:
     """
 
     booster: lgb.Booster
-    bands: ResidualBands
+    bands: ErrorBands
     horizon: int
     trained_rows: int
     rounds: int
@@ -214,8 +218,8 @@ def _boost(
     parameters = {
         "objective": "poisson",
         "learning_rate": 0.08,
-        "num_leaves": 31,
-        "min_data_in_leaf": min(100, max(5, len(rows.actual) // 50)),
+        "num_leaves": settings.leaves,
+        "min_data_in_leaf": min(settings.min_leaf_rows, max(5, len(rows.actual) // 50)),
         "feature_fraction": 0.8,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,

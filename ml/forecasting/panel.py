@@ -48,7 +48,9 @@ class DemandPanel:
         observed: Periods in which anything at all was seen; a period without a single session anywhere is an outage
             of the data and not a day without viewers.
         declared_release: Period of a title's release date, shape [titles]; NaN when unknown, may lie in the future.
-        category_codes: Integer codes of ``kind``, ``language`` and main ``genre``, each of shape [titles]; 0 unknown.
+        category_codes: Integer codes of ``kind``, ``language``, main ``genre`` and ``series`` (what the seasons of one
+            show share), each of shape [titles]; 0 unknown.
+        names: What viewers read, by title; empty where unknown.
         cadence: Length of a period and of a season.
         notes: What was cleaned on the way in, for people to read.
     """
@@ -60,6 +62,7 @@ class DemandPanel:
     observed: BoolArray
     declared_release: FloatArray
     category_codes: dict[str, IntArray]
+    names: tuple[str, ...]
     cadence: Cadence = DAILY
     notes: tuple[str, ...] = ()
 
@@ -97,6 +100,7 @@ class DemandPanel:
             observed=self.observed[:periods],
             declared_release=self.declared_release,
             category_codes=self.category_codes,
+            names=self.names,
             cadence=self.cadence,
             notes=self.notes,
         )
@@ -118,8 +122,8 @@ def build_panel(
 
     Args:
         demand: region_id, title_id, event_day, sessions; days without sessions are absent.
-        titles: title_id and, where known, release_date, genres, language, kind. Titles of ``demand`` that are missing
-            here are forecast without metadata.
+        titles: title_id and, where known, release_date, genres, language, kind, series, name. Titles of ``demand`` that
+            are missing here are forecast without metadata.
         today: The first day that is not complete; it and all later days are ignored.
         regions: Regions that must be in the panel even when nothing was seen there.
         max_history_days: Older days are dropped.
@@ -166,7 +170,8 @@ def build_panel(
         values=values,
         observed=values.sum(axis=(0, 1)) > 0,
         declared_release=declared_release,
-        category_codes={name: _codes(aligned[name]) for name in ("kind", "language", "genre")},
+        category_codes={name: _codes(aligned[name]) for name in ("kind", "language", "genre", "series")},
+        names=tuple(aligned["name"].fill_null("")),
         cadence=cadence,
         notes=tuple(notes),
     )
@@ -197,7 +202,7 @@ def _clean(demand: pl.DataFrame, today: dt.date) -> tuple[pl.DataFrame, list[str
 
 
 def _catalogue(titles: pl.DataFrame) -> pl.DataFrame:
-    """title_id, release_date, kind, language and genre (the first of the genres), null where unknown."""
+    """title_id, release_date, kind, language, series, name and genre (the first of the genres), null where unknown."""
     if "title_id" not in titles.columns:
         raise DemandInputError(f"the titles frame lacks 'title_id'; it has {titles.columns}")
 
@@ -212,6 +217,8 @@ def _catalogue(titles: pl.DataFrame) -> pl.DataFrame:
         column("release_date", pl.Date()),
         column("kind", pl.String()),
         column("language", pl.String()),
+        column("series", pl.String()),
+        column("name", pl.String()),
         genre.alias("genre"),
     ).unique("title_id", keep="first", maintain_order=True)
 
@@ -222,5 +229,5 @@ def _positions(column: pl.Series, names: Sequence[str]) -> IntArray:
 
 def _codes(column: pl.Series) -> IntArray:
     """Codes by alphabet, from 1; 0 for unknown. They depend on the catalogue alone, never on demand."""
-    words = sorted(set(column.drop_nulls()))
-    return np.array([words.index(word) + 1 if word is not None else UNKNOWN_CODE for word in column], dtype=np.int64)
+    codes = {word: code for code, word in enumerate(sorted(set(column.drop_nulls())), start=1)}
+    return np.array([codes.get(word, UNKNOWN_CODE) for word in column], dtype=np.int64)

@@ -1,7 +1,7 @@
-"""Quantiles from the residuals of days the model had not seen.
+"""Quantiles from the errors on days the model had not seen.
 
-Forecasts are put in bands by size; within a band the standardised residuals ``(actual - expected) / sqrt(expected)``
-give the quantiles. The square root makes one band's residuals comparable when they are counts.
+Forecasts are put in narrow bands by size; within a band the ratios ``actual / expected`` give the quantiles. A pair of
+which fewer than half the like ones were watched at all so has a median of nothing, whatever its mean.
 """
 
 from __future__ import annotations
@@ -10,33 +10,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.forecasting.panel import FloatArray
+from ml.forecasting.panel import FloatArray, IntArray
 
 QUANTILES = (0.1, 0.5, 0.9)
-BAND_STARTS = np.array([0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0])
+BAND_STARTS = np.concatenate([[0.0], 0.05 * np.sqrt(2.0) ** np.arange(23)])
 SMALLEST_BAND = 200
-"""A band with fewer residuals than this takes those of its neighbours too."""
+"""A band with fewer forecasts than this takes those of its neighbours too."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResidualBands:
-    """Standardised residual quantiles per band, shape [bands, quantiles]."""
+class ErrorBands:
+    """Quantiles of actual over expected sessions per band, shape [bands, quantiles]."""
 
-    standardised: FloatArray
+    ratio: FloatArray
 
     def quantiles(self, expected: FloatArray) -> FloatArray:
         """q10, q50 and q90 of each expectation, shape [n, 3]; never negative, in order."""
-        band = np.searchsorted(BAND_STARTS, expected, "right") - 1
-        spread = self.standardised[band] * np.sqrt(np.maximum(expected, 1e-9))[:, None]
-        return np.sort(np.maximum(expected[:, None] + spread, 0.0), axis=1)
+        return np.sort(self.ratio[_band_of(expected)] * np.maximum(expected, 0.0)[:, None], axis=1)
 
 
-POISSON_LIKE = ResidualBands(standardised=np.tile(np.array([-1.28, -0.1, 1.28]), (len(BAND_STARTS), 1)))
-"""Without any residual: the normal approximation of a Poisson count."""
+def _poisson_like() -> ErrorBands:
+    middle = np.append(np.sqrt(BAND_STARTS[1:-1] * BAND_STARTS[2:]), BAND_STARTS[-1])
+    middle = np.insert(middle, 0, BAND_STARTS[1] / 2)
+    return ErrorBands(ratio=np.maximum(1.0 + np.array([-1.28, -0.1, 1.28]) / np.sqrt(middle)[:, None], 0.0))
 
 
-def learn_bands(actual: FloatArray, expected: FloatArray, weight: FloatArray) -> ResidualBands:
-    """Residual quantiles per band of the expectation; a thin band borrows from its neighbours.
+POISSON_LIKE = _poisson_like()
+"""Without any past error: the normal approximation of a Poisson count."""
+
+
+def learn_bands(actual: FloatArray, expected: FloatArray, weight: FloatArray) -> ErrorBands:
+    """Quantiles of the ratio per band of the expectation; a thin band borrows from its neighbours.
 
     Args:
         actual: What came, shape [n].
@@ -45,8 +49,8 @@ def learn_bands(actual: FloatArray, expected: FloatArray, weight: FloatArray) ->
     """
     if len(actual) < SMALLEST_BAND:
         return POISSON_LIKE
-    residual = (actual - expected) / np.sqrt(np.maximum(expected, 1e-9))
-    band = np.searchsorted(BAND_STARTS, expected, "right") - 1
+    ratio = actual / np.maximum(expected, 1e-9)
+    band = _band_of(expected)
     rows = []
     for index in range(len(BAND_STARTS)):
         reach = 0
@@ -54,8 +58,13 @@ def learn_bands(actual: FloatArray, expected: FloatArray, weight: FloatArray) ->
         while chosen.sum() < SMALLEST_BAND:
             reach += 1
             chosen = np.abs(band - index) <= reach
-        rows.append(_weighted_quantiles(residual[chosen], weight[chosen]))
-    return ResidualBands(standardised=np.array(rows))
+        rows.append(_weighted_quantiles(ratio[chosen], weight[chosen]))
+    return ErrorBands(ratio=np.array(rows))
+
+
+def _band_of(expected: FloatArray) -> IntArray:
+    band: IntArray = np.searchsorted(BAND_STARTS, np.maximum(expected, 0.0), "right") - 1
+    return band
 
 
 def _weighted_quantiles(values: FloatArray, weight: FloatArray) -> FloatArray:

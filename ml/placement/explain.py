@@ -8,7 +8,7 @@ import polars as pl
 
 from ml.placement.catalogue import rung_height
 from ml.placement.errors import PlacementInputError
-from ml.placement.plan import PlacementPlan
+from ml.placement.plan import WAITS, PlacementPlan
 from ml.placement.spread import NO_COPY
 
 
@@ -20,7 +20,7 @@ class Explanation:
         edge_id, title_id: What was asked.
         placed: Whether anything of the title is placed there.
         score: Value per byte of the best of its blocks: expected requests, bonus and advantage of residents included.
-        cutoff: The lowest score that still got in at this edge.
+        cutoff: The lowest score that got in at this edge before room ran out.
         rungs: Per rung the number of groups placed, of those it has.
         reason: One sentence.
         blocks: Every block with its score and decision.
@@ -78,7 +78,8 @@ def _reason(blocks: pl.DataFrame, placed: pl.DataFrame, score: float, cutoff: fl
         return "not placed: no session is expected, or its licence does not cover the day"
     if copy == NO_COPY:
         return f"not placed: {edge_id} has no room at all, or an edge that fails together with it is to hold the title"
-    first = blocks.sort("score", descending=True)["decision"][0]
+    # of equal scores the one that was decided itself tells more than those that wait for it
+    first = blocks.sort(-pl.col("score"), pl.col("decision") == WAITS)["decision"][0]
     return f"not placed ({role}): {first}; best value per byte {score:.4g} against a cut-off of {cutoff:.4g}"
 
 

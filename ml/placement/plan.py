@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ml.placement.catalogue import (
@@ -43,6 +44,7 @@ PLAN_SCHEMA = {
     "rank": pl.Int64,
 }
 NO_PARENT = -1
+WAITS = "the group before it is not placed"
 DEFAULT_REACH = WatchThrough(reach=np.array([1.0, 0.8]))
 
 
@@ -51,7 +53,9 @@ class PlacementSettings:
     """What a plan weighs.
 
     Attributes:
-        start_bonus: A prefix counts so many times its bytes, because it decides whether a session starts locally.
+        start_bonus: What a session that starts locally is worth beside its bytes, in mean prefixes of the catalogue. It
+            is the same for a large prefix and for a small one, so that small ones, which start most sessions for their
+            bytes, come first.
         replica_share: What a further copy is worth of the copy before it: the load it takes and the failures it covers.
         retention: A resident block counts so much more (0.25: a quarter), because it costs no fill.
         fill_price: Further advantage of a resident block over one to be filled, in expected requests.
@@ -80,7 +84,8 @@ class EdgeTotals:
     blocks: int
     titles: int
     cutoff: float
-    """Lowest expected requests per byte held (the bonus and the advantage of residents included) that still got in."""
+    """Lowest score (expected requests per byte held, with the bonus and the advantage of residents) that got in before
+    the first block found no room; small ones below it may have filled the gaps that were left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +157,8 @@ def plan(
         resident: edge_id and the columns of a block: what stands on the edges now.
         region_id: The region to plan.
         watch_through: Share of sessions that reach each segment group.
-        titles: title_id, licence_start, licence_end; with ``day``, titles outside their window are not placed.
+        titles: title_id and, where known, kind (chooses the curve of ``watch_through``), licence_start and licence_end:
+            with ``day``, titles outside their window are not placed.
         day: First day of the plan's life.
         settings: What the plan weighs.
         label: Start of the plan's id.
@@ -167,10 +173,13 @@ def plan(
     sessions = _sessions_by_title(blocks, demand, region_id, notes)
     sessions = np.where(_licensed(blocks, titles, day, notes), sessions, 0.0)
     share = rung_shares(blocks, _mix_of(rung_mix, region_id, notes))
-    reach = np.where(blocks.kind == "manifest", 1.0, watch_through.at(blocks.group))
+    kind = _kind_of_titles(blocks, titles)[blocks.title]
+    reach = np.where(blocks.kind == "manifest", 1.0, watch_through.at(blocks.group, kind))
     requests = sessions[blocks.title] * share * reach
     expected_bytes = requests * blocks.size_bytes
-    worth = requests * np.where(blocks.group == 0, settings.start_bonus, 1.0)
+    starts = (blocks.group == 0) & (blocks.kind == "video")
+    start_bytes = settings.start_bonus * blocks.size_bytes[starts].mean() if starts.any() else 0.0
+    worth = expected_bytes + np.where(starts, requests * start_bytes, 0.0)
     held = np.stack([_held(blocks, resident, room.edge_id) for room in rooms], axis=1)
     units = _units(blocks, share)
     load = np.bincount(blocks.title, expected_bytes, minlength=len(blocks.titles)).astype(np.float64)
@@ -180,9 +189,7 @@ def plan(
     placed_anywhere = np.zeros(len(blocks), dtype=np.bool_)
     for index, room in enumerate(rooms):
         copy = copies[blocks.title, index]
-        value = (
-            np.where(copy == NO_COPY, 0.0, worth * settings.replica_share ** np.maximum(copy, 0)) * blocks.size_bytes
-        )
+        value = np.where(copy == NO_COPY, 0.0, worth * settings.replica_share ** np.maximum(copy, 0))
         if room.usable_bytes <= 0:
             notes.append(f"{room.edge_id} has no room for placements ({room.capacity_bytes:.0f} bytes)")
         choice = _choose(blocks, units, value, held[:, index], room.usable_bytes, settings)
@@ -191,7 +198,6 @@ def plan(
         candidates.append(_candidate_rows(blocks, room, copy, requests, choice))
         totals.append(_totals(blocks, room, held[:, index], choice))
     rows = pl.concat(parts)
-    starts = (blocks.group == 0) & (blocks.kind == "video")
     return PlacementPlan(
         plan_id=(plan_id := _plan_id(rows, label)),
         region_id=region_id,
@@ -251,6 +257,14 @@ def _licensed(blocks: Blocks, titles: pl.DataFrame | None, day: dt.date | None, 
     return allowed
 
 
+def _kind_of_titles(blocks: Blocks, titles: pl.DataFrame | None) -> npt.NDArray[np.object_]:
+    """``film``, ``series`` or what the catalogue says; empty where it says nothing, shape [titles]."""
+    if titles is None or "kind" not in titles.columns:
+        return np.full(len(blocks.titles), "", dtype=object)
+    known = dict(titles.select("title_id", "kind").iter_rows())
+    return np.array([known.get(title) or "" for title in blocks.titles], dtype=object)
+
+
 def _held(blocks: Blocks, resident: pl.DataFrame | None, edge_id: str) -> BoolArray:
     """Which blocks stand on an edge now; what left the catalogue is ignored."""
     if resident is None or not len(resident):
@@ -298,11 +312,12 @@ def _units(blocks: Blocks, share: FloatArray) -> _Units:
 
 @dataclass(frozen=True, kw_only=True)
 class _Choice:
-    """What was chosen at one edge, by block: rank (-1: not placed), score, and why."""
+    """What was chosen at one edge, by block: rank (-1: not placed), score, and why; and where room ran out."""
 
     rank: IntArray
     score: FloatArray
     decision: list[str]
+    cutoff: float
 
 
 def _choose(
@@ -336,18 +351,21 @@ def _choose(
     sizes, parents = size.tolist(), units.parent.tolist()
     rank = 0
     is_placed = [False] * count
+    cutoff, room_ran_out = 0.0, False
     for unit in order.tolist():
         parent = parents[unit]
         if parent != NO_PARENT and not is_placed[parent]:
-            reason[unit] = "the group before it is not placed"
+            reason[unit] = WAITS
         elif sizes[unit] > left:
             reason[unit] = "no room left at its value per byte"
+            room_ran_out = True
         elif new_bytes[unit] > budget:
             reason[unit] = "over the fill budget"
         else:
             is_placed[unit] = True
             placed[unit] = rank
             reason[unit] = "placed"
+            cutoff = cutoff if room_ran_out else float(score[unit])
             rank += 1
             left -= sizes[unit]
             budget -= new_bytes[unit]
@@ -357,7 +375,12 @@ def _choose(
     block_rank[chosen[np.lexsort((chosen, -(blocks.kind[chosen] == "manifest").astype(int), unit_rank[chosen]))]] = (
         np.arange(len(chosen))
     )
-    return _Choice(rank=block_rank, score=score[units.of_block], decision=reason[units.of_block].tolist())
+    return _Choice(
+        rank=block_rank,
+        score=score[units.of_block],
+        decision=reason[units.of_block].tolist(),
+        cutoff=cutoff,
+    )
 
 
 def _plan_rows(blocks: Blocks, room: EdgeRoom, region_id: str, value: FloatArray, rank: IntArray) -> pl.DataFrame:
@@ -401,7 +424,7 @@ def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice) ->
         fill_bytes=int(blocks.size_bytes[placed & ~held].sum()),
         blocks=int(placed.sum()),
         titles=len(np.unique(blocks.title[placed])),
-        cutoff=float(choice.score[placed].min()) if placed.any() else 0.0,
+        cutoff=choice.cutoff,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ml.placement.catalogue import FloatArray, IntArray, require_columns
@@ -38,43 +40,75 @@ LAYOUT = GroupLayout()
 class WatchThrough:
     """Share of sessions that reach each group, shape [groups]; the first is 1 and none is larger than the one before.
 
-    Titles with more groups than the curve go on at the rate of its end.
+    Titles with more groups than a curve go on at the rate of its end.
+
+    Attributes:
+        reach: The curve of all titles together.
+        of_kind: Curves of films, of series and of what else the catalogue tells; a kind without one goes by ``reach``.
     """
 
     reach: FloatArray
+    of_kind: Mapping[str, FloatArray] = field(default_factory=dict)
 
-    def at(self, group: IntArray) -> FloatArray:
-        """Share of sessions that reach each of these groups."""
-        last = len(self.reach) - 1
-        tail = self.reach[-1] / self.reach[-2] if last > 0 and self.reach[-2] > 0 else PRIOR_CONTINUATION
-        beyond = np.maximum(group - last, 0)
-        share: FloatArray = self.reach[np.minimum(group, last)] * np.minimum(tail, 1.0) ** beyond
+    def at(self, group: IntArray, kind: npt.NDArray[np.object_] | None = None) -> FloatArray:
+        """Share of sessions that reach each of these groups, of titles of these kinds."""
+        share = _extended(self.reach, group)
+        for name, reach in self.of_kind.items() if kind is not None else ():
+            share = np.where(kind == name, _extended(reach, group), share)
         return share
 
 
 def learn_watch_through(
-    requests: pl.DataFrame, groups_of_title: pl.DataFrame, layout: GroupLayout = LAYOUT, max_groups: int = 400
+    requests: pl.DataFrame,
+    groups_of_title: pl.DataFrame,
+    kinds: pl.DataFrame | None = None,
+    layout: GroupLayout = LAYOUT,
+    max_groups: int = 400,
 ) -> WatchThrough:
-    """Learn the curve from sessions.
+    """Learn the curves from sessions.
 
-    It is a product of continuation rates, each among the sessions that could go on: short titles, which end before a
-    group, do not lower it (Kaplan and Meier's estimate).
+    A curve is a product of continuation rates, each among the sessions that could go on: short titles, which end
+    before a group, do not lower it (Kaplan and Meier's estimate). A kind's curve starts from that of all titles.
 
     Args:
         requests: title_id, seconds_watched.
         groups_of_title: title_id, groups (how many segment groups the title has).
+        kinds: title_id, kind; without it there is one curve for all.
         layout: When groups start.
-        max_groups: Length of the curve at most.
+        max_groups: Length of a curve at most.
     """
     require_columns(requests, ("title_id", "seconds_watched"), "requests")
     sessions = requests.join(groups_of_title, on="title_id", how="inner")
-    longest = min(int(sessions["groups"].max() or 1), max_groups) if len(sessions) else 1  # type: ignore[arg-type]
     available = sessions["groups"].to_numpy().astype(np.int64)
     reached = np.minimum(layout.groups_reached(sessions["seconds_watched"].fill_null(0).to_numpy()), available)
-    reach = [1.0]
-    for group in range(1, longest):
+    longest = min(int(available.max(initial=1)), max_groups)
+    rates = _continuation_rates(reached, available, np.full(longest - 1, PRIOR_CONTINUATION))
+    of_kind: dict[str, FloatArray] = {}
+    if kinds is not None:
+        require_columns(kinds, ("title_id", "kind"), "kinds")
+        kind = sessions.join(kinds, on="title_id", how="left", maintain_order="left")["kind"].to_numpy()
+        for name in sorted({str(one) for one in kind if one is not None}):
+            mine = kind == name
+            of_kind[name] = _curve(_continuation_rates(reached[mine], available[mine], rates))
+    return WatchThrough(reach=_curve(rates), of_kind=of_kind)
+
+
+def _continuation_rates(reached: IntArray, available: IntArray, prior: FloatArray) -> FloatArray:
+    """Of the sessions that reach a group and could go on, the share that does, drawn to a prior; shape [groups - 1]."""
+    rates = []
+    for group, expected in enumerate(prior, start=1):
         could = int(((available > group) & (reached >= group)).sum())
         did = int((reached > group).sum())
-        rate = (did + PRIOR_SESSIONS * PRIOR_CONTINUATION) / (could + PRIOR_SESSIONS)
-        reach.append(reach[-1] * min(rate, 1.0))
-    return WatchThrough(reach=np.array(reach))
+        rates.append((did + PRIOR_SESSIONS * expected) / (could + PRIOR_SESSIONS))
+    return np.minimum(np.array(rates, dtype=np.float64), 1.0)
+
+
+def _curve(rates: FloatArray) -> FloatArray:
+    return np.concatenate([[1.0], np.cumprod(rates)])
+
+
+def _extended(reach: FloatArray, group: IntArray) -> FloatArray:
+    last = len(reach) - 1
+    tail = reach[-1] / reach[-2] if last > 0 and reach[-2] > 0 else PRIOR_CONTINUATION
+    share: FloatArray = reach[np.minimum(group, last)] * min(tail, 1.0) ** np.maximum(group - last, 0)
+    return share

@@ -111,7 +111,7 @@ class PlanInputs:
         """How far the last days' sessions watched, all regions together."""
         recent = self.requests.filter(pl.col("event_day") > self.replay_day - dt.timedelta(days=WATCH_THROUGH_DAYS))
         groups = self.objects.group_by("title_id").agg((pl.col("segment_group").max() + 1).alias("groups"))
-        return learn_watch_through(recent, groups)
+        return learn_watch_through(recent, groups, self.titles)
 
 
 class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +221,7 @@ def read_plan_inputs(
         demand=demand,
         first_day=first_day,
         objects=objects,
-        titles=warehouse.read("serving.srv_titles", ["title_id", "name", "licence_start", "licence_end"]),
+        titles=warehouse.read("serving.srv_titles", ["title_id", "name", "kind", "licence_start", "licence_end"]),
         rung_mix=warehouse.read("serving.srv_rung_mix"),
         requests=requests,
         replay_day=replay_day if isinstance(replay_day, dt.date) else first_day - dt.timedelta(days=1),

@@ -75,6 +75,27 @@ def test_a_region_without_history_takes_the_others_mean():
     assert (quiet > 30).all()
 
 
+def test_a_title_that_jumps_goes_by_its_last_days_and_a_steady_one_by_all():
+    noise = np.random.default_rng(4).poisson(20, 28)
+    rows = [("r", "jumps", day, 10 if index < 24 else 200) for index, day in enumerate(days(28))]
+    rows += [("r", "steady", day, int(noise[index])) for index, day in enumerate(days(28))]
+    ahead = forecast(None, frame(rows), NO_TITLES, today=days(29)[-1])
+    mean = dict(ahead.group_by("title_id").agg(pl.col("sessions").mean()).iter_rows())
+    assert mean["jumps"] > 120
+    assert abs(mean["steady"] - 20) < 2.5
+
+
+def test_a_title_that_nobody_watched_goes_by_the_other_regions_and_one_watched_much_by_itself():
+    rows = [("x", "a", day, 10) for day in days(20)] + [("x", "b", day, 10) for day in days(20)]
+    rows += [("y", "b", day, 100) for day in days(20)] + [("y", "c", day, 100) for day in days(20)]
+    ahead = forecast(None, frame(rows), NO_TITLES, today=days(21)[-1])
+    mean = dict(
+        ahead.filter(pl.col("region_id") == "x").group_by("title_id").agg(pl.col("sessions").mean()).iter_rows()
+    )
+    assert 0 < mean["c"] < 2
+    assert abs(mean["a"] - 10) < 1.5
+
+
 def test_an_outage_is_not_taken_for_a_day_without_viewers():
     rows = [("r", "a", day, 50) for index, day in enumerate(days(21)) if index not in (15, 16, 17)]
     ahead = forecast(None, frame(rows), NO_TITLES, today=days(22)[-1])

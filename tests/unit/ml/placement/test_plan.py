@@ -37,6 +37,14 @@ def test_prefixes_of_many_titles_come_before_bodies_of_few(objects, demand, rung
     assert result.expected_start_ratio > result.expected_hit_ratio
 
 
+def test_small_prefixes_start_more_sessions_for_their_bytes_and_come_first(objects, demand, edges_of):
+    even = pl.DataFrame({"region_id": ["eu"] * 2, "rung": ["240p", "1080p"], "share": [0.5, 0.5]})
+    rows = plan(objects, demand, even, edges_of(12_000.0), region_id="eu").rows
+    first = rows.filter(pl.col("segment_group") == 0).group_by("title_id", "rung").agg(pl.col("rank").min())
+    small = first.filter(pl.col("rung") == "240p")["title_id"].n_unique()
+    assert small > first.filter(pl.col("rung") == "1080p")["title_id"].n_unique()
+
+
 def test_the_share_of_a_missing_rung_goes_to_the_next_lower_one(objects, demand, edges):
     mix = pl.DataFrame({"region_id": ["eu"], "rung": ["2160p"], "share": [1.0]})
     result = plan(objects, demand, mix, edges, region_id="eu")

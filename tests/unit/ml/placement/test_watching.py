@@ -32,3 +32,18 @@ def test_without_sessions_a_prior_stands_in():
 
 def test_longer_titles_go_on_at_the_rate_of_the_end():
     assert np.allclose(WatchThrough(reach=np.array([1.0, 0.5])).at(np.array([1, 2, 3])), [0.5, 0.25, 0.125])
+
+
+def test_each_kind_has_its_own_curve_and_an_unknown_one_that_of_all():
+    sessions = pl.DataFrame(
+        {"title_id": ["film"] * 400 + ["show"] * 400, "seconds_watched": [68.0] * 400 + [20.0] * 400}
+    )
+    groups = pl.DataFrame({"title_id": ["film", "show"], "groups": [4, 4]})
+    kinds = pl.DataFrame({"title_id": ["film", "show"], "kind": ["film", "series"]})
+    curve = learn_watch_through(sessions, groups, kinds)
+    last = np.array([3, 3, 3])
+    film, series, other = curve.at(last, np.array(["film", "series", "live"], dtype=object))
+    assert film > 0.9
+    assert series < 0.1
+    assert series < other < film
+    assert other == curve.at(last)[0]

@@ -96,6 +96,7 @@ def warehouse(tmp_path_factory):
         {
             "title_id": TITLES,
             "name": TITLES,
+            "kind": ["film"] * 20,
             "licence_start": [None] * 20,
             "licence_end": [dt.date(2026, 1, 1)] + [None] * 19,
         },
