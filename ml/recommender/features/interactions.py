@@ -31,6 +31,8 @@ MAX_UNUSABLE_SHARE = 0.2
 
 MIN_TITLES_FOR_HOLDING_OUT = 3
 
+NEWEST_PER_VIEWER = 30
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Interactions:
@@ -94,7 +96,7 @@ class Interactions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOut:
-    """Events kept from training: at most one per viewer.
+    """Events kept from training, by viewer; ``leave_last_out`` holds out one per viewer.
 
     Attributes:
         viewers, titles: Numbers in the ``Interactions`` they came from.
@@ -108,15 +110,21 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.viewers)
 
+    @property
+    def viewer_count(self) -> int:
+        """How many viewers have something held out."""
+        return len(np.unique(self.viewers))
+
     def subset(self, kept: NDArray[np.bool_] | NDArray[np.integer]) -> HeldOut:
         """Some of the events, by mask or by position."""
         return HeldOut(viewers=self.viewers[kept], titles=self.titles[kept], watched_at=self.watched_at[kept])
 
     def sample(self, size: int, rng: np.random.Generator) -> HeldOut:
-        """At most ``size`` of the viewers, in the same order."""
-        if len(self) <= size:
+        """The events of at most ``size`` of the viewers, in the same order."""
+        viewers = np.unique(self.viewers)
+        if len(viewers) <= size:
             return self
-        return self.subset(np.sort(rng.choice(len(self), size, replace=False)))
+        return self.subset(np.isin(self.viewers, rng.choice(viewers, size, replace=False)))
 
 
 def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -> Interactions:
@@ -227,3 +235,31 @@ def leave_last_out(interactions: Interactions) -> tuple[Interactions, HeldOut]:
         watched_at=interactions.watched_at[tested],
     )
     return remaining, held_out
+
+
+def newest_held_out(interactions: Interactions, share: float) -> tuple[Interactions, HeldOut]:
+    """Cut at the point in time after which ``share`` of the events lie, and hold out what each viewer watched first.
+
+    Unlike the last title of every viewer, wherever in time that lies, this is what serving is asked: nothing is known
+    that happened later, trends included. Viewers and titles that are new by then, and bounces, are not held out, and of
+    a viewer not more than ``NEWEST_PER_VIEWER``.
+
+    Returns:
+        What was known at the cut, and what is held out, in order of time within a viewer; nothing where too little was
+        watched before.
+    """
+    known = interactions.watched_at <= np.quantile(interactions.watched_at, 1.0 - share)
+    earlier = interactions.subset(known)
+    later = np.flatnonzero(
+        ~known
+        & (interactions.weights > 0)
+        & (np.bincount(earlier.viewers, minlength=len(interactions.viewer_ids)) > 0)[interactions.viewers]
+        & (np.bincount(earlier.titles, minlength=len(interactions.title_ids)) > 0)[interactions.titles]
+    )
+    _, first, count = np.unique(interactions.viewers[later], return_index=True, return_counts=True)
+    held = later[np.arange(len(later)) - np.repeat(first, count) < NEWEST_PER_VIEWER]
+    return earlier, HeldOut(
+        viewers=interactions.viewers[held],
+        titles=interactions.titles[held],
+        watched_at=interactions.watched_at[held],
+    )
