@@ -29,6 +29,9 @@ VIEWING_COLUMNS: dict[str, str] = {
 MAX_UNUSABLE_SHARE = 0.2
 """Above this share of unusable rows the source is broken, and learning from the rest would hide it."""
 
+MAX_TITLES_PER_DAY = 100
+"""Nobody starts more titles than this between two midnights; who does is a program, and teaches nothing about people."""
+
 MIN_TITLES_FOR_HOLDING_OUT = 3
 
 NEWEST_PER_VIEWER = 30
@@ -130,7 +133,8 @@ class HeldOut:
 def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -> Interactions:
     """Shape ``serving.srv_viewing`` into interactions.
 
-    Sessions that arrive twice count once. Rows without an id, a finite completion or a time are dropped and counted.
+    Sessions that arrive twice count once. Rows without an id, a finite completion or a time are dropped and counted, and
+    so is everything of viewers with more than ``MAX_TITLES_PER_DAY``: for them popularity answers.
 
     Args:
         viewing: Columns of ``VIEWING_COLUMNS``; others are ignored.
@@ -138,7 +142,7 @@ def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -
 
     Raises:
         ViewingSchemaError: A column is missing or has the wrong type.
-        ViewingInsufficient: No rows at all.
+        ViewingInsufficient: No rows at all, or none of people.
         ViewingCorrupt: More than ``MAX_UNUSABLE_SHARE`` of the rows are unusable.
     """
     _check_schema(viewing)
@@ -160,8 +164,24 @@ def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -
             f"at most {MAX_UNUSABLE_SHARE:.0%} may. Look at the checks of srv_viewing before training"
         )
     sessions = usable.unique("session_id", keep="first", maintain_order=True)
-    dropped = {"unusable": unusable, "duplicate": usable.height - sessions.height}
-    return _from_sessions(sessions, title_ids, dropped)
+    of_people = sessions.join(_programs(sessions), on="viewer_id", how="anti", maintain_order="left")
+    if of_people.is_empty():
+        raise ViewingInsufficient(
+            f"every viewer starts more than {MAX_TITLES_PER_DAY} titles a day; look at where the heartbeats come from"
+        )
+    dropped = {
+        "unusable": unusable,
+        "duplicate": usable.height - sessions.height,
+        "of programs": sessions.height - of_people.height,
+    }
+    return _from_sessions(of_people, title_ids, dropped)
+
+
+def _programs(sessions: pl.DataFrame) -> pl.DataFrame:
+    """The ids of viewers who start more titles on a day than a person can."""
+    by_day = sessions.group_by("viewer_id", pl.col("started_at").dt.date().alias("day"))
+    titles = by_day.agg(pl.col("title_id").n_unique().alias("titles"))
+    return titles.filter(pl.col("titles") > MAX_TITLES_PER_DAY).select("viewer_id").unique()
 
 
 def _check_schema(viewing: pl.DataFrame) -> None:
