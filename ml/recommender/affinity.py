@@ -1,7 +1,7 @@
 """The affinity model: how much a viewer will like a title, 1 to 5, by Surprise's matrix factorisation.
 
-It gives the match percentage and is a feature for rankers. It is never the sort key of a list: ranked by predicted
-affinity, obscure titles that a few people loved come first, and the list is worse than plain popularity (see README).
+It gives the match percentage. It is never the sort key of a list: ranked by predicted affinity, obscure titles that a
+few people loved come first, and the list is worse than plain popularity (see README).
 
 SVD with biases is Koren 2008, "Factorization meets the neighborhood" (KDD '08), section 2.3, trained longer and held
 down more strongly than Surprise does by default: so it predicts better than SVD++ at a third of its time (see README).

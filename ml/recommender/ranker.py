@@ -83,8 +83,6 @@ def learn_ranker(
         recipe: How to.
         seed: Samples of viewers and of columns.
     """
-    if len(watched) < recipe.min_viewers:  # not even if every shortlist held the title
-        return unranked(len(watched), recipe)
     rng = np.random.default_rng(seed)
     rows = rng.permutation(sorted(watched))[: recipe.max_viewers].tolist()
     asked = [_query(arrays, blend, row, watched[row]) for row in rows]
@@ -104,7 +102,7 @@ def learn_ranker(
 
 def unranked(viewers: int, recipe: RankerRecipe) -> Ranker:
     """No trees, because so few viewers could be learnt from."""
-    reason = f"{viewers} viewers watched a title of their shortlist, {recipe.min_viewers} are needed"
+    reason = f"{viewers} viewers are too few to learn from: {recipe.min_viewers} with a shortlisted title are needed"
     return Ranker(trees=no_trees(), viewers=viewers, gain=None, reason=reason)
 
 
@@ -129,7 +127,10 @@ def _query(arrays: OnlineArrays, blend: Blend, viewer: int, title: int) -> _Quer
 
 
 def _gain(scores: NDArray[np.floating], query: _Query) -> float:
-    return float(gain_at(int((scores > scores[query.watched]).sum())))
+    """NDCG@10 of the watched title; of equal scores the first stage's order decides, as it does when a list is made."""
+    own = scores[query.watched]
+    ahead = (scores > own).sum() + (scores[: query.watched] == own).sum()
+    return float(gain_at(int(ahead)))
 
 
 def _grow(queries: Sequence[_Query], recipe: RankerRecipe, seed: int) -> Trees:
@@ -186,4 +187,4 @@ def export_trees(tree_info: Sequence[Mapping[str, Any]], depth: int) -> Trees:
 def _rounded_down(threshold: float) -> np.float32:
     """The largest float32 that is not above: float32 values compare with it as with the threshold itself."""
     rounded = np.float32(threshold)
-    return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded
+    return np.float32(np.nextafter(rounded, np.float32(-np.inf))) if float(rounded) > threshold else rounded

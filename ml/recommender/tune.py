@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ml.recommender.assembly import assemble
 from ml.recommender.features import HeldOut, Interactions, TitleFacts, leave_last_out, newest_held_out
 from ml.recommender.fold_in import History, ease_part, rule_part
-from ml.recommender.model_files import Blend, OnlineArrays
+from ml.recommender.model_files import Blend, OnlineArrays, OnlineIndex
 from ml.recommender.ranker import Ranker, learn_ranker, unranked
 from ml.recommender.ranking_metrics import gain_at
 from ml.recommender.top_n import Recipe, fit_top_n
@@ -49,7 +49,7 @@ class TunedRecipe:
 def choose_recipe(interactions: Interactions, facts: TitleFacts, recipe: Recipe, *, seed: int) -> TunedRecipe:
     """The best blend of the grid for what viewers watched next, and trees over it.
 
-    The given blend stays when nobody has watched enough to tell. The trees learn where most viewers are held out.
+    The given blend stays when nobody has watched enough to tell.
     """
     trials = [
         _Trial.run(known, held_out, facts, recipe, seed=seed)
@@ -60,10 +60,10 @@ def choose_recipe(interactions: Interactions, facts: TitleFacts, recipe: Recipe,
     if not viewers:
         return TunedRecipe(recipe=recipe, ranker=unranked(0, recipe.ranker), validation_ndcg_at_10=0.0, viewers=0)
     chosen = int(np.argmax(np.concatenate([trial.gains for trial in trials]).mean(axis=0)))
-    largest = max(trials, key=lambda trial: len(trial.watched_first))
+    tuned = msgspec.structs.replace(recipe, blend=_GRID[chosen])
     return TunedRecipe(
-        recipe=msgspec.structs.replace(recipe, blend=_GRID[chosen]),
-        ranker=learn_ranker(largest.arrays, _GRID[chosen], largest.watched_first, recipe.ranker, seed=seed),
+        recipe=tuned,
+        ranker=_ranker_over(tuned, interactions, facts, seed=seed),
         validation_ndcg_at_10=float(np.concatenate([trial.gains_at_10[:, chosen] for trial in trials]).mean()),
         viewers=viewers,
     )
@@ -80,34 +80,45 @@ def _held_out_viewing(interactions: Interactions) -> list[tuple[Interactions, He
     return cuts if enough else [leave_last_out(interactions)]
 
 
+def _ranker_over(recipe: Recipe, interactions: Interactions, facts: TitleFacts, *, seed: int) -> Ranker:
+    """Trees learnt at the latest cut that holds out enough viewers: about half of them have the title shortlisted."""
+    for share in NEWEST_SHARES:
+        known, held_out = newest_held_out(interactions, share)
+        if held_out.viewer_count >= 2 * recipe.ranker.min_viewers:
+            break
+    else:
+        return unranked(held_out.viewer_count, recipe.ranker)
+    index, arrays = assemble(fit_top_n(known, recipe), known, facts, model_version="")
+    viewers, first = np.unique(held_out.viewers, return_index=True)
+    watched_first = zip(viewers.tolist(), _numbers(index, known)[held_out.titles[first]].tolist(), strict=True)
+    return learn_ranker(arrays, recipe.blend, dict(watched_first), recipe.ranker, seed=seed)
+
+
+def _numbers(index: OnlineIndex, interactions: Interactions) -> NDArray[np.int64]:
+    """By title of the interactions its number in the assembled model."""
+    number_of = {title_id: number for number, title_id in enumerate(index.title_ids)}
+    return np.array([number_of[title_id] for title_id in interactions.title_ids], np.int64)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Trial:
     """Every blend of the grid on what was watched after one cut.
 
     Attributes:
-        arrays: The model as of the cut.
-        watched_first: By row of a viewer the number of the first title after it.
         gains, gains_at_10: [sampled viewers, blends] NDCG at ``CUT`` and at 10.
     """
 
-    arrays: OnlineArrays
-    watched_first: dict[int, int]
     gains: NDArray[np.float64]
     gains_at_10: NDArray[np.float64]
 
     @classmethod
     def run(cls, known: Interactions, held_out: HeldOut, facts: TitleFacts, recipe: Recipe, *, seed: int) -> _Trial:
         index, arrays = assemble(fit_top_n(known, recipe), known, facts, model_version="")
-        number_of = {title_id: number for number, title_id in enumerate(index.title_ids)}
-        numbers = np.array([number_of[title_id] for title_id in known.title_ids])
         sample = held_out.sample(SAMPLE_VIEWERS, np.random.default_rng(seed))
-        pairs = zip(sample.viewers.tolist(), numbers[sample.titles].tolist(), strict=True)
+        pairs = zip(sample.viewers.tolist(), _numbers(index, known)[sample.titles].tolist(), strict=True)
         ranks = np.array([_ranks_over_grid(arrays, viewer, title) for viewer, title in pairs])
         first_of_viewer = np.unique(sample.viewers, return_index=True)[1]
-        viewers, first = np.unique(held_out.viewers, return_index=True)
         return cls(
-            arrays=arrays,
-            watched_first=dict(zip(viewers.tolist(), numbers[held_out.titles[first]].tolist(), strict=True)),
             gains=_ndcg(ranks, first_of_viewer, CUT),
             gains_at_10=_ndcg(ranks, first_of_viewer, 10),
         )

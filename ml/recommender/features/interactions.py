@@ -30,7 +30,7 @@ MAX_UNUSABLE_SHARE = 0.2
 """Above this share of unusable rows the source is broken, and learning from the rest would hide it."""
 
 MAX_TITLES_PER_DAY = 100
-"""Nobody starts more titles than this between two midnights; who does is a program, and teaches nothing about people."""
+"""Nobody starts more titles between two midnights; who does is a program, and teaches nothing about people."""
 
 MIN_TITLES_FOR_HOLDING_OUT = 3
 
@@ -133,8 +133,8 @@ class HeldOut:
 def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -> Interactions:
     """Shape ``serving.srv_viewing`` into interactions.
 
-    Sessions that arrive twice count once. Rows without an id, a finite completion or a time are dropped and counted, and
-    so is everything of viewers with more than ``MAX_TITLES_PER_DAY``: for them popularity answers.
+    Sessions that arrive twice count once. Rows without an id, a finite completion or a time are dropped and counted,
+    and so is everything of viewers with more than ``MAX_TITLES_PER_DAY``: for them popularity answers.
 
     Args:
         viewing: Columns of ``VIEWING_COLUMNS``; others are ignored.

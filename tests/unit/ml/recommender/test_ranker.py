@@ -13,6 +13,7 @@ from ml.recommender.publication import publish
 from ml.recommender.ranker import RankerRecipe, export_trees, learn_ranker
 from ml.recommender.top_n import Recipe, fit_top_n, load_top_n, save_top_n
 from ml.recommender.trees import Trees, no_trees
+from ml.recommender.tune import choose_recipe
 
 SMALL = RankerRecipe(min_viewers=20, rounds=30, smallest_leaf=5)
 
@@ -56,7 +57,14 @@ def test_few_viewers_are_left_to_the_first_stage(asked):
     arrays, watched = asked
     ranker = learn_ranker(arrays, Blend(), watched, RankerRecipe(), seed=0)
     assert len(ranker.trees) == 0
-    assert "1500 are needed" in ranker.reason
+    assert "1500 with a shortlisted title are needed" in ranker.reason
+
+
+def test_a_world_that_is_large_enough_gets_a_ranker_by_itself(world):
+    interactions, facts = world
+    tuned = choose_recipe(interactions, facts, Recipe(ranker=RankerRecipe(min_viewers=40, rounds=5)), seed=0)
+    assert tuned.ranker.viewers >= 40
+    assert tuned.ranker.gain is not None
 
 
 def test_trees_learn_what_the_first_stage_does_not_know(asked):
