@@ -78,7 +78,7 @@ types: env ## mypy
 imports: env ## the rules of the house
 	$(BIN)/lint-imports
 
-check: lint types imports test ## all that CI checks
+check: lint types imports test-sdk test ## all that CI checks
 
 openapi: env ## write playback_api/openapi.json anew
 	$(BIN)/python -m playback_api.openapi

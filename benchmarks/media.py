@@ -1,43 +1,54 @@
 """What an encode costs beyond its encoders: ``python -m benchmarks.media [--master FILE]``.
 
-One run measures, for one master and the fixed ladder:
+One run measures, for one master, the fixed ladder and the preset that production uses:
 
-- CPU of the whole ladder (decode once, cascaded scaling, all encoders) against the encoders alone. Alone means: the
-  same encoder with the same options, one rung at a time, fed with raw pictures through a pipe by another process that
-  decodes and scales; from its CPU that of reading the same pipe without encoding is taken off.
-- how busy the ladder keeps the cores, as CPU seconds per second and core;
-- what everything around ffmpeg costs: planning, storing, joining and cutting, by the pipeline's own encode step;
-- the peak memory of ffmpeg for the master and for one twice as long.
+- CPU of the whole ladder against the encoders alone. The ladder is made by the pipeline's own encode step, chunk by
+  chunk: its ffmpeg processes decode, scale in a cascade, encode all rungs and write files, and all of that counts.
+  Alone means: the same encoder with the same options and number of threads, one rung at a time over the whole film, fed
+  through a pipe with the very pictures that the cascade makes (another process decodes and scales them, and does not
+  count), less what reading the same pipe without encoding costs. The sizes of both results are held against each
+  other; they differ a little by containers, and where chunks join.
+- apart: what is around ffmpeg in that step (planning, storing, joining, cutting into segments), and sound.
+- how busy the ladder keeps two cores: CPU seconds per second and core. On a machine with other work that says little,
+  so the share of moments at which its threads wanted two cores, whether they got them or not, stands beside it.
+- the peak memory of one encode of the master and of one twice as long, at the fastest preset.
 
-The bars: 1.10 times the encoders, 90 % of two cores, the same memory. Other work on the machine makes every figure
-worse, the cores' most of all, so the load is printed too.
+The bars: 1.10 times the encoders, 90 % of two cores, the same memory. The load is printed too.
+
+``--first-rung`` measures something else: how long a master of ten minutes takes from its landing until something of it
+can be played, once for a delivery that players can play as it is, and once for one that must be encoded.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import os
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import ffmpeg
 import msgspec
 
 from orchestration.media import pipeline
-from orchestration.media.encode import encode_command
+from orchestration.media.encode import cascade, encode_command
 from orchestration.media.encoders import video_options
 from orchestration.media.handover import read_ladder
 from orchestration.media.ladder import Ladder, VideoRung
-from orchestration.media.picture import SCALER
+from orchestration.media.picture import prepared_picture
 from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
+from orchestration.media.progressive import publish_first_rung
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
@@ -45,25 +56,46 @@ from orchestration.store import LocalStore
 CPU_BAR = 1.10
 BUSY_BAR = 0.90
 MEMORY_BAR = 1.05
+FIRST_RUNG_GOAL_S = 10.0
 CORES = 2
-TIMEOUT_S = 3600
+TIMEOUT_S = 7200
+SAMPLE_S = 0.25
+SAME_SIZE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What one or more processes used."""
+    """What a program used."""
 
     cpu_s: float
-    wall_s: float
     peak_mib: float
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """How many of two cores the programs that this process started wanted, moment by moment.
+
+    Attributes:
+        own_cpu_s: What watching cost.
+    """
+
+    wanted: list[int] = field(default_factory=list)
+    own_cpu_s: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Of two cores."""
+        return sum(self.wanted) / (len(self.wanted) * CORES) if self.wanted else 0.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; returns 0 when all bars are met."""
     options = _parse(arguments)
-    settings = MediaSettings(ladder="fixed", preset=options.preset, max_rungs=4, quality_frames=0)
+    settings = MediaSettings(ladder="fixed", preset=options.preset, quality_frames=0)
     with tempfile.TemporaryDirectory(prefix="matinee-benchmark-", dir=options.folder) as name:
         folder = Path(name)
+        if options.first_rung:
+            return measure_first_rungs(settings, folder)
         master = options.master or make_master(folder / "master.mp4", options.seconds)
         return measure(master, settings, folder)
 
@@ -74,20 +106,26 @@ def measure(master: Path, settings: MediaSettings, folder: Path) -> int:
     pipeline.probe_title(store, "film", master, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
     pipeline.plan_title(store, "film", settings)
     ladder, report = read_ladder(store, "film"), probe_file(master)
+    silent = msgspec.structs.replace(ladder, audio=[])
+    chunks = len(pipeline.find_chunks(store, "film", lambda: master, settings, folder / "work"))
     rungs = ", ".join(f"{rung.width}x{rung.height}" for rung in ladder.video)
     print(f"{master.name}: {ladder.duration_s:.1f} s at {ladder.frame_rate} to {rungs}, x264 {settings.preset}")
-    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    print(f"{chunks} chunk(s); load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
 
-    whole = encode_whole(master, report, ladder, settings, folder)
-    alone = {rung.rung: encode_alone(master, rung, ladder, settings, folder) for rung in ladder.video}
+    started, before_s = time.monotonic(), _cpu_s()
+    with watch() as watched:
+        encoded = pipeline.encode_title(store, "film", lambda: master, settings, folder / "work", ladder=silent)
+    around_cpu_s, around_wall_s = _cpu_s() - before_s - watched.own_cpu_s, time.monotonic() - started
+    whole = encoded.result
+    assert whole is not None
+    sizes_bytes = {record.rendition.rung: record.size_bytes for record in encoded.records}
+    sound = pipeline.encode_title(store, "film", lambda: master, settings, folder / "work").result
+    alone = {
+        rung.rung: encode_alone(master, report, rung, ladder, settings, folder, sizes_bytes[rung.rung])
+        for rung in ladder.video
+    }
     encoders_cpu_s = sum(alone.values())
-    around_cpu_s, around_wall_s, sound_cpu_s = measure_around(store, master, settings, folder)
-    quick = msgspec.structs.replace(settings, preset="ultrafast")
-    longer = make_longer(master, folder / "longer.mkv")
-    short_peak_mib = encode_whole(master, report, ladder, quick, folder).peak_mib
-    long_report = probe_file(longer)
-    long_ladder = msgspec.structs.replace(ladder, duration_s=long_report.video.duration_s)
-    long_peak_mib = encode_whole(longer, long_report, long_ladder, quick, folder).peak_mib
+    short_peak_mib, long_peak_mib = measure_memory(master, report, ladder, settings, folder)
 
     ratio, busy, growth = (
         whole.cpu_s / encoders_cpu_s, whole.cpu_s / (whole.wall_s * CORES), long_peak_mib / short_peak_mib,
@@ -98,36 +136,40 @@ def measure(master: Path, settings: MediaSettings, folder: Path) -> int:
         ("encoders alone, CPU s", f"{encoders_cpu_s:.1f}", ""),
         ("whole ladder / encoders alone", f"{ratio:.3f}", _verdict(f"<= {CPU_BAR:.2f}", ratio <= CPU_BAR)),
         (f"busy, of {CORES} cores", f"{busy:.0%}", _verdict(f">= {BUSY_BAR:.0%}", busy >= BUSY_BAR)),
-        ("peak memory, MiB", f"{short_peak_mib:.0f}", ""),
+        (f"moments at which it wanted {CORES} cores", f"{watched.share:.0%}", ""),
+        ("peak memory, fastest preset, MiB", f"{short_peak_mib:.0f}", ""),
         ("peak memory, master twice as long, MiB", f"{long_peak_mib:.0f}", ""),
         ("growth", f"{growth:.2f}", _verdict(f"<= {MEMORY_BAR:.2f}", growth <= MEMORY_BAR)),
-        ("apart: sound, CPU s", f"{sound_cpu_s:.1f}", ""),
-        ("apart: planning, storing, cutting, CPU s", f"{around_cpu_s:.1f}", ""),
-        ("apart: planning, storing, cutting, wall s", f"{around_wall_s:.1f}", ""),
+        ("apart: sound, CPU s", f"{sound.cpu_s if sound else 0.0:.1f}", ""),
+        ("apart: planning, storing, cutting, CPU s", f"{around_cpu_s - whole.cpu_s:.1f}", ""),
+        ("apart: planning, storing, cutting, wall s", f"{around_wall_s - whole.wall_s:.1f}", ""),
     ]
-    width = max(len(row[0]) for row in rows)
-    for label, value, verdict in rows:
-        print(f"{label:<{width}}  {value:>8}  {verdict}")
+    _print_table(rows)
     print(f"\nload after: {os.getloadavg()[0]:.1f}")
     return 0 if ratio <= CPU_BAR and busy >= BUSY_BAR and growth <= MEMORY_BAR else 1
 
 
-def encode_whole(master: Path, report: ProbeReport, ladder: Ladder, settings: MediaSettings, folder: Path) -> Usage:
-    """The ladder's video rungs as the encode step makes them, in one process."""
-    files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in ladder.video}
-    return run_measured([encode_command(master, report, ladder, settings, files)])
+def encode_alone(
+    master: Path,
+    report: ProbeReport,
+    rung: VideoRung,
+    ladder: Ladder,
+    settings: MediaSettings,
+    folder: Path,
+    size_bytes: int,
+) -> float:
+    """CPU seconds of one rung's encoder by itself.
 
-
-def encode_alone(master: Path, rung: VideoRung, ladder: Ladder, settings: MediaSettings, folder: Path) -> float:
-    """CPU seconds of one rung's encoder by itself."""
-    feed = [
-        find_ffmpeg(), "-v", "error", "-nostdin", "-i", str(master), "-an", "-sn", "-vf",
-        f"fps={ladder.frame_rate}:start_time=0,scale={rung.width}:{rung.height}:flags={SCALER},format=yuv420p",
-        "-f", "rawvideo", "-",
-    ]  # fmt: skip
+    Raises:
+        RuntimeError: It made another film than the ladder's encode did, which took ``size_bytes``.
+    """
+    prepared = prepared_picture(ffmpeg.input(str(master)), report, ladder.rate, ladder.duration_s)
+    [(_, picture)] = cascade(prepared, report.video, ladder.video, {rung.rendition_id})
+    fed = ffmpeg.output(picture, "pipe:1", f="rawvideo", pix_fmt="yuv420p").global_args("-v", "error", "-nostdin")
+    feed = ffmpeg.compile(fed, cmd=find_ffmpeg())
     take = [
         find_ffmpeg(), "-v", "error", "-f", "rawvideo", "-pixel_format", "yuv420p", "-video_size",
-        f"{rung.width}x{rung.height}", "-framerate", ladder.frame_rate, "-i", "-",
+        f"{rung.width}x{rung.height}", "-framerate", ladder.frame_rate, "-i", "pipe:0",
     ]  # fmt: skip
     encoder: list[str] = []
     for name, value in video_options(rung, ladder.rate, settings).items():
@@ -135,25 +177,53 @@ def encode_alone(master: Path, rung: VideoRung, ladder: Ladder, settings: MediaS
     target = folder / "alone.mp4"
     encoded = run_measured([feed, [*take, *encoder, "-y", str(target)]])
     read = run_measured([feed, [*take, "-f", "null", "-"]])
+    if abs(target.stat().st_size / size_bytes - 1) > SAME_SIZE:
+        raise RuntimeError(f"{rung.rung} alone takes {target.stat().st_size} bytes, in the ladder {size_bytes}")
     return encoded.cpu_s - read.cpu_s
 
 
-def measure_around(
-    store: LocalStore, master: Path, settings: MediaSettings, folder: Path
-) -> tuple[float, float, float]:
-    """CPU and wall seconds of the encode step beside ffmpeg's, and the CPU seconds of sound.
-
-    The encoders work at their fastest here: what is around them does not depend on it.
-    """
+def measure_memory(
+    master: Path, report: ProbeReport, ladder: Ladder, settings: MediaSettings, folder: Path
+) -> tuple[float, float]:
+    """Peak MiB of one ffmpeg process for the whole master, and for one twice as long."""
     quick = msgspec.structs.replace(settings, preset="ultrafast")
-    ladder = pipeline.plan_title(store, "film", quick)
-    silent = msgspec.structs.replace(ladder, audio=[])
-    started, before = time.monotonic(), _cpu_s()
-    encoded = pipeline.encode_title(store, "film", lambda: master, quick, folder / "work", ladder=silent)
-    cpu_s, wall_s = _cpu_s() - before, time.monotonic() - started
-    assert encoded.result is not None
-    sound = pipeline.encode_title(store, "film", lambda: master, quick, folder / "work").result
-    return cpu_s - encoded.result.cpu_s, wall_s - encoded.result.wall_s, sound.cpu_s if sound else 0.0
+    files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in ladder.video}
+    longer = make_longer(master, folder / "longer.mkv")
+    long_report = probe_file(longer)
+    long_ladder = msgspec.structs.replace(ladder, duration_s=long_report.video.duration_s)
+    short = run_measured([encode_command(master, report, ladder, quick, files)])
+    long = run_measured([encode_command(longer, long_report, long_ladder, quick, files)])
+    return short.peak_mib, long.peak_mib
+
+
+def measure_first_rungs(settings: MediaSettings, folder: Path) -> int:
+    """How long until two masters of ten minutes can be played; returns 0 when both reach the goal."""
+    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    playable = make_ten_minutes(folder / "playable.mp4", folder, "yuv420p")
+    foreign = make_ten_minutes(folder / "foreign.mkv", folder, "yuv420p10le")
+    rows, met = [], True
+    for title_id, master in (("playable", playable), ("foreign", foreign)):
+        store = LocalStore(folder / f"store-{title_id}")
+        started, before_s = time.monotonic(), _cpu_s()
+        pipeline.probe_title(store, title_id, master, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
+        probed_wall_s, probed_s = time.monotonic() - started, _cpu_s() - before_s
+        first = publish_first_rung(
+            store, title_id, _always(master), settings, work_folder=folder / "work", now=lambda: dt.datetime.now(dt.UTC)
+        )
+        wall_s, cpu_s = time.monotonic() - started, _cpu_s() - before_s
+        assert first is not None
+        reached = first.packaged.published and wall_s <= FIRST_RUNG_GOAL_S
+        met &= reached
+        served = ", ".join(item.rung for item in first.packaged.record.renditions)
+        rows += [
+            (f"{master.name}, {master.stat().st_size / 1e6:.0f} MB", "", f"serves {served}"),
+            ("  probe, CPU s | wall s", f"{probed_s:.1f} | {probed_wall_s:.1f}", ""),
+            ("  landing to playable, CPU s", f"{cpu_s:.1f}", ""),
+            ("  landing to playable, wall s", f"{wall_s:.1f}", _verdict(f"<= {FIRST_RUNG_GOAL_S:.0f}", reached)),
+        ]
+    _print_table(rows)
+    print(f"\nload after: {os.getloadavg()[0]:.1f}")
+    return 0 if met else 1
 
 
 def run_measured(commands: Sequence[Sequence[str]]) -> Usage:
@@ -162,7 +232,6 @@ def run_measured(commands: Sequence[Sequence[str]]) -> Usage:
     Raises:
         RuntimeError: One failed.
     """
-    started = time.monotonic()
     processes: list[subprocess.Popen[bytes]] = []
     for number, command in enumerate(commands):
         source = processes[-1].stdout if processes else subprocess.DEVNULL
@@ -177,9 +246,28 @@ def run_measured(commands: Sequence[Sequence[str]]) -> Usage:
     codes = [process.wait() for process in processes]
     if any(codes):
         raise RuntimeError(f"a measured program failed: {' '.join(commands[-1][:3])} ..., exit codes {codes}")
-    return Usage(
-        cpu_s=usage.ru_utime + usage.ru_stime, wall_s=time.monotonic() - started, peak_mib=usage.ru_maxrss / 1024
-    )
+    return Usage(cpu_s=usage.ru_utime + usage.ru_stime, peak_mib=usage.ru_maxrss / 1024)
+
+
+@contextlib.contextmanager
+def watch() -> Iterator[Watched]:
+    """Look at the programs that this process starts, four times a second; moments without any do not count."""
+    watched, stop = Watched(), threading.Event()
+
+    def look() -> None:
+        while not stop.wait(SAMPLE_S):
+            programs = _descendants(os.getpid())
+            if programs:
+                watched.wanted.append(min(sum(_runnable_threads(pid) for pid in programs), CORES))
+        watched.own_cpu_s = time.thread_time()
+
+    thread = threading.Thread(target=look, name="watch")
+    thread.start()
+    try:
+        yield watched
+    finally:
+        stop.set()
+        thread.join()
 
 
 def make_master(path: Path, seconds: float) -> Path:
@@ -204,6 +292,47 @@ def make_longer(master: Path, path: Path) -> Path:
     return path
 
 
+def make_ten_minutes(path: Path, folder: Path, pixel_format: str) -> Path:
+    """A 1080p master of ten minutes at 6 Mbit/s: twenty seconds over and over, with sound."""
+    part = folder / f"part{path.suffix}"
+    command = [
+        find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i",
+        "testsrc2=s=1920x1080:r=25:d=20,noise=alls=4:allf=t:all_seed=3", "-c:v", "libx264", "-preset", "ultrafast",
+        "-b:v", "6M", "-maxrate", "8M", "-bufsize", "12M", "-g", "50", "-pix_fmt", pixel_format, str(part),
+    ]  # fmt: skip
+    run_program(command, timeout_s=TIMEOUT_S)
+    command = [
+        find_ffmpeg(), "-v", "error", "-y", "-stream_loop", "29", "-i", str(part), "-f", "lavfi", "-i",
+        "sine=f=330:b=2:r=48000:d=600", "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", str(path),
+    ]  # fmt: skip
+    run_program(command, timeout_s=TIMEOUT_S)
+    return path
+
+
+def _always(master: Path) -> Callable[[], Path]:
+    return lambda: master
+
+
+def _descendants(pid: int) -> list[int]:
+    """Processes that a process started, and those that they started."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            children[int(stat.read_text().rpartition(")")[2].split()[1])].append(int(stat.parent.name))
+    found = list(children[pid])
+    for child in found:
+        found += children[child]
+    return found
+
+
+def _runnable_threads(pid: int) -> int:
+    count = 0
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            count += (task / "stat").read_text().rpartition(")")[2].split()[0] == "R"
+    return count
+
+
 def _cpu_s() -> float:
     """Of this process and its ended children."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -214,11 +343,18 @@ def _verdict(bar: str, met: bool) -> str:
     return f"{bar}: {'met' if met else 'MISSED'}"
 
 
+def _print_table(rows: Sequence[tuple[str, str, str]]) -> None:
+    width = max(len(row[0]) for row in rows)
+    for label, value, remark in rows:
+        print(f"{label:<{width}}  {value:>12}  {remark}")
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="CPU, cores and memory of an encode against its encoders alone.")
     parser.add_argument("--master", type=Path, help="the film to encode; a generated one when not given")
     parser.add_argument("--seconds", type=float, default=24.0, help="length of the generated master")
-    parser.add_argument("--preset", default="veryfast", help="x264 preset")
+    parser.add_argument("--preset", default=MediaSettings().preset, help="x264 preset; production's when not given")
+    parser.add_argument("--first-rung", action="store_true", help="measure the time to the first playable rung instead")
     parser.add_argument("--folder", type=Path, help="where scratch space is made")
     return parser.parse_args(arguments)
 

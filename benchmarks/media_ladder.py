@@ -1,18 +1,21 @@
 """How much the ladder per title saves, and what finding it costs: against Apple's fixed ladder and the full hull.
 
-    python -m benchmarks.media_ladder --masters FOLDER [--clip NAME ...] [--preset veryfast]
+    python -m benchmarks.media_ladder --masters FOLDER [--clip NAME ...] [--preset medium] [--keep FOLDER]
 
-Everything is really encoded and measured, with the installation's encoder and preset. For each master: the ladder per
-title as the pipeline makes it (probes, encode, verification, corrections), Apple's H.264 rungs at their bit rates, and
-a dense grid of sizes and rate factors whose hull is the best that any choice could have been. Bars: mean saving of at
-least 20 %, at most 3 % more rate than the hull, and probing for at most a tenth of the encode's CPU on masters of a
-minute or more.
+Everything is really encoded and measured, with the installation's encoder and preset, on the same pictures. For each
+master: the ladder per title as the pipeline makes it (probes, encode, verification, corrections), Apple's H.264 rungs
+at their bit rates with a key frame every two seconds, as its specification asks, and a dense grid of all sizes and
+rate factors whose hull is the best that any choice could have been. Rates are those of the video packets alone. Bars:
+mean saving of at least 20 %, at most 3 % more rate than the hull, and probing for at most a tenth of the encode's CPU
+on masters of a minute or more. ``--keep`` remembers what does not depend on the ladder, which is most of the work.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import hashlib
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,34 +25,39 @@ from typing import Any
 
 import av
 import ffmpeg
+import msgspec
+import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from orchestration.media import pipeline
+from orchestration.media.clear import clear_file
 from orchestration.media.correction import on_target
 from orchestration.media.encoders import BUFFER_S, video_options
 from orchestration.media.handover import read_probed
 from orchestration.media.hull import RatePoint, bd_rate, convex_hull
-from orchestration.media.ladder import Ladder, VideoRung, fit_sizes
+from orchestration.media.ladder import FINE_BOX_HEIGHTS, Ladder, VideoRung, fit_sizes
 from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.quality import Reference, measure_quality, sample_windows
 from orchestration.media.reference_ladder import fitting_rungs
 from orchestration.media.report import ProbeReport
-from orchestration.media.settings import MediaSettings
+from orchestration.media.settings import RECIPE_VERSION, MediaSettings
 from orchestration.store import LocalStore
 
-HULL_CRFS = (18.0, 22.0, 26.0, 30.0, 34.0, 38.0)
+APPLE_KEYFRAME_INTERVAL_S = 2.0
+HULL_CRFS = (18.0, 24.0, 30.0, 36.0)
+HULL_STEP = 0.5
 MEASURED_WINDOWS = 20
-WINDOW_PICTURES = 24
+WINDOW_PICTURES = 12
 MEASURE_EVERY = 4
 LONG_S = 60.0
 MEAN_SAVING, HULL_LOSS, PROBING_SHARE = 0.20, 0.03, 0.10
-TIMEOUT_S = 3600
+TIMEOUT_S = 4 * 3600
 SUFFIXES = (".mp4", ".webm", ".mkv", ".mov")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One film encoded as a whole; ``bitrate_bps`` where it has a bit rate in place of a rate factor."""
 
     width: int
@@ -59,10 +67,32 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Film:
+    """A master and how its renditions are measured: the same pictures of all of them."""
+
+    master: Path
+    report: ProbeReport
+    ladder: Ladder
+    settings: MediaSettings
+    folder: Path
+
+    @property
+    def reference(self) -> Reference:
+        """Windows of the master, in the size of the largest rung."""
+        _, width, height = fit_sizes(self.report.video.width, self.report.video.height)[-1]
+        windows = sample_windows(self.ladder.duration_s - 0.1, self.ladder.rate, MEASURED_WINDOWS, WINDOW_PICTURES)
+        return Reference(
+            master=self.master, report=self.report, rate=self.ladder.rate, windows=windows, width=width, height=height
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one master gave.
 
     Attributes:
+        rungs: What was delivered, largest first, beside the point that was measured here.
+        reference: What Apple's rungs gave.
         bd_rate: Against Apple's ladder; negative saves.
         hull_loss: Rate above that of the hull for the same quality.
         probing, verification: CPU of each as a share of the first encode's.
@@ -71,7 +101,8 @@ class Outcome:
 
     clip: str
     film_s: float
-    rungs: int
+    rungs: list[tuple[VideoRung, RatePoint]]
+    reference: list[RatePoint]
     bd_rate: float
     hull_loss: float
     probing: float
@@ -86,6 +117,7 @@ def main() -> None:
     parser.add_argument("--masters", type=Path, required=True, help="folder with master files")
     parser.add_argument("--clip", action="append", default=[], help="only masters whose name contains this")
     parser.add_argument("--preset", default=MediaSettings().preset, help="x264 preset")
+    parser.add_argument("--keep", type=Path, help="where to remember Apple's rungs and the grid")
     arguments = parser.parse_args()
     masters = [
         path
@@ -99,13 +131,14 @@ def main() -> None:
     outcomes = []
     for master in masters:
         with tempfile.TemporaryDirectory(prefix="media-ladder-") as folder:
-            outcomes.append(measure_master(master, settings, Path(folder)))
+            outcomes.append(measure_master(master, settings, Path(folder), arguments.keep))
         print(_row(outcomes[-1]), flush=True)
     if outcomes:
         _print_bars(outcomes)
+        _print_rungs(outcomes)
 
 
-def measure_master(master: Path, settings: MediaSettings, folder: Path) -> Outcome:
+def measure_master(master: Path, settings: MediaSettings, folder: Path, keep: Path | None = None) -> Outcome:
     """Make a master's ladder, Apple's and the hull's grid, and compare them."""
     store, work = LocalStore(folder / "store"), folder / "work"
     pipeline.probe_title(store, "film", master, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
@@ -113,22 +146,25 @@ def measure_master(master: Path, settings: MediaSettings, folder: Path) -> Outco
     verified = pipeline.encode_title_to_target(store, "film", lambda: master, settings, work)
     first, ladder = verified.encodes[0].result, verified.ladder
     assert first is not None, "the store was empty"
-    rates = {record.rendition.rung: record.rendition.bitrate_bps for record in verified.encodes[-1].records}
-    mine = [(float(rates[item.rung]), item.vmaf) for item in verified.delivered]
-
-    report = read_probed(store, "film").report
-    sizes = [(width, height) for _, width, height in reversed(fit_sizes(report.video.width, report.video.height))]
-    grid = [Comparison(width=width, height=height, crf=crf) for width, height in sizes for crf in HULL_CRFS]
-    apple = [_apple_rung(sizes[0], box, bitrate_bps) for box, bitrate_bps in fitting_rungs(*sizes[0])]
-    points = _encode_and_measure(master, report, ladder, settings, [*grid, *apple], folder)
-    hull = [(point.bitrate_bps, point.vmaf) for point in convex_hull(points[: len(grid)])]
-    fixed = [(point.bitrate_bps, point.vmaf) for point in points[len(grid) :]]
+    film = Film(
+        master=master, report=read_probed(store, "film").report, ladder=ladder, settings=settings, folder=folder
+    )
+    records = {record.rendition.rung: record for record in verified.encodes[-1].records}
+    mine = _measure(
+        film,
+        [Comparison(width=rung.width, height=rung.height, crf=rung.crf) for rung in ladder.video],
+        [clear_file(store, "film", records[rung.rung], folder, None) for rung in ladder.video],
+    )
+    apple = _measured(film, _apple_rungs(film), keep)
+    # All sizes of one rate factor at once: one decode serves many encoders, and memory holds that many.
+    hull = convex_hull(_dense([point for crf in HULL_CRFS for point in _measured(film, _grid(film, crf), keep)]))
     return Outcome(
         clip=master.name,
         film_s=ladder.duration_s,
-        rungs=len(ladder.video),
-        bd_rate=bd_rate(fixed, mine),
-        hull_loss=bd_rate(hull, mine),
+        rungs=list(zip(ladder.video, mine, strict=True)),
+        reference=apple,
+        bd_rate=bd_rate(_rates(apple), _rates(mine)),
+        hull_loss=bd_rate(_rates(hull), _rates(mine)),
         probing=ladder.probe_cpu_s / first.cpu_s,
         verification=verified.cpu_s / first.cpu_s,
         corrections=len(verified.encodes) - 1,
@@ -136,43 +172,80 @@ def measure_master(master: Path, settings: MediaSettings, folder: Path) -> Outco
     )
 
 
-def _apple_rung(source: tuple[int, int], box: int, bitrate_bps: int) -> Comparison:
-    """One of Apple's rungs with the master's aspect: fitted into the 16:9 box, or 9:16 for an upright film."""
-    width, height = source
-    scale = min(box * 16 / 9 / max(source), box / min(source), 1.0)
-    return Comparison(width=round(width * scale / 2) * 2, height=round(height * scale / 2) * 2, bitrate_bps=bitrate_bps)
+def _apple_rungs(film: Film) -> list[Comparison]:
+    video = film.report.video
+    return [
+        Comparison(width=width, height=height, bitrate_bps=bitrate_bps)
+        for width, height, bitrate_bps in fitting_rungs(video.width, video.height)
+    ]
 
 
-def _encode_and_measure(
-    master: Path,
-    report: ProbeReport,
-    ladder: Ladder,
-    settings: MediaSettings,
-    comparisons: Sequence[Comparison],
-    folder: Path,
-) -> list[RatePoint]:
+def _grid(film: Film, crf: float) -> list[Comparison]:
+    """Every size that a ladder may have, at one rate factor."""
+    video = film.report.video
+    sizes = fit_sizes(video.width, video.height, FINE_BOX_HEIGHTS)
+    return [Comparison(width=width, height=height, crf=crf) for _, width, height in sizes]
+
+
+def _measured(film: Film, comparisons: Sequence[Comparison], keep: Path | None) -> list[RatePoint]:
+    """What films encoded as a whole give: measured now, or read from where it was kept."""
+    if keep is None:
+        return _encode_and_measure(film, comparisons)
+    what = [film.ladder.source_sha256, film.settings, RECIPE_VERSION, comparisons, film.reference.windows]
+    file = keep / f"{film.master.stem}-{hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:16]}.json"
+    if not file.exists():
+        points = _encode_and_measure(film, comparisons)
+        keep.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(msgspec.json.encode(points))
+    return msgspec.json.decode(file.read_bytes(), type=list[RatePoint])
+
+
+def _dense(grid: Sequence[RatePoint]) -> list[RatePoint]:
+    """The grid with rate factors between the measured ones, so that its hull has no corners where none are."""
+    steps = np.arange(HULL_CRFS[0], HULL_CRFS[-1] + HULL_STEP / 2, HULL_STEP)
+    dense = []
+    for width, height in dict.fromkeys((point.width, point.height) for point in grid):
+        mine = sorted(
+            (point for point in grid if (point.width, point.height) == (width, height)), key=lambda point: point.crf
+        )
+        curve = PchipInterpolator(
+            [point.crf for point in mine], [(math.log(point.bitrate_bps), point.vmaf) for point in mine]
+        )
+        dense += [
+            RatePoint(width=width, height=height, crf=float(crf), bitrate_bps=math.exp(log_rate), vmaf=float(vmaf))
+            for crf, (log_rate, vmaf) in zip(steps, curve(steps), strict=True)
+        ]
+    return dense
+
+
+def _encode_and_measure(film: Film, comparisons: Sequence[Comparison]) -> list[RatePoint]:
     """The rate and quality of each comparison, by the encoder and with the preset of the ladder."""
+    ladder, report = film.ladder, film.report
     picture = in_eight_bits(
-        prepared_picture(ffmpeg.input(str(master)), report, ladder.rate, ladder.duration_s), report.video
+        prepared_picture(ffmpeg.input(str(film.master)), report, ladder.rate, ladder.duration_s), report.video
     )
     copies = picture.filter_multi_output("split", len(comparisons))
-    files = [folder / f"comparison-{number}.mp4" for number in range(len(comparisons))]
+    files = [film.folder / f"comparison-{number}.mp4" for number in range(len(comparisons))]
     outputs = [
-        ffmpeg.output(scaled(copies[number], item.width, item.height), str(file), **_options(item, ladder, settings))
+        ffmpeg.output(
+            scaled(copies[number], item.width, item.height), str(file), **_options(item, ladder, film.settings)
+        )
         for number, (item, file) in enumerate(zip(comparisons, files, strict=True))
     ]
     merged = ffmpeg.merge_outputs(*outputs).global_args("-v", "error", "-nostats", "-nostdin")
     run_program(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True), timeout_s=TIMEOUT_S)
-    _, width, height = fit_sizes(report.video.width, report.video.height)[-1]
-    windows = sample_windows(ladder.duration_s - 0.1, ladder.rate, MEASURED_WINDOWS, WINDOW_PICTURES)
-    reference = Reference(master=master, report=report, rate=ladder.rate, windows=windows, width=width, height=height)
-    qualities = measure_quality(reference, files, folder, every=MEASURE_EVERY, held=windows)
+    return _measure(film, comparisons, files)
+
+
+def _measure(film: Film, comparisons: Sequence[Comparison], files: Sequence[Path]) -> list[RatePoint]:
+    reference = film.reference
+    qualities = measure_quality(reference, files, film.folder, every=MEASURE_EVERY, held=reference.windows)
     return [
         RatePoint(
             width=item.width,
             height=item.height,
             crf=item.crf,
-            bitrate_bps=_bitrate_bps(file, ladder.duration_s),
+            bitrate_bps=_bitrate_bps(file, film.ladder.duration_s),
             vmaf=quality.mean,
         )
         for item, file, quality in zip(comparisons, files, qualities, strict=True)
@@ -181,6 +254,8 @@ def _encode_and_measure(
 
 def _options(item: Comparison, ladder: Ladder, settings: MediaSettings) -> dict[str, Any]:
     rung = VideoRung(rendition_id="", rung="", width=item.width, height=item.height, cap_bps=0, crf=item.crf)
+    if item.bitrate_bps:
+        settings = msgspec.structs.replace(settings, keyframe_interval_s=APPLE_KEYFRAME_INTERVAL_S)
     options = video_options(rung, ladder.rate, settings)
     for name in ("crf", "maxrate", "bufsize"):
         del options[name]
@@ -199,12 +274,33 @@ def _bitrate_bps(file: Path, film_s: float) -> float:
         return sum(packet.size for packet in container.demux(video=0)) * 8 / film_s
 
 
+def _rates(points: Sequence[RatePoint]) -> list[tuple[float, float]]:
+    return [(point.bitrate_bps, point.vmaf) for point in points]
+
+
 def _row(outcome: Outcome) -> str:
     return (
-        f"{outcome.clip} | {outcome.film_s:.0f} | {outcome.rungs} | {outcome.bd_rate:+.1%} | "
+        f"{outcome.clip} | {outcome.film_s:.0f} | {len(outcome.rungs)} | {outcome.bd_rate:+.1%} | "
         f"{outcome.hull_loss:+.1%} | {outcome.probing:.1%} | {outcome.verification:.0%} | "
         f"{outcome.corrections} | {outcome.misses}"
     )
+
+
+def _print_rungs(outcomes: Sequence[Outcome]) -> None:
+    """Each ladder and Apple's, rung by rung."""
+    print("clip | rung | size | CRF | kbit/s | VMAF | target")
+    for outcome in outcomes:
+        for rung, point in outcome.rungs:
+            target = f"{rung.target_vmaf:.1f}{' ' + rung.limit if rung.limit else ''}"
+            print(
+                f"{outcome.clip} | {rung.rung} | {rung.width}x{rung.height} | {rung.crf:g} | "
+                f"{point.bitrate_bps / 1000:.0f} | {point.vmaf:.1f} | {target}"
+            )
+        for point in outcome.reference:
+            print(
+                f"{outcome.clip} | Apple | {point.width}x{point.height} | | {point.bitrate_bps / 1000:.0f} | "
+                f"{point.vmaf:.1f} | "
+            )
 
 
 def _print_bars(outcomes: Sequence[Outcome]) -> None:

@@ -16,7 +16,7 @@ from orchestration.defs import catalogue, demand, edge, events, media, ops, reco
 from orchestration.resources.dbt_runner import DbtRunner
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.event_log import EventLogFolder
-from orchestration.resources.ffmpeg import MediaTools
+from orchestration.resources.ffmpeg import read_media_tools
 from orchestration.resources.serving import ServingPlane
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
@@ -49,7 +49,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "storage": MediaStorage(root=str(settings.store_folder)),
         "warehouse": Warehouse(lake_folder=str(settings.lake_folder)),
         "event_log": EventLogFolder(folder=str(settings.event_log_folder)),
-        "media_tools": MediaTools(),
+        "media_tools": read_media_tools(),
         "tracking": ModelTracking(
             tracking_uri=settings.mlflow_uri, artifact_folder=str(settings.mlflow_artifact_folder)
         ),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.types import ExistingFile
 
 app = App(name="matinee", help="A video-on-demand platform whose whole life is one Dagster asset graph.")
 
@@ -59,14 +60,19 @@ def up(*, dagster_port: int = 3000, ui: bool = True) -> int:
 
 
 @app.command
-def probe(*files: Path) -> int:
-    """Say of each file whether it can be a master, as one JSON object a line. Ends with 1 when any is rejected."""
+def probe(first: ExistingFile, /, *others: ExistingFile) -> int:
+    """Say of each file whether it can be a master, as one JSON object a line. Ends with 1 when any is rejected.
+
+    Args:
+        first: A file of whatever kind.
+        others: More of them.
+    """
     import msgspec
 
     from orchestration.media import probe_file
 
     rejected = False
-    for file in files:
+    for file in (first, *others):
         report = probe_file(file)
         rejected = rejected or report.verdict == "rejected"
         print(msgspec.json.encode(report).decode())

@@ -1,7 +1,7 @@
 """Dagster's event log in SQLite with connections that are kept.
 
-Dagster's own storage builds an engine and opens and closes the database for every event, which took four fifths of the
-time of storing one; here each database keeps its engine. What is stored, and where, is Dagster's.
+Dagster's own storage builds an engine and opens and closes the database for every event, which costs more than storing
+it (``benchmarks/event_storage.py``); here each database keeps its engine. What is stored, and where, is Dagster's.
 """
 
 from __future__ import annotations

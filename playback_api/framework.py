@@ -10,8 +10,8 @@ from litestar.plugins.core import MsgspecDIPlugin
 class MsgspecLitestar(Litestar):
     """Litestar without its plugins for the models of Pydantic and attrs.
 
-    Litestar adds both wherever the libraries are installed, as they are beside Dagster; loading them was 0.6 s of every
-    process's start, and no handler here takes or returns such a model.
+    Litestar adds both wherever the libraries are installed, as they are beside Dagster; every process would load
+    them at its start, and no handler here takes or returns such a model.
     """
 
     @staticmethod

@@ -6,7 +6,6 @@ A comparison of two waves is fair only when the edges hold the same at the start
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from orchestration import edge
 from orchestration.edge.topology import Network
 from orchestration.services import is_local
 from orchestration.settings import Settings
-from orchestration.store import LocalStore
+from orchestration.store import LocalStore, link_or_copy
 
 STARTING = "starting"
 """What a warm-up wave left in the pull-through caches: where both waves begin."""
@@ -82,12 +81,8 @@ class EdgeDisks:
 
 
 def _share_tree(source: Path, target: Path) -> None:
-    """Make a folder the same as another. They share their files: an edge replaces a file, it never writes into one."""
-    shutil.copytree(source, target, copy_function=_link_or_copy)
+    """Make a folder the same as another. They share their files: an edge replaces a file, it never writes into one.
 
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)  # with its time, by which an edge knows what it pulled first
+    Where they are copied they keep their time, by which an edge knows what it pulled first.
+    """
+    shutil.copytree(source, target, copy_function=lambda one, other: link_or_copy(Path(one), Path(other)))

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def without_garbage_collection() -> Iterator[None]:
     """Load modules without looking for garbage among them, then or later.
 
-    Some 300,000 objects of Dagster and dbt live as long as the process. The collector goes through them again and again
-    while they are made, which is a tenth of the time of loading, and for 0.2 s at every full collection afterwards.
+    The hundreds of thousands of objects of Dagster and dbt live as long as the process. The collector would go through
+    them again and again while they are made, and at every full collection afterwards.
     """
     gc.disable()
     try:

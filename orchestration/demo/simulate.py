@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from orchestration.demo.durations import master_durations_s, shown_durations_s
 from orchestration.demo.sample_data import build_world, network_traces
 from orchestration.demo.state import DemoStateError, load_state
 from orchestration.demo.waves import Waves
 from orchestration.edge.topology import read_network
-from orchestration.media import PackageMissing, masters_by_title, read_current_package
 from orchestration.settings import read_settings
 from orchestration.store import LocalStore
 
@@ -25,16 +25,9 @@ def simulate_wave(*, sessions: int, seed: int) -> dict[str, float]:
         raise DemoStateError(f"{settings.home} holds no world yet; run `make demo` first")
     network = read_network()
     store = LocalStore(settings.store_folder)
-    durations_s = {}
-    for title_id in masters_by_title(settings.masters_folder):
-        try:
-            durations_s[title_id] = read_current_package(store, title_id).duration_s
-        except PackageMissing:
-            continue  # quarantined
     world = build_world(state, network, state.media_title_ids)
-    media = dict(zip(world.titles["title_id"], world.titles["media_title_id"], strict=True))
-    lengths_s = {title_id: durations_s[source] for title_id, source in media.items() if source in durations_s}
+    durations_s = shown_durations_s(world, master_durations_s(store, settings.masters_folder))
     waves = Waves(settings, network, network_traces(state.seed))
-    wave = waves.plan(world, sessions, seed=seed, durations_s=lengths_s)
+    wave = waves.plan(world, sessions, seed=seed, durations_s=durations_s)
     played = waves.play(wave, seed=seed, on_played=lambda done, total: None)
     return dataclasses.asdict(waves.keep("simulated", played))

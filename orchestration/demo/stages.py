@@ -24,6 +24,7 @@ from orchestration.build import build_definitions, build_resources
 from orchestration.defs.demand.forecast_store import BacktestRecord, read_backtest
 from orchestration.defs.recommender.registry import PRIMARY_METRIC, TOP_N
 from orchestration.demo.board import Board
+from orchestration.demo.durations import master_durations_s, shown_durations_s
 from orchestration.demo.edge_disks import STARTING, EdgeDisks
 from orchestration.demo.options import FIRST_WAVE_SESSIONS, HISTORY_DAYS, LATER_WAVE_SESSIONS, PULL_ONLY, DemoOptions
 from orchestration.demo.runs import STARTED_BY, JobRunner, RunFailed, last_metadata
@@ -34,7 +35,7 @@ from orchestration.demo.summary import DemoSummary, ForecastLine, ModelLine
 from orchestration.demo.waves import Waves, first_day
 from orchestration.edge.topology import Network
 from orchestration.instance import end_abandoned_runs, open_instance
-from orchestration.media import PackageMissing, list_quarantine, masters_by_title, read_current_package
+from orchestration.media import list_quarantine, masters_by_title
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.warehouse import WarehouseTableMissing
 from orchestration.sample import PlannedSession, World, describe_emulation
@@ -46,7 +47,7 @@ from playback_api.events import BeatsRecord, decode_record
 from playback_api.snapshot import ModelRecord, SnapshotReader
 
 WARM_UP_SEED = 900_000
-MEDIA_TOOLS = MediaTools(ladder="fixed", max_rungs=4, quality_frames=0)
+MEDIA_TOOLS = MediaTools(ladder="fixed", preset="veryfast", max_rungs=4, quality_frames=0)
 """The demo spends its minutes on the loop: one fixed ladder for its films of seconds, whose quality nobody measures. An
 installation's default is a ladder per title that is measured and corrected."""
 
@@ -80,6 +81,7 @@ class Stages:
         self._runner: JobRunner
         self._world: World
         self._requests: list[dg.RunRequest] = []
+        self._masters_s: dict[str, float] = {}
         self._durations_s: dict[str, float] = {}
         self._wave: list[PlannedSession] = []
 
@@ -115,9 +117,10 @@ class Stages:
                 generate_broken_master(folder)
             elif not folder.is_dir():
                 raise StageError(f"MATINEE_MASTERS is {folder}, and there is no such folder; correct it")
-            require_media(self._state, masters_by_title(folder), self._settings)
+            masters = masters_by_title(folder)
+            require_media(self._state, masters, self._settings)
             self._requests = self._evaluate_sensor()
-            stage.count = len(masters_by_title(folder))
+            stage.count = len(masters)
             stage.note = f"{len(self._requests)} new or changed"
 
     def ingest_masters(self) -> None:
@@ -138,8 +141,8 @@ class Stages:
             unexplained = [line for line in failed if line.split(":")[0] not in refused]
             if unexplained:
                 self._board.console.print("[red]" + "\n".join(unexplained) + "[/red]")
-            self._durations_s = self._master_durations()
-            if not self._durations_s:
+            self._masters_s = master_durations_s(self._resources["storage"].store(), self._settings.masters_folder)
+            if not self._masters_s:
                 raise StageError(f"no master of {self._settings.masters_folder} could be published; see above")
             stage.count = len(self._requests) - len(failed)
             stage.note = f"{len(refused)} quarantined"
@@ -152,15 +155,12 @@ class Stages:
     def build_world(self) -> None:
         """Make or read the world, deliver its catalogue, and write its history into the event log."""
         with self._board.stage("World and history", "sessions of history") as stage:
-            self._state.media_title_ids = self._state.media_title_ids or sorted(self._durations_s)
+            self._state.media_title_ids = self._state.media_title_ids or sorted(self._masters_s)
             self._world = build_world(self._state, self._network, self._state.media_title_ids, self._options.world_size)
-            media = dict(zip(self._world.titles["title_id"], self._world.titles["media_title_id"], strict=True))
-            masters_s = dict(self._durations_s)
-            self._durations_s = {
-                title_id: masters_s[source] for title_id, source in media.items() if source in masters_s
-            }
+            self._durations_s = shown_durations_s(self._world, self._masters_s)
+            counted = f"{self._world.titles.height} titles, {self._world.viewers.height} viewers"
             if self._state.history_written:
-                stage.note = f"{len(media)} titles, {self._world.viewers.height} viewers; history is written already"
+                stage.note = f"{counted}; history is written already"
                 return
             self._world.write_catalogue(self._settings.catalogue_drop_folder)
             # A history that was interrupted half-way has not been read by anybody yet.
@@ -170,7 +170,7 @@ class Stages:
             self._state.history_beats = report.sessions
             save_state(self._settings.home, self._state)
             stage.count = report.sessions
-            stage.note = f"{len(media)} titles, {self._world.viewers.height} viewers, {HISTORY_DAYS} days"
+            stage.note = f"{counted}, {HISTORY_DAYS} days"
 
     def load_catalogue(self) -> None:
         """Give every title its package, and load catalogue and media facts into the lake."""
@@ -368,16 +368,6 @@ class Stages:
                 instance.add_dynamic_partitions(wanted.partitions_def_name, list(wanted.partition_keys))
             requests.extend(tick.run_requests or [])
         return requests
-
-    def _master_durations(self) -> dict[str, float]:
-        durations = {}
-        store = self._resources["storage"].store()
-        for title_id in masters_by_title(self._settings.masters_folder):
-            try:
-                durations[title_id] = read_current_package(store, title_id).duration_s
-            except PackageMissing:
-                continue  # quarantined, and counted there
-        return durations
 
     def _disks(self) -> EdgeDisks:
         return EdgeDisks(self._settings, self._network)

@@ -25,7 +25,7 @@ _BLOCK_BYTES = 16
 
 
 def encrypt_rendition(
-    record: RenditionRecord, clear: Path, target: Path, protection: Protection, keys: ContentKeys, target_s: float
+    record: RenditionRecord, clear: Path, target: Path, protection: Protection, keys: ContentKeys
 ) -> RenditionRecord:
     """Write the encrypted form of a rendition in the clear from folder ``clear`` into ``target``, and describe it.
 
@@ -35,7 +35,6 @@ def encrypt_rendition(
         target: Made here.
         protection: Of scheme ``aes-128``.
         keys: Where the key comes from.
-        target_s: Segment duration that peak bit rates are measured over.
     """
     rendition = record.rendition
     group = protection.group_of(rendition.kind)
@@ -53,7 +52,7 @@ def encrypt_rendition(
             rendition_id=protection.rendition_id(rendition.rendition_id, group),
             rung=rendition.rung + RUNG_SUFFIX,
             bitrate_bps=average_bitrate_bps(sizes_bytes, durations_s),
-            peak_bitrate_bps=peak_bitrate_bps(sizes_bytes, durations_s, target_s),
+            peak_bitrate_bps=peak_bitrate_bps(sizes_bytes, durations_s),
             protection="aes-128",
             key_id=key_id,
         ),

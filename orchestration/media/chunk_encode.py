@@ -2,9 +2,9 @@
 
     ingest/<title_id>/<sha256, 16 digits>/chunks/<rendition_id>.<first picture>-<end>.mp4
 
-A rendition's id is a hash of the master's content and of the rung's recipe; with the stretch it says all that decides a
-chunk's bytes. So a chunk that is there is never encoded again, on whichever host, after whatever interruption. Sound is
-kept likewise, as one piece. When a title's renditions stand complete in the store, its chunks are removed.
+A rendition's id is a hash of the master's content and of the rung's recipe; with the stretch it says all that decides
+the bytes. So what is there is never encoded again, on whichever host, after whatever interruption. Sound is kept
+likewise, as one piece. When a title's renditions stand complete in the store, its chunks are removed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import av
@@ -21,7 +22,7 @@ from orchestration.media.chunks import Chunk, ChunkPlan, plan_chunks, read_plan,
 from orchestration.media.encode import WHOLE, EncodeResult, Span, encode_rungs
 from orchestration.media.encoders import ticks_per_second
 from orchestration.media.errors import PackagingError
-from orchestration.media.handover import ingest_prefix
+from orchestration.media.handover import ingest_prefix, write_loudness
 from orchestration.media.ladder import Ladder, VideoCodec, VideoRung
 from orchestration.media.process import Progress
 from orchestration.media.report import ProbeReport
@@ -63,13 +64,15 @@ class ChunkCost(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     cpu_s: float
     damage: int
+    missed_seeks: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkProgress:
-    """How far one chunk is."""
+    """How far a stretch of a chunk is."""
 
     chunk: Chunk
+    span: Span
     progress: Progress
 
 
@@ -85,7 +88,7 @@ def find_plan(work: ChunkWork) -> ChunkPlan:
     codecs = _codecs_to_encode(work)
     ladder = msgspec.structs.replace(work.ladder, video=[rung for rung in work.ladder.video if rung.codec in codecs])
     if not codecs:  # sound alone is missing; it goes with a first chunk that has no picture left to encode
-        return ChunkPlan(chunks=[Chunk(codec=work.ladder.video[0].codec, number=1, count=1, span=WHOLE)])
+        return ChunkPlan(chunks=[Chunk(codec=work.ladder.video[0].codec, number=1, count=1, spans=[WHOLE])])
     plan = read_plan(work.store, work.title_id, ladder, work.settings)
     if plan is None:
         index = work.report.video.index
@@ -101,30 +104,31 @@ def find_plan(work: ChunkWork) -> ChunkPlan:
 
 def is_encoded(work: ChunkWork, chunk: Chunk) -> bool:
     """Whether the store holds a chunk of every rendition that is missing, and the sound that goes with it."""
-    return not _rungs_to_encode(work, chunk) and not _sounds_to_encode(work, chunk)
+    return not any(_rungs_to_encode(work, chunk, span) for span in chunk.spans) and not _sounds_to_encode(work, chunk)
 
 
 def encode_chunk(work: ChunkWork, chunk: Chunk, on_progress: OnProgress | None = None) -> EncodeResult | None:
-    """Encode what the store does not hold of a chunk; None when that is nothing.
+    """Encode what the store does not hold of a chunk, its stretches side by side; None when that is nothing.
 
     The title's sound is encoded beside its first chunk: an encoder of sound keeps one core busy at most.
+    ``on_progress`` is called from several threads.
 
     Raises:
         ProgramError, EncodeTruncated, PackagingError: The encode failed. What of the chunk is in the store is whole.
     """
-    rungs, sounds = _rungs_to_encode(work, chunk), _sounds_to_encode(work, chunk)
-    if rungs and sounds:
-        results: tuple[EncodeResult | EncodedSound | None, ...] = run_side_by_side(
-            lambda: _encode_pictures(work, chunk, rungs, on_progress), lambda: _encode_sounds(work, sounds)
-        )
-    elif rungs:
-        results = (_encode_pictures(work, chunk, rungs, on_progress),)
-    elif sounds:
-        results = (_encode_sounds(work, sounds),)
-    else:
+    stretches = [(span, rungs) for span in chunk.spans if (rungs := _rungs_to_encode(work, chunk, span))]
+    sounds = _sounds_to_encode(work, chunk)
+    works: list[Callable[[], EncodeResult | EncodedSound]] = [
+        partial(_encode_pictures, work, chunk, span, rungs, on_progress) for span, rungs in stretches
+    ]
+    if sounds:
+        works.append(partial(_encode_sounds, work, sounds))
+    if not works:
         return None
-    result = sum_results(results, wall_s=max(result.wall_s for result in results if result is not None))
-    _write_cost(work, chunk, [*rungs, *sounds], result)
+    results = run_side_by_side(*works)
+    result = sum_results(results, wall_s=max(result.wall_s for result in results))
+    keys = [chunk_key(work, rung, span) for span, rungs in stretches for rung in rungs]
+    _write_cost(work, chunk, [*keys, *(sound_key(work, rung) for rung in sounds)], result)
     return result
 
 
@@ -144,6 +148,7 @@ def total_cost(work: ChunkWork) -> EncodeResult | None:
         cpu_s=sum(cost.cpu_s for cost in costs),
         film_s=work.ladder.duration_s,
         damage=sum(cost.damage for cost in costs),
+        missed_seeks=sum(cost.missed_seeks for cost in costs),
     )
 
 
@@ -160,7 +165,7 @@ def join_chunks(work: ChunkWork, plan: ChunkPlan) -> dict[str, Path]:
         if isinstance(rung, AudioRung):
             files[rung.rendition_id] = work.store.local_path(sound_key(work, rung))
             continue
-        spans = [chunk.span for chunk in plan.of(rung.codec)]
+        spans = plan.spans_of(rung.codec)
         parts = [work.store.local_path(chunk_key(work, rung, span)) for span in spans]
         if len(parts) == 1:
             files[rung.rendition_id] = parts[0]
@@ -226,11 +231,12 @@ def sum_results(results: Sequence[EncodeResult | EncodedSound | None], *, wall_s
         cpu_s=sum(result.cpu_s for result in made),
         film_s=sum(result.film_s for result in pictures) or max((result.film_s for result in made), default=0.0),
         damage=sum(result.damage for result in made),
+        missed_seeks=sum(result.missed_seeks for result in pictures),
     )
 
 
 def chunk_key(work: ChunkWork, rung: VideoRung, span: Span) -> str:
-    """Where a rung's part of a chunk stands in the store."""
+    """Where a stretch of a rung stands in the store."""
     end = "end" if span.end is None else span.end
     prefix = ingest_prefix(work.title_id, work.ladder.source_sha256)
     return f"{prefix}chunks/{rung.rendition_id}.{span.start}-{end}.mp4"
@@ -241,11 +247,11 @@ def sound_key(work: ChunkWork, rung: AudioRung) -> str:
     return f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{rung.rendition_id}.mp4"
 
 
-def _rungs_to_encode(work: ChunkWork, chunk: Chunk) -> list[VideoRung]:
+def _rungs_to_encode(work: ChunkWork, chunk: Chunk, span: Span) -> list[VideoRung]:
     return [
         rung
         for rung in _rungs_of(work.ladder, chunk.codec)
-        if rung.rendition_id in work.missing and not work.store.exists(chunk_key(work, rung, chunk.span))
+        if rung.rendition_id in work.missing and not work.store.exists(chunk_key(work, rung, span))
     ]
 
 
@@ -270,17 +276,17 @@ def _rungs_of(ladder: Ladder, codec: VideoCodec) -> list[VideoRung]:
 
 
 def _encode_pictures(
-    work: ChunkWork, chunk: Chunk, rungs: Sequence[VideoRung], on_progress: OnProgress | None
+    work: ChunkWork, chunk: Chunk, span: Span, rungs: Sequence[VideoRung], on_progress: OnProgress | None
 ) -> EncodeResult:
-    cascade = msgspec.structs.replace(work.ladder, video=_rungs_of(work.ladder, chunk.codec), audio=[])
-    folder = work.folder / chunk.name
+    ladder = msgspec.structs.replace(work.ladder, video=_rungs_of(work.ladder, chunk.codec), audio=[])
+    folder = work.folder / f"{chunk.name}-{span.start}"
     folder.mkdir()
-    report = None if on_progress is None else _of_chunk(chunk, on_progress)
+    report = None if on_progress is None else _of_stretch(chunk, span, on_progress)
     result = encode_rungs(
-        work.master, work.report, cascade, work.settings, folder, span=chunk.span, wanted=rungs, on_progress=report
+        work.master, work.report, ladder, work.settings, folder, span=span, wanted=rungs, on_progress=report
     )
     for rung in rungs:
-        _keep(work.store, chunk_key(work, rung, chunk.span), result.files[rung.rendition_id])
+        _keep(work.store, chunk_key(work, rung, span), result.files[rung.rendition_id])
     return result
 
 
@@ -290,19 +296,21 @@ def _encode_sounds(work: ChunkWork, rungs: Sequence[AudioRung]) -> EncodedSound:
     result = encode_sound(work.master, work.report, rungs, work.ladder.duration_s, work.settings, folder)
     for rung in rungs:
         _keep(work.store, sound_key(work, rung), result.files[rung.rendition_id])
+    if result.loudness:
+        write_loudness(work.store, work.title_id, work.ladder.source_sha256, result.loudness)
     return result
 
 
-def _write_cost(work: ChunkWork, chunk: Chunk, rungs: Sequence[VideoRung | AudioRung], result: EncodeResult) -> None:
-    # A chunk whose encode was interrupted is completed by another one, of the rungs that were left.
-    made = hashlib.sha256("".join(rung.rendition_id for rung in rungs).encode()).hexdigest()[:16]
-    key = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{COST}{chunk.name}-{made}.json"
-    cost = ChunkCost(wall_s=result.wall_s, cpu_s=result.cpu_s, damage=result.damage)
+def _write_cost(work: ChunkWork, chunk: Chunk, made: Sequence[str], result: EncodeResult) -> None:
+    # A chunk whose encode was interrupted is completed by another one, of what was left.
+    digest = hashlib.sha256("".join(made).encode()).hexdigest()[:16]
+    key = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{COST}{chunk.name}-{digest}.json"
+    cost = ChunkCost(wall_s=result.wall_s, cpu_s=result.cpu_s, damage=result.damage, missed_seeks=result.missed_seeks)
     work.store.put_bytes(key, msgspec.json.encode(cost), replace=True)
 
 
-def _of_chunk(chunk: Chunk, on_progress: OnProgress) -> Callable[[Progress], None]:
-    return lambda progress: on_progress(ChunkProgress(chunk=chunk, progress=progress))
+def _of_stretch(chunk: Chunk, span: Span, on_progress: OnProgress) -> Callable[[Progress], None]:
+    return lambda progress: on_progress(ChunkProgress(chunk=chunk, span=span, progress=progress))
 
 
 def _keep(store: ObjectStore, key: str, file: Path) -> None:

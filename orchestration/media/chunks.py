@@ -1,12 +1,16 @@
 """Divide a film into chunks that are encoded apart and give one rendition when they are joined.
 
-A chunk is a stretch of the film with all rungs of one codec: decoded once, scaled in a cascade. Chunks start where
-groups of pictures start, so all rungs of all codecs are still cut at the same moments, and where possible where a shot
-changes, so that no rate control is interrupted in the middle of one. Each carries a minute of encoder work or more, for
-a Dagster step, a seek and an encoder's start have costs of their own. A film with little more is one chunk.
+A chunk is what one step encodes and what an interruption may lose: two stretches of the film with all rungs of one
+codec. Each stretch is decoded once and scaled in a cascade. Two are encoded side by side, for the largest rung takes
+half the work or more and one encoder thread: alone it leaves a part of the second core idle, longest at the end.
 
-Each chunk's encoder starts with a full rate control buffer. So a rung may exceed its cap once more at a chunk's start,
-by at most one buffer; bandwidths are declared as measured and stay true.
+Stretches start where groups of pictures start, so all rungs of all codecs are still cut at the same moments, and where
+possible where a shot changes, so that no rate control is interrupted in the middle of one. A chunk carries a minute of
+encoder work or more, for a Dagster step, a seek and an encoder's start have costs of their own. A film with little more
+is one chunk of one stretch.
+
+Each stretch's encoder starts with a full rate control buffer. So a rung may exceed its cap once more at its start, by
+at most one buffer; bandwidths are declared as measured and stay true.
 
 The plan is made once for a master and a set of rungs and kept in the store, so that all steps on all hosts share it.
 """
@@ -27,10 +31,12 @@ from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore
 
-SHORTEST_CHUNK_S = 16.0
+SIDE_BY_SIDE = 2
+"""Stretches of a chunk: two of them keep two cores busy, and cost the memory of two encodes."""
+SHORTEST_STRETCH_S = 16.0
 """Of film. Below, the encoders' start and end, when not all of their threads have work, would show."""
 REACH_S = 4.0
-"""How far a chunk's start may move to a change of shot."""
+"""How far a stretch's start may move to a change of shot."""
 SOUGHT_CONTAINERS = ("mov", "mp4", "matroska", "webm")
 """Containers with an index of exact timestamps. A master in another one is encoded in one piece."""
 
@@ -45,12 +51,13 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
         codec: All rungs of it.
         number: From 1.
         count: Chunks of this codec.
+        spans: Its stretches, which are encoded side by side.
     """
 
     codec: VideoCodec
     number: int
     count: int
-    span: Span
+    spans: list[Span]
 
     @property
     def name(self) -> str:
@@ -67,6 +74,10 @@ class ChunkPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The chunks of one codec."""
         return [chunk for chunk in self.chunks if chunk.codec == codec]
 
+    def spans_of(self, codec: VideoCodec) -> list[Span]:
+        """The stretches of one codec: the film without gap or overlap."""
+        return [span for chunk in self.of(codec) for span in chunk.spans]
+
 
 def plan_chunks(ladder: Ladder, report: ProbeReport, settings: MediaSettings, find_cuts: CutFinder) -> ChunkPlan:
     """Divide the film, for each codec of the ladder apart, since a slow one fills a chunk sooner."""
@@ -79,12 +90,16 @@ def plan_chunks(ladder: Ladder, report: ProbeReport, settings: MediaSettings, fi
             spans = divide(
                 math.floor(ladder.duration_s * ladder.rate),
                 keyframe_distance(ladder.rate, settings.keyframe_interval_s),
-                shortest=math.ceil(max(settings.chunk_cpu_s / cpu_per_film_s, SHORTEST_CHUNK_S) * ladder.rate),
+                shortest=math.ceil(
+                    max(settings.chunk_cpu_s / SIDE_BY_SIDE / cpu_per_film_s, SHORTEST_STRETCH_S) * ladder.rate
+                ),
                 reach=math.floor(REACH_S * ladder.rate),
                 find_cuts=_in_pictures(find_cuts, ladder),
             )
+        together = [spans[first : first + SIDE_BY_SIDE] for first in range(0, len(spans), SIDE_BY_SIDE)]
         chunks += [
-            Chunk(codec=codec, number=number, count=len(spans), span=span) for number, span in enumerate(spans, start=1)
+            Chunk(codec=codec, number=number, count=len(together), spans=stretches)
+            for number, stretches in enumerate(together, start=1)
         ]
     return ChunkPlan(chunks=chunks)
 
@@ -97,7 +112,7 @@ def divide(
     reach: int,
     find_cuts: Callable[[Sequence[int], int], Mapping[int, Sequence[int]]],
 ) -> list[Span]:
-    """Spans that cover a film without gap or overlap, as many as may be.
+    """Spans that cover a film without gap or overlap: as many as may be and fill chunks, or one.
 
     Args:
         pictures: Length of the film.
@@ -106,9 +121,12 @@ def divide(
         reach: How far a start may be moved from the even division, towards a change of shot.
         find_cuts: The changes of shot near each of some pictures.
     """
-    # Both ends of a chunk may move, and each is rounded to the grid.
-    count = pictures // (shortest + 2 * (reach + distance))
-    if count < 2:
+    # Both ends of a span may move, one where there are two spans, and each is rounded to the grid.
+    moves = reach + distance
+    count = pictures // (shortest + 2 * moves) // SIDE_BY_SIDE * SIDE_BY_SIDE
+    if count == 0 and pictures >= SIDE_BY_SIDE * (shortest + moves):
+        count = SIDE_BY_SIDE
+    if count == 0:
         return [WHOLE]
     evenly = [pictures * number // count for number in range(1, count)]
     cuts = find_cuts(evenly, reach)

@@ -43,12 +43,17 @@ _BYTE_RANGE = re.compile(r"#EXT-X-BYTERANGE:(\d+)@(\d+)")
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedFile:
-    """One encoded rendition before it is cut."""
+    """One encoded rendition before it is cut.
+
+    Attributes:
+        stream: Its number in the file; None for the first of its kind.
+    """
 
     path: Path
     rendition_id: str
     rung: str
     kind: str
+    stream: int | None = None
     language: str = "und"
     name: str = ""
     role: Literal["main", "commentary", "description"] = "main"
@@ -86,12 +91,12 @@ def cut_segments(
     return records if protection is None else [_protected(record, protection) for record in records]
 
 
-def peak_bitrate_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float], target_s: float) -> int:
+def peak_bitrate_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float]) -> int:
     """The largest bit rate of any run of segments that lasts 0.5 to 1.5 target durations (RFC 8216, 4.1).
 
     A title shorter than half a target duration has no such run; its whole is taken then.
     """
-    shortest_s, longest_s = (share * target_s for share in PEAK_WINDOW)
+    shortest_s, longest_s = (share * target_duration_s(durations_s) for share in PEAK_WINDOW)
     peak = 0.0
     for first in range(len(sizes_bytes)):
         size_bytes, duration_s = 0, 0.0
@@ -161,7 +166,7 @@ def _protected(record: RenditionRecord, protection: Protection) -> RenditionReco
 def _stream_descriptor(item: EncodedFile) -> str:
     fields = {
         "in": str(item.path),
-        "stream": item.kind,
+        "stream": item.kind if item.stream is None else str(item.stream),
         "init_segment": f"{item.rendition_id}/{INIT_NAME}",
         "segment_template": f"{item.rendition_id}/seg-$Number%05d$.m4s",
         "playlist_name": f"{item.rendition_id}/media.m3u8",
@@ -215,7 +220,7 @@ def _describe(
             kind="video" if item.kind == "video" else "audio",
             codecs=representation.attrib["codecs"],
             bitrate_bps=average_bitrate_bps(sizes_bytes, durations_s),
-            peak_bitrate_bps=peak_bitrate_bps(sizes_bytes, durations_s, settings.segment_duration_s),
+            peak_bitrate_bps=peak_bitrate_bps(sizes_bytes, durations_s),
             width=int(representation.get("width") or adaptation_set.get("width") or 0),
             height=int(representation.get("height") or adaptation_set.get("height") or 0),
             frame_rate=round(float(Fraction(frame_rate)), 3) if frame_rate else 0.0,
@@ -231,14 +236,9 @@ def _describe(
         init_sha256=file_sha256(init),
         segments=segments,
         key_frames=key_frames,
-        keyframe_peak_bps=_keyframe_peak_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
+        keyframe_peak_bps=peak_bitrate_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
         keyframe_average_bps=average_bitrate_bps(keyframe_sizes, keyframe_durations) if key_frames else 0,
     )
-
-
-def _keyframe_peak_bps(sizes_bytes: Sequence[int], durations_s: Sequence[float]) -> int:
-    """Peak of an I-frame playlist, over its own target duration."""
-    return peak_bitrate_bps(sizes_bytes, durations_s, target_duration_s(durations_s))
 
 
 def _segments(template: ElementTree.Element, folder: Path, item: EncodedFile) -> list[Segment]:

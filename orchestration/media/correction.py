@@ -26,6 +26,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         percentile_5: One picture of twenty is worse than this.
+        xpsnr_db: Of luma; None for what was measured before it was.
         cpu_s: What measuring it cost, in CPU seconds.
     """
 
@@ -38,6 +39,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     percentile_5: float
     pictures: int
     cpu_s: float
+    xpsnr_db: float | None = None
 
 
 def on_target(rung: VideoRung, vmaf: float) -> bool:
@@ -60,7 +62,8 @@ def correct(ladder: Ladder, measured: Sequence[Delivered], settings: MediaSettin
     Returns:
         A rung that was corrected often enough, or cannot come nearer, gets the best rate factor tried.
     """
-    slopes = {(curve.width, curve.height): curve for curve in fit_curves(ladder.points)}
+    sizes = {(rung.width, rung.height) for rung in ladder.video}
+    slopes = {(curve.width, curve.height): curve for curve in fit_curves(ladder.points, sizes)}
     rungs = []
     for rung in ladder.video:
         tried = _tries(rung, measured)

@@ -7,8 +7,9 @@ rung. What each encoder is told stands in `encoders.py`, how a film is divided i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_BASE_S = 300
 TIMEOUT_PER_FILM_S = 600
@@ -65,6 +68,7 @@ class EncodeResult:
     Attributes:
         files: MP4 file by rendition id.
         damage: Error lines of the decoder: damage in the master that the renditions show.
+        missed_seeks: Stretches that were decoded from the start of the film, for a seek did not lead to them.
     """
 
     files: dict[str, Path]
@@ -72,6 +76,7 @@ class EncodeResult:
     cpu_s: float
     film_s: float
     damage: int
+    missed_seeks: int = 0
 
     @property
     def speed(self) -> float:
@@ -92,6 +97,9 @@ def encode_rungs(
 ) -> EncodeResult:
     """Encode the video rungs of ``ladder`` into ``folder``.
 
+    A stretch is sought. Where its pictures are not all there then, the master's index may be wrong: the stretch is
+    encoded once more, its master decoded from the start.
+
     Args:
         master: The file.
         report: Its probe.
@@ -109,8 +117,66 @@ def encode_rungs(
     """
     rungs = ladder.video if wanted is None else wanted
     files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in rungs}
-    command = encode_command(master, report, ladder, settings, files, span)
     film_s = span.duration_s(ladder.duration_s, ladder.rate)
+
+    def encode(*, seek: bool) -> EncodeResult:
+        command = encode_command(master, report, ladder, settings, files, span, seek=seek)
+        return _run_encode(command, files, film_s, on_progress)
+
+    def require_whole() -> None:
+        for rung in rungs:
+            _require_whole(files[rung.rendition_id], rung.rung, span, film_s, master)
+
+    result = encode(seek=True)
+    try:
+        require_whole()
+    except EncodeTruncated as error:
+        if span.start == 0:
+            raise
+        logger.warning("%s; is its index wrong? Encoding the stretch again, decoded from the start", error)
+        again = encode(seek=False)
+        require_whole()
+        wall_s, cpu_s = result.wall_s + again.wall_s, result.cpu_s + again.cpu_s
+        result = replace(again, wall_s=wall_s, cpu_s=cpu_s, missed_seeks=1)
+    return result
+
+
+def encode_command(
+    master: Path,
+    report: ProbeReport,
+    ladder: Ladder,
+    settings: MediaSettings,
+    files: dict[str, Path],
+    span: Span = WHOLE,
+    *,
+    seek: bool = True,
+) -> list[str]:
+    """The ffmpeg command that encodes the rungs of ``ladder`` that ``files`` names an output for.
+
+    Without ``seek``, a stretch is reached by decoding all that comes before it.
+    """
+    seeking = {}
+    if seek and span.start:
+        start_s = max(float(span.start / ladder.rate) - SEEK_MARGIN_S, 0.0)
+        seeking = {"ss": f"{start_s:.6f}", "noaccurate_seek": None}
+    picture = prepared_picture(
+        ffmpeg.input(str(master), **seeking), report, ladder.rate, ladder.duration_s, span.start, span.end
+    )
+    outputs = [
+        ffmpeg.output(copy, str(files[rung.rendition_id]), **video_options(rung, ladder.rate, settings))
+        for rung, copy in cascade(picture, report.video, ladder.video, files)
+    ]
+    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
+    merged = merged.global_args("-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "1", "-nostdin")
+    if not span.is_whole:
+        # Timestamps stay the film's own after a seek: pictures are chosen by them.
+        merged = merged.global_args("-copyts", "-start_at_zero")
+    return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
+
+
+def _run_encode(
+    command: list[str], files: dict[str, Path], film_s: float, on_progress: Callable[[Progress], None] | None
+) -> EncodeResult:
     damage = 0
 
     def count_damage(line: str) -> None:
@@ -124,54 +190,22 @@ def encode_rungs(
         on_progress=on_progress,
         on_error_line=count_damage,
     )
-    for rung in rungs:
-        _require_whole(files[rung.rendition_id], rung.rung, span, film_s, master)
     return EncodeResult(files=files, wall_s=result.wall_s, cpu_s=result.cpu_s, film_s=film_s, damage=damage)
 
 
-def encode_command(
-    master: Path,
-    report: ProbeReport,
-    ladder: Ladder,
-    settings: MediaSettings,
-    files: dict[str, Path],
-    span: Span = WHOLE,
-) -> list[str]:
-    """The ffmpeg command that encodes the rungs of ``ladder`` that ``files`` names an output for."""
-    seeking = {}
-    if span.start:
-        start_s = max(float(span.start / ladder.rate) - SEEK_MARGIN_S, 0.0)
-        seeking = {"ss": f"{start_s:.6f}", "noaccurate_seek": None}
-    picture = prepared_picture(
-        ffmpeg.input(str(master), **seeking), report, ladder.rate, ladder.duration_s, span.start, span.end
-    )
-    # Nothing is scaled below the smallest rung that is wanted.
-    last = max(number for number, rung in enumerate(ladder.video) if rung.rendition_id in files)
-    cascade = ladder.video[: last + 1]
-    outputs = [
-        ffmpeg.output(copy, str(files[rung.rendition_id]), **video_options(rung, ladder.rate, settings))
-        for rung, copy in _cascade(picture, report.video, cascade, files)
-    ]
-    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
-    merged = merged.global_args("-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "1", "-nostdin")
-    if not span.is_whole:
-        # Timestamps stay the film's own after a seek: pictures are chosen by them.
-        merged = merged.global_args("-copyts", "-start_at_zero")
-    return list(ffmpeg.compile(merged, cmd=find_ffmpeg(), overwrite_output=True))
-
-
-def _cascade(
-    picture: Any, video: VideoTrack, rungs: Sequence[VideoRung], files: dict[str, Path]
+def cascade(
+    picture: Any, video: VideoTrack, rungs: Sequence[VideoRung], wanted: Container[str]
 ) -> list[tuple[VideoRung, Any]]:
-    """A picture for each rung that is wanted, each scaled from the rung before it."""
+    """A picture for each rung whose id is ``wanted``, each scaled from the rung before it, wanted or not."""
+    last = max(number for number, rung in enumerate(rungs) if rung.rendition_id in wanted)
     pictures = []
-    for number, rung in enumerate(rungs):
+    for number, rung in enumerate(rungs[: last + 1]):
         picture = scaled(picture, rung.width, rung.height)
         if number == 0:
             picture = in_eight_bits(picture, video)
-        if rung.rendition_id not in files:
+        if rung.rendition_id not in wanted:
             continue
-        if number == len(rungs) - 1:
+        if number == last:
             pictures.append((rung, picture))
         else:
             split = picture.filter_multi_output("split")
@@ -185,7 +219,8 @@ def _require_whole(file: Path, rung: str, span: Span, expected_s: float, master:
     try:
         with av.open(str(file)) as container:
             encoded_s = (container.duration or 0) / av.time_base
-            pictures = container.streams.video[0].frames
+            track = container.streams.video[0]
+            pictures, starts_late = track.frames, (track.start_time or 0) > 0
     except (av.error.FFmpegError, IndexError) as error:
         raise EncodeTruncated(f"{master.name}: rung {rung} came out unreadable ({error})") from error
     if span.end is not None and pictures != span.end - span.start:
@@ -193,6 +228,8 @@ def _require_whole(file: Path, rung: str, span: Span, expected_s: float, master:
             f"{master.name}: rung {rung} holds {pictures} of the {span.end - span.start} pictures from "
             f"{span.start} on: the master decodes in part only. Deliver it again"
         )
+    if starts_late:
+        raise EncodeTruncated(f"{master.name}: the first pictures of rung {rung} from {span.start} on did not decode")
     if expected_s - encoded_s > max(TRUNCATION_S, TRUNCATION_SHARE * expected_s):
         raise EncodeTruncated(
             f"{master.name}: rung {rung} holds {encoded_s:.2f} s of {expected_s:.2f} s: "

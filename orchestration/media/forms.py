@@ -95,9 +95,7 @@ def _cut_aes_128(
     for record in cut:
         clear_id = record.rendition.rendition_id
         target = work / protection.rendition_id(clear_id, protection.group_of(record.rendition.kind))
-        encrypted.append(
-            encrypt_rendition(record, work / clear_id, target, protection, keys, settings.segment_duration_s)
-        )
+        encrypted.append(encrypt_rendition(record, work / clear_id, target, protection, keys))
     return encrypted
 
 

@@ -24,6 +24,7 @@ from orchestration.media.description import TitleDescription
 from orchestration.media.errors import MasterMissing
 from orchestration.media.hull import Probes
 from orchestration.media.ladder import Ladder
+from orchestration.media.loudness import DeliveredLoudness
 from orchestration.media.renditions import RenditionRecord
 from orchestration.media.report import ProbeReport
 from orchestration.media.storyboard import DrawnStoryboard, Storyboard
@@ -133,6 +134,21 @@ def read_delivered(store: ObjectStore, title_id: str) -> list[Delivered]:
     return msgspec.json.decode(store.read_bytes(key), type=list[Delivered]) if store.exists(key) else []
 
 
+def write_loudness(
+    store: ObjectStore, title_id: str, source_sha256: str, delivered: Sequence[DeliveredLoudness]
+) -> None:
+    """Keep what became of the loudness of some renditions of a master, beside what is known of others."""
+    known = {item.rendition_id: item for item in read_loudness(store, title_id, source_sha256)}
+    known |= {item.rendition_id: item for item in delivered}
+    store.put_bytes(_loudness_key(title_id, source_sha256), msgspec.json.encode(list(known.values())), replace=True)
+
+
+def read_loudness(store: ObjectStore, title_id: str, source_sha256: str) -> list[DeliveredLoudness]:
+    """What is known of the loudness of a master's renditions; empty when nothing is."""
+    key = _loudness_key(title_id, source_sha256)
+    return msgspec.json.decode(store.read_bytes(key), type=list[DeliveredLoudness]) if store.exists(key) else []
+
+
 def write_sidecars(store: ObjectStore, title_id: str, source_sha256: str, taken: TakenSidecars) -> None:
     """Keep what was taken of the files beside a title's current master."""
     store.put_bytes(f"{_folder(title_id, source_sha256)}/sidecars.json", msgspec.json.encode(taken), replace=True)
@@ -224,6 +240,10 @@ def _current_folder(store: ObjectStore, title_id: str) -> str:
     if not store.exists(_pointer_key(title_id)):
         raise MasterMissing(f"title {title_id!r} has no probed master; materialise media/probe")
     return _folder(title_id, store.read_bytes(_pointer_key(title_id)).decode())
+
+
+def _loudness_key(title_id: str, source_sha256: str) -> str:
+    return f"{_folder(title_id, source_sha256)}/loudness.json"
 
 
 def _delivery_key(sha256: str) -> str:

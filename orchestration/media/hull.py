@@ -9,7 +9,7 @@ interpolation as JVET uses it (JVET-H0030).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -94,12 +94,43 @@ class SizeCurve:
         )
 
 
-def fit_curves(points: Iterable[RatePoint]) -> list[SizeCurve]:
-    """A curve for each size, largest first."""
-    sizes: dict[tuple[int, int], list[RatePoint]] = {}
+def fit_curves(points: Iterable[RatePoint], sizes: Collection[tuple[int, int]] | None = None) -> list[SizeCurve]:
+    """A curve for each size, largest first.
+
+    Args:
+        points: What was measured.
+        sizes: Which curves are wanted; those of the measured sizes when not given. A size that was not measured gets
+            what lies between the measured ones at each rate factor, over the logarithm of the pixels (piecewise cubic
+            and monotone, so nothing overshoots); beyond them, what the nearest one has.
+    """
+    measured: dict[tuple[int, int], list[RatePoint]] = {}
     for point in points:
-        sizes.setdefault((point.width, point.height), []).append(point)
-    return [SizeCurve(sizes[size]) for size in sorted(sizes, key=lambda size: (size[0] * size[1], size), reverse=True)]
+        measured.setdefault((point.width, point.height), []).append(point)
+    wanted = sorted(measured if sizes is None else sizes, key=lambda size: (size[0] * size[1], size), reverse=True)
+    return [SizeCurve(measured.get(size) or _between(measured, size)) for size in wanted] if measured else []
+
+
+def _between(measured: Mapping[tuple[int, int], Sequence[RatePoint]], size: tuple[int, int]) -> list[RatePoint]:
+    """What a size would have been measured to give, from the sizes that were."""
+    from scipy.interpolate import PchipInterpolator
+
+    by_crf: dict[float, list[RatePoint]] = {}
+    for point in sorted((point for found in measured.values() for point in found), key=_pixels):
+        by_crf.setdefault(point.crf, []).append(point)
+    foretold = []
+    for crf, row in by_crf.items():
+        places = [math.log(_pixels(point)) for point in row]
+        place = min(max(math.log(size[0] * size[1]), places[0]), places[-1])
+        values = [(math.log(point.bitrate_bps), point.vmaf) for point in row]
+        log_rate, vmaf = PchipInterpolator(places, values)(place) if len(row) > 1 else values[0]
+        foretold.append(
+            RatePoint(width=size[0], height=size[1], crf=crf, bitrate_bps=math.exp(log_rate), vmaf=float(vmaf))
+        )
+    return foretold
+
+
+def _pixels(point: RatePoint) -> int:
+    return point.width * point.height
 
 
 def cheapest_at(curves: Iterable[SizeCurve], vmaf: float) -> RatePoint | None:

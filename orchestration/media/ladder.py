@@ -1,13 +1,14 @@
 """Decide which renditions a title gets: sizes, rates and caps that fit its master.
 
 Without measured points the ladder is a fixed one, fitted; with them (`search.py`) it is made for the title
-(`per_title.py`), from the same sizes. Every size is a 16:9 box (9:16 for upright films), named by the box's short side;
-the picture is fitted into it with its aspect kept, never enlarged, with even sides. A master that lies well between two
-boxes is kept at its own size too, under the larger box's name: a scope film of 800x332 is its own ``480p``.
+(`per_title.py`), from more sizes. Every size is a 16:9 box (9:16 for upright films), named by the box's short side;
+the picture is fitted into it with its aspect kept, never enlarged, with even sides. The largest size is the master's
+own, under the name of the nearest box: a scope film of 800x332 is its own ``480p``.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -23,11 +24,9 @@ from orchestration.media.settings import MediaSettings
 from orchestration.media.sound import AudioRung, plan_sound
 
 BOX_HEIGHTS = (240, 360, 480, 720, 1080, 1440, 2160)
+FINE_BOX_HEIGHTS = (240, 288, 360, 432, 480, 576, 720, 864, 1080, 1296, 1440, 1728, 2160)
+"""What a ladder per title chooses from: a quarter apart at most, and many of them whole macroblocks at 16:9."""
 MAX_FRAME_RATE = 60
-NATIVE_GAIN = 1.2
-"""The master's own size becomes a rung when it has this many times the pixels of the largest box that fits ..."""
-CROWDING = 1.5
-"""... and takes that box's place when it has fewer than this many times its pixels: two rungs so close serve nobody."""
 
 REFERENCE_CAP_BPS = 4_500_000
 REFERENCE_PIXELS = 1920 * 1080
@@ -107,13 +106,13 @@ def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings
     """The ladder for a playable master: made for its picture when it was probed, else the fixed one."""
     video = report.video
     rate = output_rate(video)
-    sizes = fit_sizes(video.width, video.height)
     if probes.points:
+        sizes = fit_sizes(video.width, video.height, FINE_BOX_HEIGHTS)
         rungs = _rungs_per_title(sizes, rate, probes.points, source_sha256, settings)
     else:
         rungs = [
             _video_rung(name, width, height, cap_bps(width, height, rate), settings.crf, rate, source_sha256, settings)
-            for name, width, height in reversed(_thin_out(sizes, settings.max_rungs))
+            for name, width, height in reversed(thin_out(fit_sizes(video.width, video.height), settings.max_rungs))
         ]
     return Ladder(
         source_sha256=source_sha256,
@@ -128,16 +127,25 @@ def plan_ladder(report: ProbeReport, source_sha256: str, settings: MediaSettings
     )
 
 
-def fit_sizes(width: int, height: int) -> list[tuple[str, int, int]]:
-    """Every rung that a picture of this size fills without being enlarged: (name, width, height), smallest first."""
-    sizes = [(f"{box}p", *_fit(width, height, box)) for box in BOX_HEIGHTS if _scale(width, height, box) <= 1]
-    largest_pixels = sizes[-1][1] * sizes[-1][2] if sizes else 0
-    next_box = next((box for box in BOX_HEIGHTS if _scale(width, height, box) > 1), None)
-    if next_box is not None and width * height > NATIVE_GAIN * largest_pixels:
-        if width * height < CROWDING * largest_pixels:
-            sizes.pop()
-        sizes.append((f"{next_box}p", _even(width), _even(height)))
-    return sizes
+def fit_sizes(width: int, height: int, boxes: Sequence[int] = BOX_HEIGHTS) -> list[tuple[str, int, int]]:
+    """Every rung that a picture of this size fills without being enlarged: (name, width, height), smallest first.
+
+    The last one is the picture's own size, unless the largest of ``boxes`` is smaller.
+    """
+    fitting = {box: _fit(width, height, box) for box in boxes if _scale(width, height, box) <= 1}
+    if len(fitting) < len(boxes):
+        nearest = min(boxes, key=lambda box: abs(math.log(_scale(width, height, box))))
+        fitting[nearest] = _even(width), _even(height)
+    return [(f"{box}p", *size) for box, size in fitting.items()]
+
+
+def thin_out(sizes: Sequence[tuple[str, int, int]], count: int) -> Sequence[tuple[str, int, int]]:
+    """Keep the largest, the smallest and an even choice between them."""
+    if len(sizes) <= count:
+        return sizes
+    if count == 1:
+        return sizes[-1:]
+    return [sizes[round(position * (len(sizes) - 1) / (count - 1))] for position in range(count)]
 
 
 def cap_bps(width: int, height: int, rate: Fraction) -> int:
@@ -178,15 +186,6 @@ def _even(length: float) -> int:
     return max(int(length / 2 + 0.49) * 2, 2)
 
 
-def _thin_out(sizes: list[tuple[str, int, int]], count: int) -> list[tuple[str, int, int]]:
-    """Keep the largest, the smallest and an even choice between them."""
-    if len(sizes) <= count:
-        return sizes
-    if count == 1:
-        return sizes[-1:]
-    return [sizes[round(position * (len(sizes) - 1) / (count - 1))] for position in range(count)]
-
-
 def with_crf(rung: VideoRung, crf: float, ladder: Ladder, settings: MediaSettings) -> VideoRung:
     """An H.264 rung at another rate factor: another rendition."""
     retuned = _video_rung(
@@ -203,7 +202,7 @@ def _rungs_per_title(
     settings: MediaSettings,
 ) -> list[VideoRung]:
     names = {(width, height): name for name, width, height in sizes}
-    curves = [curve for curve in fit_curves(points) if (curve.width, curve.height) in names]
+    curves = fit_curves(points, list(names))
 
     def cap(width: int, height: int) -> int:
         return int(PER_TITLE_CAP * cap_bps(width, height, rate))

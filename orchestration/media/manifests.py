@@ -32,7 +32,7 @@ from orchestration.media.image_tracks import (
     storyboard_stream_line,
     storyboard_track,
 )
-from orchestration.media.protection import as_uuid, common_pssh_base64
+from orchestration.media.protection import COMMON_SYSTEM_ID, as_uuid, common_pssh_base64
 from orchestration.media.renditions import INIT_NAME, RenditionRecord
 from orchestration.media.storyboard import Storyboard
 
@@ -45,7 +45,7 @@ KEYS_PATH = "/v1/keys"
 _HLS_METHODS = {"cenc": "SAMPLE-AES-CTR", "cbcs": "SAMPLE-AES", "aes-128": "AES-128"}
 _HLS_CLEARKEY = "org.w3.clearkey"
 _DASH_CLEARKEY = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e"
-_DASH_COMMON_SYSTEM = "urn:uuid:1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"
+_COMMON_SYSTEM = f"urn:uuid:{as_uuid(COMMON_SYSTEM_ID.hex())}"
 _DASH_NAMESPACES = {
     "cenc": "urn:mpeg:cenc:2013",
     "clearkey": "http://dashif.org/guidelines/clearKey",
@@ -104,19 +104,26 @@ def _of_kind(records: Sequence[RenditionRecord], kind: str) -> list[RenditionRec
     return [record for record in records if record.rendition.kind == kind]
 
 
-def _key_attributes(record: RenditionRecord, key_server_url: str) -> str | None:
-    """Attributes of EXT-X-KEY and EXT-X-SESSION-KEY; None in the clear."""
+def _key_attributes(record: RenditionRecord, key_server_url: str) -> list[str]:
+    """Attributes of each EXT-X-KEY and EXT-X-SESSION-KEY; none in the clear.
+
+    Common Encryption is announced for the systems that DASH has: ClearKey, by which hls.js knows it, and the common
+    system with its ``pssh`` box, as Widevine's is written. None has KEYFORMAT ``identity``, a key in the open: hls.js
+    takes it first and then decrypts no fMP4.
+    """
     rendition = record.rendition
     if rendition.protection == "none":
-        return None
+        return []
     method = f"METHOD={_HLS_METHODS[rendition.protection]}"
     if rendition.protection == "aes-128":
-        return f'{method},URI="{key_server_url}{KEYS_PATH}/{rendition.key_id}"'
+        return [f'{method},URI="{key_server_url}{KEYS_PATH}/{rendition.key_id}"']
     key_id = base64.b64encode(bytes.fromhex(rendition.key_id)).decode()
-    return (
-        f'{method},URI="data:text/plain;base64,{key_id}",KEYID=0x{rendition.key_id},'
-        f'KEYFORMAT="{_HLS_CLEARKEY}",KEYFORMATVERSIONS="1"'
-    )
+    systems = {_HLS_CLEARKEY: key_id, _COMMON_SYSTEM: common_pssh_base64([rendition.key_id])}
+    return [
+        f'{method},URI="data:text/plain;base64,{data}",KEYID=0x{rendition.key_id},'
+        f'KEYFORMAT="{system}",KEYFORMATVERSIONS="1"'
+        for system, data in systems.items()
+    ]
 
 
 def _master_playlist(records: Sequence[RenditionRecord], key_server_url: str, storyboard: Storyboard | None) -> str:
@@ -124,7 +131,7 @@ def _master_playlist(records: Sequence[RenditionRecord], key_server_url: str, st
     sounds = audio_groups(_of_kind(records, "audio"))
     names = {record.rendition.rung: playlist_name(record) for record in records}
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{HLS_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", ""]
-    keys = {attributes: None for record in records if (attributes := _key_attributes(record, key_server_url))}
+    keys = dict.fromkeys(attributes for record in records for attributes in _key_attributes(record, key_server_url))
     lines += [f"#EXT-X-SESSION-KEY:{attributes}" for attributes in keys]
     lines += [*audio_lines(sounds, names), *text_lines(text, names)]
     # Rung by rung within a group: a player that knows one group alone finds all its rungs together.
@@ -172,7 +179,6 @@ def _keyframe_line(record: RenditionRecord) -> str:
 
 def _playlist_head(record: RenditionRecord, durations_s: Sequence[float], key_server_url: str, *tags: str) -> list[str]:
     """The tags before the first segment. A key comes after the init segment, which is never encrypted as a whole."""
-    key = _key_attributes(record, key_server_url)
     return [
         "#EXTM3U",
         f"#EXT-X-VERSION:{HLS_VERSION}",
@@ -180,7 +186,7 @@ def _playlist_head(record: RenditionRecord, durations_s: Sequence[float], key_se
         "#EXT-X-PLAYLIST-TYPE:VOD",
         *tags,
         f'#EXT-X-MAP:URI="{_uri(record, INIT_NAME)}"',
-        *([] if key is None else [f"#EXT-X-KEY:{key}"]),
+        *(f"#EXT-X-KEY:{attributes}" for attributes in _key_attributes(record, key_server_url)),
     ]
 
 
@@ -255,7 +261,7 @@ def _content_protection(record: RenditionRecord, key_ids: Sequence[str], key_ser
     return [
         '      <ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011"'
         f' value="{rendition.protection}" cenc:default_KID="{as_uuid(rendition.key_id)}"/>',
-        f'      <ContentProtection schemeIdUri="{_DASH_COMMON_SYSTEM}">',
+        f'      <ContentProtection schemeIdUri="{_COMMON_SYSTEM}">',
         f"        <cenc:pssh>{common_pssh_base64(key_ids)}</cenc:pssh>",
         "      </ContentProtection>",
         f'      <ContentProtection schemeIdUri="{_DASH_CLEARKEY}" value="ClearKey1.0">',

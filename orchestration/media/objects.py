@@ -16,6 +16,8 @@ MANIFEST_RUNG = "manifest"
 ARTWORK_RUNG = "artwork"
 PREFIX_GROUP = 0
 """Segment group 0 is the prefix: init segments and the first seconds, which every session asks for first."""
+STORYBOARD_GROUP = 1
+"""Of artwork: pictures to seek by, which no session needs to start."""
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,8 @@ class MediaObject(msgspec.Struct, frozen=True, kw_only=True):
         key: Path below ``media/<title_id>/``, such as ``r/<rendition_id>/seg-00001.m4s`` or
             ``p/<package_id>/master.m3u8``.
         rung: Name of the rung, or ``manifest`` or ``artwork``.
-        segment_group: 0 for the prefix (init, first segments, manifests, artwork), then 1, 2, ... in order of time.
+        segment_group: 0 for the prefix (init, first segments, manifests, poster and thumbnails), then 1, 2, ... in
+            order of time; a storyboard is group 1 of the artwork.
     """
 
     key: str

@@ -21,6 +21,7 @@ from orchestration.media.objects import (
     MANIFEST_RUNG,
     PREFIX_GROUP,
     SCHEMA_VERSION,
+    STORYBOARD_GROUP,
     MediaObject,
     PackageRecord,
     media_prefix,
@@ -81,7 +82,7 @@ def build_package(
     folder = f"p/{package_id}"
     objects = [
         *_put_manifests(store, title_id, folder, texts),
-        *_put_artwork(store, title_id, folder, artwork_keys),
+        *_put_artwork(store, title_id, folder, artwork_keys, storyboard),
         *(item for rendition in renditions for item in rendition_objects(rendition)),
     ]
     poster_key = f"{folder}/{POSTER_NAME}"
@@ -173,16 +174,20 @@ def _put_manifests(store: ObjectStore, title_id: str, folder: str, texts: dict[s
                 size_bytes=len(content),
                 sha256=hashlib.sha256(content).hexdigest(),
                 rung=ARTWORK_RUNG if name in STORYBOARD_FILES else MANIFEST_RUNG,
-                segment_group=PREFIX_GROUP,
+                segment_group=STORYBOARD_GROUP if name in STORYBOARD_FILES else PREFIX_GROUP,
             )
         )
     return objects
 
 
-def _put_artwork(store: ObjectStore, title_id: str, folder: str, artwork_keys: Sequence[str]) -> list[MediaObject]:
+def _put_artwork(
+    store: ObjectStore, title_id: str, folder: str, artwork_keys: Sequence[str], storyboard: Storyboard | None
+) -> list[MediaObject]:
+    sheets = {sheet.name for sheet in storyboard.sheets} if storyboard is not None else set()
     objects = []
     for source_key in artwork_keys:
-        key = f"{folder}/{source_key.rpartition('/')[2]}"
+        name = source_key.rpartition("/")[2]
+        key = f"{folder}/{name}"
         store.link(source_key, media_prefix(title_id) + key)
         objects.append(
             MediaObject(
@@ -190,7 +195,7 @@ def _put_artwork(store: ObjectStore, title_id: str, folder: str, artwork_keys: S
                 size_bytes=store.size_bytes(source_key),
                 sha256=file_sha256(store.local_path(source_key)),
                 rung=ARTWORK_RUNG,
-                segment_group=PREFIX_GROUP,
+                segment_group=STORYBOARD_GROUP if name in sheets else PREFIX_GROUP,
             )
         )
     return objects

@@ -15,11 +15,11 @@ import msgspec
 
 from orchestration.media.cmaf import EncodedFile, cut_segments
 from orchestration.media.ladder import cap_bps, output_rate
-from orchestration.media.languages import language_tag
 from orchestration.media.protection import ContentKeys, KeyGroup, Protection, protections
 from orchestration.media.renditions import RenditionRecord, store_rendition
-from orchestration.media.report import AudioTrack, ProbeReport, Track
+from orchestration.media.report import AudioTrack, ProbeReport
 from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+from orchestration.media.sound import plan_sound
 from orchestration.store import ObjectStore
 
 RATE_LIMIT = 4.0
@@ -32,7 +32,6 @@ def can_pass(report: ProbeReport) -> bool:
     """Whether players can play a master as it is, as far as its probe tells; its groups of pictures show when cut."""
     video = report.video
     rate_bps = report.size_bytes * 8 / max(report.decoded_duration_s, 0.001)
-    audio = _first_sound(report.tracks)
     return (
         "mp4" in (report.container or "")
         and video.codec == "h264"
@@ -42,7 +41,7 @@ def can_pass(report: ProbeReport) -> bool:
         and (video.width, video.height) == (video.coded_width, video.coded_height)
         and video.start_s <= LATEST_START_S
         and rate_bps <= RATE_LIMIT * cap_bps(video.width, video.height, output_rate(video))
-        and (audio is None or _sound_can_pass(audio))
+        and all(_sound_can_pass(track) for track in report.tracks if isinstance(track, AudioTrack))
     )
 
 
@@ -56,19 +55,21 @@ def cut_master(
     folder: Path,
     keys: ContentKeys | None,
 ) -> list[RenditionRecord]:
-    """Cut a master that `can_pass`, with its first sound, into the store; empty when its segments come out too long.
+    """Cut a master that `can_pass`, with all its sound, into the store; empty when its segments come out too long.
 
     Raises:
         ProgramError, PackagingError: It cannot be cut.
     """
     protection = protections(settings, source_sha256)[0]
     name = f"{min(report.video.width, report.video.height)}p-master"
-    encoded = [_master_as("video", name, master, source_sha256, settings, protection)]
-    audio = _first_sound(report.tracks)
-    if audio is not None:
-        language = language_tag(audio.language)
-        sound = _master_as("audio", f"audio-{language}-master", master, source_sha256, settings, protection)
-        encoded.append(replace(sound, language=language))
+    encoded = [_master_as("video", name, report.video.index, master, source_sha256, settings, protection)]
+    # The tracks are named and ordered as they will be once they are encoded.
+    stereo_alone = msgspec.structs.replace(settings, surround=False)
+    for rung in plan_sound(report.audio, source_sha256, stereo_alone):
+        sound = _master_as(
+            "audio", f"{rung.rung}-master", rung.track_index, master, source_sha256, settings, protection
+        )
+        encoded.append(replace(sound, language=rung.language, name=rung.name, role=rung.role))
     records = cut_segments(encoded, settings, folder, protection, keys)
     longest_s = max(records[0].segment_duration_s(segment) for segment in records[0].segments)
     if longest_s > LONGEST_SEGMENT_S:
@@ -79,17 +80,20 @@ def cut_master(
 
 
 def _master_as(
-    group: KeyGroup, rung: str, master: Path, source_sha256: str, settings: MediaSettings, protection: Protection | None
+    group: KeyGroup,
+    rung: str,
+    track_index: int,
+    master: Path,
+    source_sha256: str,
+    settings: MediaSettings,
+    protection: Protection | None,
 ) -> EncodedFile:
-    recipe = msgspec.json.encode([RECIPE_VERSION, source_sha256, "as-delivered", group, settings.segment_duration_s])
+    recipe = msgspec.json.encode(
+        [RECIPE_VERSION, source_sha256, "as-delivered", group, track_index, settings.segment_duration_s]
+    )
     cut_id = hashlib.sha256(recipe).hexdigest()[:16]
     rendition_id = cut_id if protection is None else protection.rendition_id(cut_id, group)
-    return EncodedFile(path=master.resolve(), rendition_id=rendition_id, rung=rung, kind=group)
-
-
-def _first_sound(tracks: list[Track]) -> AudioTrack | None:
-    """The sound track that the packager takes when it is asked for one."""
-    return next((track for track in tracks if isinstance(track, AudioTrack)), None)
+    return EncodedFile(path=master.resolve(), rendition_id=rendition_id, rung=rung, kind=group, stream=track_index)
 
 
 def _sound_can_pass(audio: AudioTrack) -> bool:

@@ -1,28 +1,35 @@
 """Choose the rungs of a title from its rate-quality curves: how good each should be, and which size is cheapest for it.
 
-Pure. The best rung has the master's own size and a VMAF of about 94, which viewers do not tell from the master; each
-next one is a just-noticeable difference of 6 VMAF lower (J. Ozer, "Finding the just noticeable difference with Netflix
-VMAF", 2017), or wider where that would give more rungs than allowed. The lowest is what a slow line can carry.
+Pure. The best rung has the master's own size and is half a just-noticeable difference from it; one such difference is 6
+points of VMAF (J. Ozer, "Finding the just noticeable difference with Netflix VMAF", 2017). Fixed ladders reach as far
+with their dearest rungs. From one rung to the next there is at most a noticeable difference and at most a factor of 2
+in rate (the step of the "HLS Authoring Specification for Apple Devices"), or evenly more of both where that would give
+more rungs than allowed. The lowest is what a slow line can carry.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestration.media.hull import LOWEST_CRF, RatePoint, SizeCurve, best_for, cheapest_at
+import numpy as np
 
-TOP_VMAF = 94.0
+from orchestration.media.hull import RatePoint, SizeCurve, best_for, cheapest_at
+
 NOTICEABLE_VMAF = 6.0
+TOP_VMAF = 100 - NOTICEABLE_VMAF / 2
+MOST_RATE_RATIO = 2.0
 LEAST_RATE_RATIO = 1.3
 """A player gains nothing from two rungs whose rates are closer."""
-SLOW_LINE_BPS = 180_000
-"""What the lowest rung may cost; where no size is so cheap, it is the cheapest."""
+SLOW_LINE_BPS = 145_000
+"""What the lowest rung may cost, as Apple's does; where no size is so cheap, it is the cheapest."""
+HULL_STEPS = 200
+LEVEL_VMAF = 0.5
+"""Where a master gives less than is aimed at, its last half point is not paid for: curves are level there."""
 CAP_USE = 0.9
 """A rung is planned below its cap, which is for its busiest moments."""
-SAME_RATE = 1.03
-"""A larger size is taken when it costs hardly more: it is sharper on a large screen."""
 
 Limit = Literal["source", "rate"]
 
@@ -59,53 +66,34 @@ def choose_rungs(
     chosen = [top]
     floor = best_for(curves, SLOW_LINE_BPS) or min((curve.grid[0] for curve in curves), key=lambda p: p.bitrate_bps)
     if most > 1 and floor.bitrate_bps * LEAST_RATE_RATIO <= top.point.bitrate_bps:
-        for vmaf in _targets(top.point.vmaf, floor.vmaf, most):
+        for vmaf in _targets(curves, floor.vmaf, top.point.vmaf, most - 1):
             choice = _choose(curves, vmaf, cap_bps)
             if choice.point.bitrate_bps * LEAST_RATE_RATIO <= chosen[-1].point.bitrate_bps:
                 chosen.append(choice)
     return _for_devices(chosen, curves, device_pixels)
 
 
-def _targets(top: float, bottom: float, most: int) -> list[float]:
-    """Qualities below the top one down to the bottom one; steps grow by a constant factor when they must."""
-    span = top - bottom
-    count = min(most - 1, max(int(span / NOTICEABLE_VMAF + 0.5), 1))
-    steps = _steps(span, count)
-    targets, vmaf = [], top
-    for step in steps:
-        vmaf -= step
-        targets.append(vmaf)
-    return targets
-
-
-def _steps(span: float, count: int) -> list[float]:
-    """``count`` steps that cover ``span``, the first of them just noticeable where they need not be smaller."""
-    if count * NOTICEABLE_VMAF >= span:
-        return [span / count] * count
-    low, high = 1.0, 4.0
-    for _ in range(60):  # bisection to far below what matters
-        factor = (low + high) / 2
-        covered = sum(NOTICEABLE_VMAF * factor**number for number in range(count))
-        low, high = (factor, high) if covered < span else (low, factor)
-    steps = [NOTICEABLE_VMAF * low**number for number in range(count)]
-    return [step * span / sum(steps) for step in steps]
+def _targets(curves: Sequence[SizeCurve], floor: float, top: float, most: int) -> list[float]:
+    """Qualities below ``top`` down to ``floor``, as far apart as a player and a viewer find useful."""
+    vmafs = np.linspace(floor, top, HULL_STEPS)
+    found = [cheapest_at(curves, vmaf) for vmaf in vmafs]
+    rates = np.log([point.bitrate_bps for point in found if point is not None])
+    noticeable, doubled = np.diff(vmafs) / NOTICEABLE_VMAF, np.diff(rates) / math.log(MOST_RATE_RATIO)
+    steps = np.concatenate([[0.0], np.cumsum(np.maximum(noticeable, doubled))])
+    count = min(max(math.ceil(steps[-1]), 1), most)
+    return [float(vmaf) for vmaf in np.interp(steps[-1] * (1 - np.arange(1, count + 1) / count), steps, vmafs)]
 
 
 def _choose(curves: Sequence[SizeCurve], vmaf: float, cap_bps: Callable[[int, int], int]) -> Choice:
     """The cheapest size at a quality, and how near it may come within its cap."""
-    best = cheapest_at(curves, vmaf)
-    if best is None:
-        best = max((curve.grid[-1] for curve in curves), key=lambda point: point.vmaf)
-    for curve in curves:  # largest first
-        larger = curve.at_vmaf(vmaf)
-        if larger is not None and larger.bitrate_bps <= best.bitrate_bps * SAME_RATE:
-            best = larger
-            break
+    reachable = max(curve.grid[-1].vmaf for curve in curves)
+    best = cheapest_at(curves, vmaf if vmaf <= reachable else reachable - LEVEL_VMAF)
+    assert best is not None, "a quality below the best one is reached"
     curve = next(curve for curve in curves if (curve.width, curve.height) == (best.width, best.height))
     allowed_bps = CAP_USE * cap_bps(best.width, best.height)
     if best.bitrate_bps > allowed_bps:
         return Choice(point=curve.at_rate(allowed_bps) or curve.grid[0], limit="rate")
-    return Choice(point=best, limit="source" if best.crf <= LOWEST_CRF and best.vmaf < vmaf else None)
+    return Choice(point=best, limit="source" if vmaf > reachable else None)
 
 
 def _for_devices(chosen: list[Choice], curves: Sequence[SizeCurve], device_pixels: Sequence[int]) -> list[Choice]:

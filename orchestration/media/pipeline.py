@@ -32,7 +32,7 @@ from orchestration.media.chunk_encode import (
 )
 from orchestration.media.chunks import Chunk
 from orchestration.media.clear import clear_file
-from orchestration.media.correction import Delivered
+from orchestration.media.correction import Delivered, correct
 from orchestration.media.description import read_description
 from orchestration.media.encode import EncodeResult
 from orchestration.media.encoders import add_codecs
@@ -42,6 +42,7 @@ from orchestration.media.handover import (
     ProbedMaster,
     TakenSidecars,
     artwork_keys,
+    read_delivered,
     read_ladder,
     read_probed,
     read_probes,
@@ -169,6 +170,7 @@ def plan_title(
             raise MasterMissing(f"the ladder of {title_id} is made for the title: its master is needed")
         probes = _probes(store, probed, settings, master, work_folder)
     ladder = add_codecs(plan_ladder(probed.report, probed.sha256, settings, probes), settings)
+    ladder = correct(ladder, read_delivered(store, title_id), settings)  # planned anew, it starts with what is known
     write_ladder(store, title_id, ladder)
     return ladder
 

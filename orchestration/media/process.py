@@ -25,7 +25,6 @@ from pathlib import Path
 from orchestration.media.errors import ProgramCancelled, ProgramFailed, ProgramMissing, ProgramTimedOut
 
 LAST_LINES = 20
-TERMINATE_GRACE_S = 2.0
 POLL_S = 0.05
 TETHER = Path(__file__).with_name("tether.py")
 
@@ -182,15 +181,11 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    """Kill what is left of the group and reap the program; returns its exit code and CPU seconds."""
-    try:
-        if not _has_ended(process):
-            os.killpg(process.pid, signal.SIGTERM)
-            grace_ends = time.monotonic() + TERMINATE_GRACE_S
-            while not _has_ended(process) and time.monotonic() < grace_ends:
-                time.sleep(POLL_S)
-    finally:  # also when a second signal cuts the grace short
-        os.killpg(process.pid, signal.SIGKILL)
+    """Kill what is left of the group and reap the program; returns its exit code and CPU seconds.
+
+    It is not asked to end: ffmpeg would first encode all that it holds, for seconds, and nobody wants what it wrote.
+    """
+    os.killpg(process.pid, signal.SIGKILL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     for pipe in (process.stdout, process.stderr):

@@ -19,15 +19,18 @@ from pathlib import Path
 
 import msgspec
 
-from orchestration.media.errors import PackagingError, ProgramError
+from orchestration.media.errors import PackagingError, ProgramFailed, ProgramTimedOut
 from orchestration.media.handover import ProbedMaster, read_probed
 from orchestration.media.ladder import Ladder, plan_ladder
 from orchestration.media.objects import current_package_key
 from orchestration.media.passthrough import can_pass, cut_master
 from orchestration.media.pipeline import PackagedTitle, draw_title, encode_title, package_records, package_title
 from orchestration.media.protection import ContentKeys
+from orchestration.media.recipe import rendition_id
+from orchestration.media.renditions import RenditionRecord
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
+from orchestration.media.side_by_side import run_side_by_side
 from orchestration.store import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -69,12 +72,14 @@ def publish_first_rung(
     if store.exists(current_package_key(title_id)):
         return None
     started = time.monotonic()
-    draw_title(store, title_id, master, work_folder)
     if can_pass(probed.report):
-        passed = _pass_master(store, title_id, master(), probed, settings, work_folder, now, keys)
+        passed = _pass_master(store, title_id, master, probed, settings, work_folder, now, keys)
         if passed is not None and passed.published:
             return FirstPlayable(packaged=passed, wall_s=time.monotonic() - started, encode_cpu_s=0.0)
+        for finding in passed.findings if passed is not None else []:
+            logger.warning("%s as it was delivered: %s, %s", title_id, finding.rule, finding.message)
         logger.warning("%s cannot be served as it was delivered; its smallest rung is made first", title_id)
+    draw_title(store, title_id, master, work_folder)
     encoded = encode_title(store, title_id, master, settings, work_folder, keys=keys, ladder=ladder)
     packaged = package_title(store, title_id, settings, now, first_rungs=ladder)
     return FirstPlayable(
@@ -87,29 +92,44 @@ def publish_first_rung(
 def first_rungs(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
     """The smallest H.264 rung of the fixed ladder, which needs no search, and every language in stereo.
 
-    Where the title's own ladder is the fixed one, these are rungs of it and are not encoded again.
+    The picture is scaled from the master at once and not through larger rungs, so it is a rendition of its own and no
+    rung of the complete package; its sound is.
     """
     plain = msgspec.structs.replace(settings, ladder="fixed", codecs=("h264",), surround=False, opus=False)
     ladder = plan_ladder(report, source_sha256, plain)
-    return msgspec.structs.replace(ladder, video=ladder.video[-1:])
+    smallest = ladder.video[-1]
+    early = msgspec.structs.replace(
+        smallest,
+        rendition_id=rendition_id(source_sha256, ["early", smallest.rendition_id]),
+        rung=f"{smallest.rung}-early",
+    )
+    return msgspec.structs.replace(ladder, video=[early])
 
 
 def _pass_master(
     store: ObjectStore,
     title_id: str,
-    master: Path,
+    master: Callable[[], Path],
     probed: ProbedMaster,
     settings: MediaSettings,
     work_folder: Path,
     now: Callable[[], dt.datetime],
     keys: ContentKeys | None,
 ) -> PackagedTitle | None:
-    """The master as it is, packaged and checked; None when it cannot be cut well."""
+    """The master as it is, cut beside the drawing of its artwork, packaged and checked; None if it cannot be cut."""
+
+    def cut() -> list[RenditionRecord]:
+        try:
+            return cut_master(store, title_id, master(), probed.report, probed.sha256, settings, Path(folder), keys)
+        except (ProgramFailed, ProgramTimedOut, PackagingError) as error:
+            logger.warning("%s cannot be cut as it was delivered: %s", title_id, error)
+            return []
+
+    def draw() -> list[RenditionRecord]:
+        draw_title(store, title_id, master, work_folder)
+        return []
+
     work_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"media-{title_id}-", dir=work_folder) as folder:
-        try:
-            records = cut_master(store, title_id, master, probed.report, probed.sha256, settings, Path(folder), keys)
-        except (ProgramError, PackagingError) as error:
-            logger.warning("%s cannot be cut as it was delivered: %s", title_id, error)
-            return None
+        records, _ = run_side_by_side(cut, draw)
     return package_records(store, title_id, records, settings, now, complete=False) if records else None

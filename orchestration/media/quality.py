@@ -1,19 +1,22 @@
-"""How much of a master's picture a rendition keeps, as VMAF.
+"""How much of a master's picture a rendition keeps, as VMAF and, where it is asked for, as XPSNR.
 
 The master is prepared as `encode.py` prepares it (`picture.py`), the rendition is scaled up to the master's size, and
 ffmpeg's libvmaf compares them picture by picture, in sampled windows only. Which rendition should have which quality is
 `hull.py`'s and `ladder.py`'s business.
 
 VMAF: Z. Li et al., "Toward a practical perceptual video quality metric", Netflix Technology Blog, 2016; model v0.6.1
-is for 1080p seen from three screen heights, its 4K model for 2160p from one and a half.
+is for 1080p seen from three screen heights, its 4K model for 2160p from one and a half. XPSNR: C. Helmrich et al.,
+"XPSNR: a low-complexity extension of the perceptually weighted peak signal-to-noise ratio", ICASSP 2020. It is made of
+other stuff than VMAF and was trained on nothing, so a rung that one of them overrates stands out.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from typing import Any
 import ffmpeg
 
 from orchestration.media.errors import QualityUnmeasured
-from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
+from orchestration.media.picture import UPSCALER, in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.report import ProbeReport
@@ -31,10 +34,13 @@ LEAD_S = 1.0
 TAIL_PICTURES = 3
 FOUR_K_HEIGHT = 1440
 """Masters taller than this are measured by the 4K model."""
-PIXELS_AT_ONCE = 26_000_000
+PIXELS_AT_ONCE = 13_000_000
 """Renditions measured by one process together have no more pixels than this: each holds some pictures in memory."""
 TIMEOUT_S = 3600
 LOW_PERCENTILE = 0.05
+MOST_XPSNR_DB = 100.0
+"""Stands for infinite: the picture of the master itself."""
+_XPSNR = re.compile(r"XPSNR average, (\d+) frames +y: *([\d.]+|inf)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +80,7 @@ class Quality:
 
     Attributes:
         percentile_5: One picture of twenty is worse than this.
+        xpsnr_db: Of luma, over all pictures of the windows; None where it was not asked for.
         pictures: How many were measured.
         cpu_s: What measuring cost, in CPU seconds.
     """
@@ -83,6 +90,7 @@ class Quality:
     percentile_5: float
     pictures: int
     cpu_s: float
+    xpsnr_db: float | None = None
 
 
 def sample_windows(film_s: float, rate: Fraction, count: int, length: int) -> tuple[Window, ...]:
@@ -121,6 +129,7 @@ def measure_quality(
     *,
     every: int = 1,
     held: Sequence[Window] | None = None,
+    with_xpsnr: bool = False,
 ) -> list[Quality]:
     """The quality of each file.
 
@@ -130,6 +139,7 @@ def measure_quality(
         folder: Scratch space for the logs.
         every: Measure one picture of so many.
         held: Where the files hold the pictures of the reference's windows; when not given, they hold nothing else.
+        with_xpsnr: Measure XPSNR too.
 
     Raises:
         ProgramError: ffmpeg failed.
@@ -138,7 +148,7 @@ def measure_quality(
     at_once = max(PIXELS_AT_ONCE // (reference.width * reference.height), 1)
     results: list[Quality] = []
     for start in range(0, len(files), at_once):
-        results += _measure(reference, files[start : start + at_once], folder, every, held)
+        results += _measure(reference, files[start : start + at_once], folder, every, held, with_xpsnr)
     return results
 
 
@@ -155,9 +165,14 @@ def pool_scores(scores: Sequence[float], cpu_s: float) -> Quality:
 
 
 def _measure(
-    reference: Reference, files: Sequence[Path], folder: Path, every: int, held: Sequence[Window] | None
+    reference: Reference,
+    files: Sequence[Path],
+    folder: Path,
+    every: int,
+    held: Sequence[Window] | None,
+    with_xpsnr: bool,
 ) -> list[Quality]:
-    command = _measure_command(reference, files, every, held)
+    command = _measure_command(reference, files, every, held, with_xpsnr)
     result = run_program(command, timeout_s=TIMEOUT_S, folder=folder)
     expected = math.ceil(reference.pictures / every)
     qualities = []
@@ -169,12 +184,26 @@ def _measure(
                 f"{file.name}: VMAF of {len(scores)} pictures where {expected} were asked for; "
                 "the rendition and its master have not the same pictures"
             )
-        qualities.append(pool_scores(scores, result.cpu_s / len(files)))
+        quality = pool_scores(scores, result.cpu_s / len(files))
+        if with_xpsnr:
+            quality = replace(quality, xpsnr_db=_read_xpsnr(folder / _xpsnr_log_name(number), file, reference.pictures))
+        qualities.append(quality)
     return qualities
 
 
+def _read_xpsnr(log: Path, file: Path, expected: int) -> float:
+    """The mean of ffmpeg's log."""
+    found = _XPSNR.search(log.read_text(encoding="utf-8"))
+    if found is None or int(found[1]) != expected:
+        raise QualityUnmeasured(
+            f"{file.name}: XPSNR of {found[1] if found else 'no'} pictures where {expected} were asked for; "
+            "the rendition and its master have not the same pictures"
+        )
+    return min(float(found[2]), MOST_XPSNR_DB)
+
+
 def _measure_command(
-    reference: Reference, files: Sequence[Path], every: int, held: Sequence[Window] | None
+    reference: Reference, files: Sequence[Path], every: int, held: Sequence[Window] | None, with_xpsnr: bool
 ) -> list[str]:
     whole = scaled(sampled_picture(reference), reference.width, reference.height)
     originals = in_eight_bits(whole, reference.report.video).filter_multi_output("split", len(files))
@@ -187,9 +216,14 @@ def _measure_command(
             wanted = "+".join(f"between(n,{window.first},{window.first + window.count - 1})" for window in held)
             shown = shown.filter("select", wanted)
         shown = _renumbered(shown, reference.rate)
-        shown = scaled(shown, reference.width, reference.height).filter("format", "yuv420p")
+        shown = scaled(shown, reference.width, reference.height, UPSCALER).filter("format", "yuv420p")
+        original = originals[number]
+        if with_xpsnr:  # it hands on its first input
+            copies = shown.filter_multi_output("split", 2)
+            shown = copies[0]
+            original = ffmpeg.filter([original, copies[1]], "xpsnr", stats_file=_xpsnr_log_name(number), shortest=1)
         compared = ffmpeg.filter(
-            [shown, originals[number]], "libvmaf",
+            [shown, original], "libvmaf",
             log_fmt="json", log_path=_log_name(number), n_subsample=every, model=model, shortest=1,
         )  # fmt: skip
         outputs.append(ffmpeg.output(compared, "-", f="null"))
@@ -205,3 +239,7 @@ def _renumbered(picture: Any, rate: Fraction) -> Any:
 
 def _log_name(number: int) -> str:
     return f"vmaf-{number}.json"
+
+
+def _xpsnr_log_name(number: int) -> str:
+    return f"xpsnr-{number}.log"

@@ -1,8 +1,8 @@
 """Find out what a title's picture needs: a few encodes of a few windows, each measured.
 
-Every size is encoded at three rate factors, in windows spread over the film, by the encoder that makes the renditions
-and with its settings. That costs a fixed number of pictures, about a fiftieth of a film of a minute. `hull.py` fits
-curves to the points; what the samples miss, `correction.py` finds after the encode.
+Some sizes are encoded at three rate factors, in windows spread over the film, by the encoder of the renditions and
+with its settings. That costs a fixed number of pictures, about a fiftieth of a film of a minute. `hull.py` fits
+curves to the points, and finds those of the sizes between; what samples miss, `correction.py` finds after the encode.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import msgspec
 from orchestration.media.encoders import video_options
 from orchestration.media.errors import QualityUnmeasured
 from orchestration.media.hull import Probes, RatePoint
-from orchestration.media.ladder import VideoRung, fit_sizes, output_rate
+from orchestration.media.ladder import FINE_BOX_HEIGHTS, VideoRung, fit_sizes, output_rate, thin_out
 from orchestration.media.picture import in_eight_bits, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
@@ -31,13 +31,15 @@ from orchestration.media.quality import Reference, Window, measure_quality, samp
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import RECIPE_VERSION, MediaSettings
 
-PROBE_CRFS = (20.0, 28.0, 36.0)
+PROBE_CRFS = (18.0, 26.0, 34.0)
+PROBED_SIZES = 4
+"""The curves of the sizes between are foretold to within half a VMAF and three per cent of the rate."""
 WINDOW_PICTURES = 10
 SECONDS_PER_WINDOW = 20.0
 FEWEST_WINDOWS = 2
 MOST_WINDOWS = 24
-MEASURE_EVERY = 4
-"""Pictures 1, 5 and 9 of every window are measured: VMAF costs more than the encode."""
+MEASURE_EVERY = 5
+"""Pictures 1 and 6 of every window are measured: VMAF costs more than the encode."""
 TIMEOUT_S = 3600
 
 
@@ -50,7 +52,7 @@ class _Trial:
 def probe_qualities(
     master: Path, report: ProbeReport, settings: MediaSettings, folder: Path, *, film_s: float | None = None
 ) -> Probes:
-    """Encode and measure a master's windows at every size that fits it.
+    """Encode and measure a master's windows at some of the sizes that its ladder may have.
 
     Args:
         master: The file.
@@ -65,7 +67,7 @@ def probe_qualities(
     """
     rate = output_rate(report.video)
     windows = _after_key_pictures(master, report, rate, search_windows(film_s or report.video.duration_s, rate))
-    sizes = [(width, height) for _, width, height in reversed(fit_sizes(report.video.width, report.video.height))]
+    sizes = probed_sizes(report.video.width, report.video.height)
     width, height = sizes[0]
     reference = Reference(
         master=master, report=report, rate=rate, windows=windows, width=width, height=height, lead_s=0
@@ -90,11 +92,17 @@ def probe_qualities(
     return Probes(points=points, cpu_s=encoded.cpu_s + sum(quality.cpu_s for quality in qualities))
 
 
+def probed_sizes(width: int, height: int) -> list[tuple[int, int]]:
+    """The sizes in which a picture of this size is probed, largest first: its own, the smallest, and some between."""
+    sizes = thin_out(fit_sizes(width, height, FINE_BOX_HEIGHTS), PROBED_SIZES)
+    return [(width, height) for _, width, height in reversed(sizes)]
+
+
 def search_id(settings: MediaSettings) -> str:
     """Names a way to search: another one finds other points."""
     way = [
-        PROBE_CRFS, WINDOW_PICTURES, SECONDS_PER_WINDOW, FEWEST_WINDOWS, MOST_WINDOWS, MEASURE_EVERY, RECIPE_VERSION,
-        settings.preset, settings.threads, settings.keyframe_interval_s,
+        PROBE_CRFS, PROBED_SIZES, FINE_BOX_HEIGHTS, WINDOW_PICTURES, SECONDS_PER_WINDOW, FEWEST_WINDOWS, MOST_WINDOWS,
+        MEASURE_EVERY, RECIPE_VERSION, settings.preset, settings.threads, settings.keyframe_interval_s,
     ]  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(way)).hexdigest()[:16]
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raise it when a change of the code changes encoded bytes: it is part of every rendition's id."""
 
 
@@ -26,10 +26,11 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
         codecs: Which codecs every title gets; H.264 always comes first, since every player has it.
         extra_codec_rungs: Rungs at most of each codec beside H.264: the largest, the smallest, and some between.
         hevc_preset, vp9_speed, av1_preset: How slow those encoders work; slower ones need fewer bits.
-        chunk_cpu_s: Encoder seconds that a chunk carries at least. A film with less than two of them is one chunk.
+        chunk_cpu_s: Encoder seconds that a chunk carries at least, in two stretches that are encoded side by side.
         threads: Threads per encoder. One, since x264 with several and a capped rate gives other bytes on every run; the
             rungs of a title are encoded side by side all the same.
-        keyframe_interval_s: Every rung starts a closed group of pictures there.
+        keyframe_interval_s: Every rung starts a closed group of pictures there. One a segment costs the
+            fewest bits; more of them make pictures for seeking denser.
         segment_duration_s: A multiple of the keyframe interval.
         audio_bitrate_bps: AAC, stereo.
         surround: 5.1 AAC beside the stereo, where the master has as many channels.
@@ -47,7 +48,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ladder: Literal["per_title", "fixed"] = "per_title"
     quality_frames: int = 120
-    preset: str = "veryfast"
+    preset: str = "medium"
     crf: int = 23
     max_rungs: int = 6
     codecs: tuple[Literal["h264", "hevc", "vp9", "av1"], ...] = ("h264",)
@@ -57,7 +58,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     av1_preset: int = 8
     chunk_cpu_s: float = 120.0
     threads: int = 1
-    keyframe_interval_s: float = 2.0
+    keyframe_interval_s: float = 4.0
     segment_duration_s: float = 4.0
     audio_bitrate_bps: int = 128_000
     surround: bool = True
@@ -70,3 +71,11 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     hls_aes_128: bool = False
     key_generation: int = 1
     key_server_url: str = ""
+
+    def __post_init__(self) -> None:
+        segments = self.segment_duration_s / self.keyframe_interval_s
+        if abs(segments - round(segments)) > 1e-6 or segments < 1 - 1e-6:
+            raise ValueError(
+                f"segment_duration_s is {self.segment_duration_s:g}, which is no multiple of keyframe_interval_s, "
+                f"{self.keyframe_interval_s:g}: every segment starts with a key frame"
+            )

@@ -1,4 +1,4 @@
-"""Run two pieces of work at once, as one: both end, or neither outlives the call."""
+"""Run pieces of work at once, as one: all end, or none outlives the call."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ from typing import TypeVar
 from orchestration.media.errors import ProgramCancelled
 from orchestration.media.process import cancelled_by
 
-First = TypeVar("First")
-Second = TypeVar("Second")
+Result = TypeVar("Result")
 
 
-def run_side_by_side(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
-    """The results of both.
+def run_side_by_side(first: Callable[[], Result], *others: Callable[[], Result]) -> list[Result]:
+    """The results of all, in their order.
 
-    ``first`` runs in the calling thread, where signals and Dagster's cancellation arrive. When either fails or is
-    interrupted, the programs of the other are ended at once, and its failure is what the call raises.
+    ``first`` runs in the calling thread, where signals and Dagster's cancellation arrive. When one fails or is
+    interrupted, the programs of the others are ended at once, and its failure is what the call raises.
     """
+    if not others:
+        return [first()]
     stop = threading.Event()
 
-    def run_second() -> Second:
+    def run(work: Callable[[], Result]) -> Result:
         with cancelled_by(stop):
-            return second()
+            return work()
 
-    def stop_on_failure(done: Future[Second]) -> None:
+    def stop_on_failure(done: Future[Result]) -> None:
         if done.exception() is not None:
             stop.set()
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="beside") as executor:
-        beside = executor.submit(run_second)
-        beside.add_done_callback(stop_on_failure)
+    with ThreadPoolExecutor(max_workers=len(others), thread_name_prefix="beside") as executor:
+        beside = [executor.submit(run, work) for work in others]
+        for future in beside:
+            future.add_done_callback(stop_on_failure)
         try:
-            with cancelled_by(stop):
-                result = first()
-            return result, beside.result()
+            return [run(first), *(future.result() for future in beside)]
         except ProgramCancelled:
-            beside.result()  # raises why
+            for failure in (future.exception() for future in beside):
+                if failure is not None and not isinstance(failure, ProgramCancelled):
+                    raise failure from None
             raise
         finally:
             stop.set()

@@ -21,7 +21,15 @@ import msgspec
 
 from orchestration.media.errors import EncodeTruncated
 from orchestration.media.languages import language_tag
-from orchestration.media.loudness import Gain, correct_gain, measure_loudness, plan_gain
+from orchestration.media.loudness import (
+    DeliveredLoudness,
+    Gain,
+    Loudness,
+    correct_gain,
+    loudness_warning,
+    measure_loudness,
+    plan_gain,
+)
 from orchestration.media.naming import as_label, first_free
 from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
@@ -32,9 +40,9 @@ from orchestration.media.settings import MediaSettings
 AUDIO_RATE_HZ = 48_000
 STEREO, SURROUND = 2, 6
 MIX_LEVEL = math.sqrt(0.5)
-CORRECTIONS = 2
-"""How often a gain is corrected by what its limiter took away."""
-RECIPE = "sound-2"
+CORRECTIONS = 4
+"""How often a gain is corrected by what it led to."""
+RECIPE = "sound-3"
 """Change it when the code changes encoded bytes."""
 TIMEOUT_BASE_S = 300
 TIMEOUT_PER_FILM_S = 10
@@ -69,7 +77,7 @@ class EncodedSound:
 
     Attributes:
         files: MP4 file by rendition id.
-        gains: What was done to the loudness, by rendition id; empty when it was left as it is.
+        loudness: What became of it; empty when it was left as it is.
         damage: Error lines of the decoder.
     """
 
@@ -78,7 +86,7 @@ class EncodedSound:
     cpu_s: float
     film_s: float
     damage: int
-    gains: dict[str, Gain]
+    loudness: list[DeliveredLoudness]
 
 
 def plan_sound(
@@ -153,7 +161,7 @@ def encode_sound(
         EncodeTruncated: A rendition is shorter than the master, whatever ffmpeg's exit code says.
     """
     timeout_s = TIMEOUT_BASE_S + TIMEOUT_PER_FILM_S * film_s
-    gains = _find_gains(master, rungs, film_s, settings, timeout_s)
+    measured, gains = _find_gains(master, rungs, film_s, settings, timeout_s)
     files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in rungs}
     damage = 0
 
@@ -176,8 +184,35 @@ def encode_sound(
         cpu_s=result.cpu_s,
         film_s=film_s,
         damage=damage,
-        gains={rung.rendition_id: gains[_mix(rung)] for rung in rungs if _mix(rung) in gains},
+        loudness=[
+            _delivered(rung, measured[_mix(rung)], gains[_mix(rung)], files[rung.rendition_id], timeout_s)
+            for rung in rungs
+            if _mix(rung) in gains
+        ],
     )
+
+
+def _delivered(rung: AudioRung, measured: Loudness, gain: Gain, file: Path, timeout_s: float) -> DeliveredLoudness:
+    found = measure_loudness(file, {"all": "[0:0]anull"}, timeout_s)["all"]
+    return DeliveredLoudness(
+        rendition_id=rung.rendition_id,
+        rung=rung.rung,
+        measured_lufs=measured.integrated_lufs,
+        gain_db=gain.gain_db,
+        limited=gain.limited,
+        delivered_lufs=found.integrated_lufs,
+        true_peak_dbtp=found.true_peak_dbtp if found.integrated_lufs is not None else None,
+    )
+
+
+def loudness_warnings(
+    rungs: Sequence[AudioRung], delivered: Sequence[DeliveredLoudness], target_lufs: float
+) -> list[str]:
+    """What is to be said about the loudness of some renditions, those that were never measured included."""
+    found = {item.rendition_id: item for item in delivered}
+    unmeasured = [f"{rung.rung}: was not measured" for rung in rungs if rung.rendition_id not in found]
+    told = [loudness_warning(found[rung.rendition_id], target_lufs) for rung in rungs if rung.rendition_id in found]
+    return [*unmeasured, *filter(None, told)]
 
 
 def _mix(rung: AudioRung) -> tuple[int, int]:
@@ -187,24 +222,28 @@ def _mix(rung: AudioRung) -> tuple[int, int]:
 
 def _find_gains(
     master: Path, rungs: Sequence[AudioRung], film_s: float, settings: MediaSettings, timeout_s: float
-) -> dict[tuple[int, int], Gain]:
-    """The gain of each mix; limited ones are measured again, for a limiter takes loudness away."""
+) -> tuple[dict[tuple[int, int], Loudness], dict[tuple[int, int], Gain]]:
+    """Loudness and gain of each mix; what a gain leads to is measured again where it is not sure."""
     target_lufs = settings.loudness_lufs
     if target_lufs is None or not rungs:
-        return {}
+        return {}, {}
     chains = {f"t{mix[0]}c{mix[1]}": mix for mix in sorted({_mix(rung) for rung in rungs})}
-    measured = measure_loudness(
+    found = measure_loudness(
         master, {name: _trimmed([_mixed(*mix)], film_s) for name, mix in chains.items()}, timeout_s
     )
-    gains = {mix: plan_gain(measured[name], target_lufs) for name, mix in chains.items()}
+    gains = {mix: plan_gain(found[name], target_lufs) for name, mix in chains.items()}
+    unsettled = {name: mix for name, mix in chains.items() if not gains[mix].is_sure}
     for _ in range(CORRECTIONS):
-        limited = {name: mix for name, mix in chains.items() if gains[mix].limited}
-        if not limited:
+        if not unsettled:
             break
-        again = {name: _trimmed([_mixed(*mix), *gains[mix].filters], film_s) for name, mix in limited.items()}
+        again = {name: _trimmed([_mixed(*mix), *gains[mix].filters], film_s) for name, mix in unsettled.items()}
         results = measure_loudness(master, again, timeout_s)
-        gains |= {mix: correct_gain(gains[mix], results[name], target_lufs) for name, mix in limited.items()}
-    return gains
+        corrected = {
+            mix: correct_gain(gains[mix], found[name], results[name], target_lufs) for name, mix in unsettled.items()
+        }
+        unsettled = {name: mix for name, mix in unsettled.items() if corrected[mix] != gains[mix]}
+        gains |= corrected
+    return {mix: found[name] for name, mix in chains.items()}, gains
 
 
 def _encode_command(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from orchestration.media.forms import form_ids
+from orchestration.media.handover import read_loudness, write_loudness
 from orchestration.media.ladder import Ladder
 from orchestration.media.renditions import INIT_NAME, is_complete, read_rendition, rendition_key
 from orchestration.media.settings import MediaSettings
@@ -23,6 +24,7 @@ def adopt_renditions(
         PackagingError: A record of the twin's cannot be read.
     """
     adopted = 0
+    loudness = read_loudness(store, twin_title_id, ladder.source_sha256)
     for rung in ladder.rungs:
         for rendition_id in form_ids(rung, settings, ladder.source_sha256):
             if is_complete(store, title_id, rendition_id) or not is_complete(store, twin_title_id, rendition_id):
@@ -35,4 +37,6 @@ def adopt_renditions(
             record_key = rendition_key(title_id, rendition_id, "rendition.json")
             store.put_bytes(record_key, msgspec.json.encode(record), replace=True)
             adopted += 1
+    if adopted and loudness:
+        write_loudness(store, title_id, ladder.source_sha256, loudness)
     return adopted

@@ -1,8 +1,9 @@
 """Measure what a title's renditions deliver, and encode again those that miss their target.
 
 Every rendition is measured once: what was found is kept beside the ladder (``quality.json``, `handover.py`), so a step
-that is run again measures and encodes nothing. A rendition that was corrected away stays in the store, as nothing there
-is ever changed; no package names it.
+that is run again measures and encodes nothing. A rendition that was corrected away is named by nothing, so
+`retention.py` removes it in time; what it was measured to give stays known, and a ladder that is planned anew starts
+with it.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def _measure_rungs(
         clear(msgspec.structs.replace(record, segments=segments))
         for record, segments in zip(records, needed, strict=True)
     ]
-    qualities = measure_quality(reference, files, scratch, every=MEASURE_EVERY, held=held)
+    qualities = measure_quality(reference, files, scratch, every=MEASURE_EVERY, held=held, with_xpsnr=True)
     for file in files:
         file.unlink()
     return [
@@ -171,6 +172,7 @@ def _measure_rungs(
             percentile_5=round(quality.percentile_5, 3),
             pictures=quality.pictures,
             cpu_s=round(quality.cpu_s, 3),
+            xpsnr_db=None if quality.xpsnr_db is None else round(quality.xpsnr_db, 2),
         )
         for rung, quality in zip(rungs, qualities, strict=True)
     ]

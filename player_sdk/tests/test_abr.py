@@ -1,16 +1,19 @@
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from player_sdk.abr import AbrState, DownloadSample
 from player_sdk.abr.estimator import ThroughputEstimator, TransferEstimator
 from player_sdk.abr.interface import linear_qualities, startup_rung
+from player_sdk.abr.planner import rung_values
+from player_sdk.abr.rate_belief import RateBelief, RateForecast
 from player_sdk.abr.robust_mpc import best_first_rung
-from player_sdk.abr.scenario_mpc import plan_values
 
-from player_sdk import BolaAbr, RobustMpcAbr, ScenarioMpcAbr, ThroughputAbr
+from player_sdk import BolaAbr, MarkovMpcAbr, RobustMpcAbr, ThroughputAbr
 
 LADDER = (300e3, 750e3, 1200e3, 1850e3, 2850e3, 4300e3)
-POLICIES = [ThroughputAbr, BolaAbr, RobustMpcAbr, ScenarioMpcAbr]
+POLICIES = [ThroughputAbr, BolaAbr, RobustMpcAbr, MarkovMpcAbr]
 
 
 def state(*, buffer_s=10.0, last_rung=2, index=5, count=40, ladder=LADDER, segment_s=4.0, wish=None):
@@ -46,7 +49,7 @@ def test_every_policy_starts_low_or_where_the_server_wishes(make):
     assert make().choose(state(last_rung=-1, buffer_s=0.0, index=0, wish=1.9e6)).rung == 3
 
 
-@pytest.mark.parametrize("make", [ThroughputAbr, RobustMpcAbr, ScenarioMpcAbr])
+@pytest.mark.parametrize("make", [ThroughputAbr, RobustMpcAbr, MarkovMpcAbr])
 def test_a_fast_line_gets_the_top_and_a_slow_one_the_bottom(make):
     assert fed(make, *[40e6] * 5).choose(state(buffer_s=20.0)).rung == 5
     assert fed(make, *[250e3] * 5).choose(state(buffer_s=4.0)).rung == 0
@@ -119,29 +122,63 @@ def best_value_from(current, throughput_bps, first):
     return gain + exhaustive(rest, throughput_bps, horizon - 1)[0]
 
 
+def forecast(rate_bps, *, spread=0.0, deviation=0.0, latency_s=0.0):
+    return RateForecast(
+        log_mean=math.log(rate_bps), log_spread=spread, deviation=deviation, persistence=0.8, latency_s=latency_s
+    )
+
+
 @settings(max_examples=40, deadline=None)
 @given(throughput_bps=st.floats(2e5, 8e6), buffer_s=st.floats(0, 25), last_rung=st.integers(0, 5))
-def test_plans_with_one_switch_are_worth_no_more_than_the_best_of_all(throughput_bps, buffer_s, last_rung):
-    current = state(buffer_s=buffer_s, last_rung=last_rung, index=36)
-    values = plan_values(current, throughput_bps, 0.0, 3, 0.0)
-    assert max(values) <= exhaustive(current, throughput_bps, 3)[0] + 1e-9
+def test_on_a_steady_line_the_plan_is_the_best_of_all_plans(throughput_bps, buffer_s, last_rung):
+    current = state(buffer_s=buffer_s, last_rung=last_rung, index=37)
+    best, _ = exhaustive(current, throughput_bps, 3)
+    values = rung_values(current, forecast(throughput_bps), cells=2000)
+    assert max(values) == pytest.approx(best, abs=0.01)
+    assert best_value_from(current, throughput_bps, int(values.argmax())) == pytest.approx(best, abs=0.02)
+
+
+def test_a_line_that_swings_back_is_not_followed():
+    """A dip that will pass is ridden out on the buffer; the same rate as a lasting one is not."""
+    now_bps, now = 1.2e6, state(buffer_s=8.0, last_rung=3, index=10)
+    swinging = forecast(now_bps * math.exp(0.4 * 1.9), spread=0.4, deviation=-1.9)
+    passing, lasting = rung_values(now, swinging), rung_values(now, forecast(now_bps, spread=0.1))
+    assert passing.argmax() == 3
+    assert lasting.argmax() < 3
+
+
+def test_the_belief_is_a_mean_a_spread_and_where_the_line_stands():
+    belief = RateBelief()
+    assert belief.forecast() is None
+    for rate in [2e6, 4e6] * 20:
+        belief.observe(sample(rate, latency_s=0.0))
+    seen = belief.forecast()
+    assert math.exp(seen.log_mean) == pytest.approx(math.sqrt(8e12), rel=0.02)
+    assert seen.log_spread == pytest.approx(0.5 * math.log(2.0), rel=0.1)
+    assert seen.deviation > 0.0, "the last one was fast"
+    assert seen.next_rate_bps < 4e6, "and it will come back"
+    for _ in range(3):
+        belief.observe(sample(0.5e6, latency_s=0.0, abandoned=True))
+    assert belief.forecast().next_rate_bps < seen.next_rate_bps / 2, "what was dropped counts"
 
 
 def test_errors_make_the_default_careful():
-    steady = fed(ScenarioMpcAbr, *[3e6] * 8)
-    wild = fed(ScenarioMpcAbr, 1e6, 8e6, 1e6, 8e6, 3e6, 3e6, 3e6, 3e6)
+    steady = fed(MarkovMpcAbr, *[3e6] * 8)
+    wild = fed(MarkovMpcAbr, 1e6, 8e6, 1e6, 8e6, 3e6, 3e6, 3e6, 3e6)
     for level in (2.0, 5.0, 8.0, 12.0):
         assert wild.choose(state(buffer_s=level)).rung <= steady.choose(state(buffer_s=level)).rung
 
 
 def test_a_download_that_will_not_make_it_is_dropped():
-    policy = fed(ScenarioMpcAbr, 4e6)
+    policy = fed(MarkovMpcAbr, 4e6)
     now = state(buffer_s=1.0, last_rung=5)
     size = now.sizes_bytes[5][5]
     assert policy.abandon(now, 5, 0.05 * size, 1.0) == 0
     assert policy.abandon(now, 5, 0.9 * size, 1.0) is None, "nearly there"
     assert policy.abandon(now, 5, 0.05 * size, 0.25) is None, "too early to tell"
     assert policy.abandon(state(buffer_s=25.0, last_rung=5), 5, 0.05 * size, 1.0) is None, "the buffer can wait"
+    assert policy.abandon(state(buffer_s=25.0, last_rung=5), 5, 0.0, 1.0) is None, "a pause is no outage"
+    assert policy.abandon(state(buffer_s=1.0, last_rung=5), 5, 0.0, 20.0) == 0, "twenty seconds of it are"
 
 
 def test_what_was_dropped_counts_for_the_estimate():

@@ -16,12 +16,15 @@ from player_sdk import (
     Link,
     PathwayLink,
     PathwaySwitched,
+    Paused,
     PlaybackSettings,
     Player,
     PlayerError,
     RequestFailed,
+    Resumed,
     SegmentAbandoned,
     SegmentDownloaded,
+    Sought,
     Stalled,
     Started,
     Switched,
@@ -424,3 +427,106 @@ def test_the_policy_learns_who_had_the_bytes():
 def test_references_play_too():
     events, _ = play(FakeOrigin(), abr=ThroughputAbr)
     assert events[-1].report.end_reason == "completed"
+
+
+def drive(origin, steps, *, watch_s=None, **player):
+    """Play, and let the viewer do something when a number of seconds of media has been reached."""
+    left = list(steps)
+
+    async def run():
+        async with fake_player(origin, **player) as one:
+            session = await one.play("film")
+            events = []
+            async for event in session.events(watch_s):
+                events.append(event)
+                while left and session.position_s >= left[0][0]:
+                    left.pop(0)[1](session)
+            return events, one.clock.now()
+
+    return asyncio.run(run())
+
+
+def test_a_pause_holds_the_picture_and_is_no_stall():
+    origin = FakeOrigin([FakeTitle(duration_s=60.0)])
+    plain, plain_s = drive(origin, [], settings=PlaybackSettings(buffer_max_s=8.0))
+    events, end_s = drive(origin, [(10.0, lambda one: one.pause(30.0))], settings=PlaybackSettings(buffer_max_s=8.0))
+    report = events[-1].report
+    assert [type(event) for event in events if isinstance(event, Paused | Resumed)] == [Paused, Resumed]
+    assert report.end_reason == "completed"
+    assert report.rebuffer_s == 0.0
+    assert report.played_s == pytest.approx(60.0)
+    assert end_s - plain_s == pytest.approx(30.0)
+    assert "pause" in {beat.kind for beat in origin.beats}
+    assert plain[-1].report.played_s == pytest.approx(report.played_s)
+
+
+def test_a_pause_ends_a_stall():
+    """The viewer holds the picture while the line is out: that time is the viewer's, not the line's."""
+    link = Link([(10.0, 4e6), (40.0, 0.0), (1000.0, 4e6)])
+    settings = PlaybackSettings(buffer_max_s=8.0)
+    title = FakeTitle(duration_s=60.0, ladder={"240p": 800_000})
+
+    def run(steps):
+        return drive(FakeOrigin([title]), steps, link=link, settings=settings)[0][-1].report
+
+    assert run([]).rebuffer_s > 20.0
+    assert run([(4.0, lambda one: one.pause(60.0))]).rebuffer_s == 0.0
+
+
+@pytest.mark.parametrize("target_s", [2.0, 100.0, 1000.0])
+def test_a_seek_goes_on_elsewhere_and_is_no_stall(target_s):
+    origin = FakeOrigin([FakeTitle(duration_s=120.0)])
+    events, _ = drive(origin, [(20.0, lambda one: one.seek(target_s))], link=Link.constant(40e6))
+    sought = [event for event in events if isinstance(event, Sought)]
+    report = events[-1].report
+    assert len(sought) == 1
+    landed_s = min(target_s, 118.999)
+    assert sought[0].new_position_s == pytest.approx(landed_s)
+    assert report.played_s == pytest.approx(sought[0].old_position_s + 120.0 - landed_s, abs=0.01)
+    assert report.rebuffer_s == 0.0
+    assert sum(isinstance(event, Started) for event in events) == 1
+    assert "seek" in {beat.kind for beat in origin.beats}
+    assert sum(run.played_s for beat in origin.beats for run in beat.runs) == pytest.approx(report.played_s)
+
+
+def test_a_seek_drops_what_is_being_loaded_for_the_old_place():
+    origin = FakeOrigin([FakeTitle(duration_s=120.0, ladder={"240p": 800_000}, audio_bps=0)])
+    link = Link.constant(1e6)
+
+    async def run():
+        async with fake_player(origin, link=link) as one:
+            session = await one.play("film")
+            async for event in session.events(20.0):
+                if isinstance(event, Started):
+                    session.seek(80.0)
+            return session.report
+
+    assert asyncio.run(run()).end_reason == "stopped"
+    assert [path for path in origin.paths() if path.endswith("seg-00021.m4s")], "80 s begin with the 21st segment"
+    assert not [path for path in origin.paths() if path.endswith("seg-00006.m4s")]
+
+
+def test_the_height_can_be_limited_while_it_plays():
+    origin = FakeOrigin([FakeTitle(duration_s=80.0)])
+    events, _ = drive(
+        origin,
+        [(8.0, lambda one: one.limit_height(480)), (40.0, lambda one: one.limit_height(None))],
+        link=Link.constant(40e6),
+        settings=PlaybackSettings(buffer_max_s=4.0),
+    )
+    rungs = [event.rung for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    assert rungs[1] == "1080p"
+    assert rungs[5:9] == ["480p"] * 4
+    assert rungs[-1] == "1080p"
+
+
+def test_segments_come_with_their_bytes_and_init():
+    async def run():
+        async with fake_player(FakeOrigin([FakeTitle(duration_s=12.0)])) as one:
+            session = await one.play("film")
+            return [content async for content in session.segments()]
+
+    contents = asyncio.run(run())
+    assert [(one.kind, one.index) for one in contents] == [(kind, n) for n in range(3) for kind in ("video", "audio")]
+    assert all(one.init == bytes(800) for one in contents)
+    assert [len(one.content) for one in contents if one.kind == "audio"] == [50_000] * 3

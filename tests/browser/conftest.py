@@ -1,23 +1,23 @@
 """Packages played by the players of the web, in a real browser.
 
 One headless Chromium for all tests; a page plays one package and posts what happened back to a server on the loopback
-interface, which also serves the package, with CORS, from another port than the page: what a CDN does. No driver is
-needed beside the browser.
+interface, which also serves the package, with CORS, from another port than the page: what a CDN does. Keys come from
+the control API itself, a process on a third port, for the token of a session. No driver is needed beside the browser.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import json
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +32,9 @@ from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.protection import ContentKeys
 from orchestration.media.settings import MediaSettings
+from orchestration.services import Service, ServiceFleet, any_free_port
 from orchestration.store import LocalStore
+from playback_api.domain.playback.tokens import SessionClaims, TokenSigner
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
@@ -59,7 +61,6 @@ class Site:
     """What the two servers share: folders by first part of the path, and what was asked for and answered."""
 
     folders: dict[str, Path]
-    keys: ContentKeys
     failures: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class Site:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Files, keys, and the door for results."""
+    """Files, and the door for results."""
 
     protocol_version = "HTTP/1.1"
 
@@ -81,9 +82,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         self.site.asked.append(path)
-        if path.startswith("/v1/keys/"):
-            self._answer(200, self.site.keys.key_of(path.rpartition("/")[2]), "application/octet-stream")
-            return
         first, _, rest = path.lstrip("/").partition("/")
         file = self.site.folders.get(first, HERE / "nowhere") / rest
         if ".." in rest or not file.is_file():
@@ -100,22 +98,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         url = urllib.parse.urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if url.path == "/v1/keys/license":
-            self.site.asked.append(url.path)
-            self._answer(200, self._licence(json.loads(body)), "application/json")
-            return
         self._answer(204, b"", "text/plain")
         with self.site.arrived:
             self.site.results[urllib.parse.parse_qs(url.query)["id"][0]] = json.loads(body)
             self.site.arrived.notify_all()
-
-    def _licence(self, request: dict[str, Any]) -> bytes:
-        keys = []
-        for kid in request["kids"]:
-            key_id = base64.urlsafe_b64decode(kid + "==").hex()
-            key = base64.urlsafe_b64encode(self.site.keys.key_of(key_id)).decode().rstrip("=")
-            keys.append({"kty": "oct", "kid": kid, "k": key})
-        return json.dumps({"keys": keys, "type": "temporary"}).encode()
 
     def _answer(self, status: int, content: bytes, media_type: str) -> None:
         self.send_response(status)
@@ -131,11 +117,38 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Played:
-    """A package and the folder of its store."""
+class KeyServer:
+    """The control API over one store; it has no snapshot and needs none to hand out keys."""
 
-    store: Path
+    url: str
+    store: LocalStore
+
+    def token(self, record: PackageRecord) -> str:
+        """Of a session that plays a package, as a playback answer has it."""
+        claims = SessionClaims(
+            session_id=uuid.uuid4().hex,
+            title_id=record.title_id,
+            region_id="north",
+            bandwidth_bps=5e6,
+            max_height=1080,
+            expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1),
+            package_id=record.package_id,
+        )
+        return TokenSigner(SECRET).sign(claims)
+
+    def count(self, name: str) -> int:
+        """A counter of the process, summed over its labels."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=START_S) as reply:
+            lines = reply.read().decode().splitlines()
+        return sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith(f"matinee_control_{name}_total"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """A package, and the session token of who plays it."""
+
     record: PackageRecord
+    token: str
 
     @property
     def key_ids(self) -> list[str]:
@@ -144,13 +157,14 @@ class Played:
 
 
 class Browser:
-    """A running Chromium, and the two servers that it talks to."""
+    """A running Chromium, and the servers that it talks to."""
 
-    def __init__(self, devtools_url: str, page_url: str, media_url: str, site: Site) -> None:
+    def __init__(self, devtools_url: str, page_url: str, media_url: str, site: Site, key_server: KeyServer) -> None:
         self._devtools_url = devtools_url
         self._page_url = page_url
         self._media_url = media_url
         self.site = site
+        self.key_server = key_server
 
     def play(
         self,
@@ -161,13 +175,12 @@ class Browser:
         until_s: float,
         codec: str = "avc1",
         captions: bool = False,
-        key_ids: Sequence[str] = (),
+        token: str | None = None,
     ) -> dict[str, Any]:
         """Play a manifest of a package and return the page's report; nothing it asked for was missing.
 
-        With ``key_ids`` the player decrypts by ClearKey.
+        Where the package is protected, keys are asked for with ``token``; None for that of a session that may play it.
         """
-        self.site.folders["media"] = package.store / "media"
         self.site.failures.clear()
         self.site.asked.clear()
         name = uuid.uuid4().hex
@@ -178,9 +191,10 @@ class Browser:
             "until": until_s,
             "codec": codec,
             "captions": int(captions),
+            "keyServer": f"{self.key_server.url}/v1/keys",
+            "keys": ",".join(package.key_ids),
+            "token": package.token if token is None else token,
         }
-        if key_ids:
-            query |= {"licence": f"{self._media_url}/v1/keys/license", "keys": ",".join(key_ids)}
         page = f"{self._page_url}/page/page.html?{urllib.parse.urlencode(query)}"
         tab = self._devtools(f"new?{urllib.parse.quote(page, safe='')}", "PUT")
         try:
@@ -205,7 +219,29 @@ def find_browser() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def package_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
+def key_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyServer]:
+    """The control API as a process of its own, over the store of all packages here."""
+    home = tmp_path_factory.mktemp("control")
+    server = KeyServer(url=f"http://127.0.0.1:{any_free_port()}", store=LocalStore(home / "store"))
+    port = server.url.rpartition(":")[2]
+    service = Service(
+        name="control",
+        url=server.url,
+        command=(sys.executable, "-m", "playback_api.serve", "control", "--port", port, "--exit-with-parent"),
+        environment={
+            "MATINEE_STORE_FOLDER": str(server.store.root),
+            "MATINEE_PROFILE_PATH": str(home / "profile.sqlite"),
+            "MATINEE_EVENT_LOG_FOLDER": str(home / "events"),
+            "MATINEE_SECRET": SECRET,
+        },
+    )
+    with ServiceFleet(home / "logs") as fleet:
+        fleet.start([service])
+        yield server
+
+
+@pytest.fixture(scope="session")
+def package_of(tmp_path_factory: pytest.TempPathFactory, key_server: KeyServer) -> Callable[..., Played]:
     """Makes the package of one small film under the settings given, with two rungs a codec and captions, once."""
     root = tmp_path_factory.mktemp("played")
     captions, master = root / "captions.srt", root / "film.mkv"
@@ -230,23 +266,24 @@ def package_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played
             extra_codec_rungs=2,
             quality_frames=0,
             threads=1,
+            keyframe_interval_s=SEGMENT_S,
             segment_duration_s=SEGMENT_S,
+            key_server_url=key_server.url,
             **choices,
         )
         if settings not in made:
-            folder = root / f"room-{len(made)}"
             packaged = pipeline.ingest_master(
-                LocalStore(folder / "store"),
-                "film",
+                key_server.store,
+                f"film-{len(made)}",
                 master,
                 settings,
-                work_folder=folder / "work",
-                quarantine_folder=folder / "quarantine",
+                work_folder=root / "work",
+                quarantine_folder=root / "quarantine",
                 now=lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC),
                 keys=ContentKeys(SECRET),
             )
             assert packaged.findings == []
-            made[settings] = Played(store=folder / "store", record=packaged.record)
+            made[settings] = Played(record=packaged.record, token=key_server.token(packaged.record))
         return made[settings]
 
     return make
@@ -271,16 +308,14 @@ def require_played() -> Callable[[dict[str, Any], float], None]:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory, key_server: KeyServer) -> Iterator[Browser]:
     program = find_browser()
     if program is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     if not (NODE_MODULES / "hls.js").is_dir():
         pytest.skip("needs the players: install Node.js with npm, then `make players`")
-    site = Site(
-        folders={"page": HERE, "node_modules": NODE_MODULES},
-        keys=ContentKeys(SECRET),
-    )
+    media = key_server.store.root / "media"
+    site = Site(folders={"page": HERE, "node_modules": NODE_MODULES, "media": media})
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, site)) for _ in range(2)]
     for server in servers:
         server.daemon_threads = True
@@ -293,7 +328,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     )
     try:
         page_url, media_url = (f"http://127.0.0.1:{server.server_port}" for server in servers)
-        yield Browser(_devtools_url(profile, process), page_url, media_url, site)
+        yield Browser(_devtools_url(profile, process), page_url, media_url, site, key_server)
     finally:
         process.terminate()
         try:

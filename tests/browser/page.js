@@ -8,8 +8,9 @@ const wanted = {
   until: Number(query.get("until")),
   captions: query.get("captions") === "1",
   codec: query.get("codec"), // the beginning of the video codec's string, for packages that hold several
-  licence: query.get("licence"), // where ClearKey licences are asked for; null for what is not protected by it
-  keyIds: query.get("keys")?.split(",") ?? [], // of the package, 32 hexadecimal digits each
+  keyServer: query.get("keyServer"), // the address below which keys and ClearKey licences are asked for
+  keyIds: query.get("keys").split(",").filter(Boolean), // of what ClearKey opens in the package, 32 hexadecimal digits each
+  token: query.get("token"), // of the session that plays, for the key server
 };
 const video = document.getElementById("video");
 const report = { played_s: 0, heights: [], errors: [], stalls: [], cues: [], tracks: {}, ended: false, fault: null };

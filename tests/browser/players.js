@@ -18,8 +18,22 @@ async function fetchKeys(wanted) {
     const bytes = keyId.match(/../g).map((pair) => String.fromCharCode(parseInt(pair, 16)));
     return btoa(bytes.join("")).replace(/=+$/, "").replace(/\+/g, "-").replace(/\//g, "_");
   });
-  const reply = await fetch(wanted.licence, { method: "POST", body: JSON.stringify({ kids, type: "temporary" }) });
+  const reply = await fetch(licenceUrl(wanted), {
+    method: "POST",
+    headers: { Authorization: `Bearer ${wanted.token}` },
+    body: JSON.stringify({ kids, type: "temporary" }),
+  });
+  if (!reply.ok) throw new Error(`the key server answered ${reply.status}`);
   return (await reply.json()).keys;
+}
+
+// A session's token goes to the key server and to nobody else.
+function authorise(wanted, url, setHeader) {
+  if (url.startsWith(wanted.keyServer)) setHeader("Authorization", `Bearer ${wanted.token}`);
+}
+
+function licenceUrl(wanted) {
+  return wanted.keyIds.length ? `${wanted.keyServer}/license` : null;
 }
 
 function toHexadecimal(base64url) {
@@ -36,8 +50,10 @@ async function hlsjs(video, wanted, report) {
     autoStartLoad: false,
     maxBufferLength: 4,
     maxMaxBufferLength: 4,
-    emeEnabled: Boolean(wanted.licence),
-    drmSystems: wanted.licence ? { "org.w3.clearkey": { licenseUrl: wanted.licence } } : {},
+    emeEnabled: wanted.keyIds.length > 0,
+    drmSystems: wanted.keyIds.length ? { "org.w3.clearkey": { licenseUrl: licenceUrl(wanted) } } : {},
+    xhrSetup: (request, url) => authorise(wanted, url, (name, value) => request.setRequestHeader(name, value)),
+    licenseXhrSetup: (request, url) => authorise(wanted, url, (name, value) => request.setRequestHeader(name, value)),
   });
   hls.on(Hls.Events.ERROR, (_event, data) => {
     const said = `${data.type} ${data.details} ${data.error?.message ?? ""}`;
@@ -79,7 +95,10 @@ async function shaka(video, wanted, report) {
     abr: { enabled: false },
     preferredVideo: [{ codec: wanted.codec }],
     streaming: { bufferingGoal: 4, rebufferingGoal: 1 },
-    ...(wanted.licence ? await shakaDrm(wanted) : {}),
+    ...(wanted.keyIds.length ? await shakaDrm(wanted) : {}),
+  });
+  player.getNetworkingEngine().registerRequestFilter((_type, request) => {
+    authorise(wanted, request.uris[0], (name, value) => { request.headers[name] = value; });
   });
   try {
     await player.load(wanted.manifest);
@@ -107,7 +126,7 @@ async function shaka(video, wanted, report) {
 // In DASH shaka-player asks the licence server by itself. In HLS it knows no ClearKey but the key in the playlist, so
 // the page asks for the keys and names them.
 async function shakaDrm(wanted) {
-  if (wanted.manifest.endsWith(".mpd")) return { drm: { servers: { "org.w3.clearkey": wanted.licence } } };
+  if (wanted.manifest.endsWith(".mpd")) return { drm: { servers: { "org.w3.clearkey": licenceUrl(wanted) } } };
   const keys = await fetchKeys(wanted);
   const clearKeys = Object.fromEntries(keys.map(({ kid, k }) => [toHexadecimal(kid), toHexadecimal(k)]));
   return { manifest: { ignoreDrmInfo: true }, drm: { clearKeys } };
@@ -129,7 +148,7 @@ async function dashjs(video, wanted, report) {
   player.on(library.MediaPlayer.events.ERROR, note);
   player.on(library.MediaPlayer.events.PLAYBACK_ERROR, note);
   player.on(library.MediaPlayer.events.BUFFER_EMPTY, () => report.stalls.push("buffer empty"));
-  if (wanted.licence) {
+  if (wanted.keyIds.length) {
     // With a licence server dash.js 5.2 hands Chromium the pssh box as a list of key ids, which fails.
     const clearkeys = Object.fromEntries((await fetchKeys(wanted)).map(({ kid, k }) => [kid, k]));
     player.setProtectionData({ "org.w3.clearkey": { clearkeys } });

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestration.media import pipeline
+from orchestration.media import check, pipeline
 from orchestration.media.check import blocking, check_package
 from orchestration.media.objects import MediaObject, PackageRecord, media_prefix
 from orchestration.media.process import run_program
@@ -91,7 +91,9 @@ def make_package(root: Path, seconds: int, **choices: object) -> Package:
     ]  # fmt: skip
     run_program(command, timeout_s=60)
     store = LocalStore(root / "store")
-    settings = MediaSettings(ladder="fixed", preset="superfast", max_rungs=2, threads=1, quality_frames=0, **choices)
+    settings = MediaSettings(
+        ladder="fixed", preset="superfast", max_rungs=2, threads=1, quality_frames=0, keyframe_interval_s=2.0, **choices
+    )
     keys = ContentKeys("a secret of this test")
     packaged = pipeline.ingest_master(
         store,
@@ -167,22 +169,25 @@ def wrong_frame_rate(package: Package) -> None:
     package.edit("master.m3u8", r"FRAME-RATE=25\.000", "FRAME-RATE=24.000")
 
 
-def declare(package: Package, name: str, share: float) -> None:
-    line = re.search(rf"STREAM-INF:[^\n]*?(?<![A-Z-]){name}=(\d+)", package.read(package.key("master.m3u8")).decode())
-    assert line is not None
-    package.edit("master.m3u8", rf"(?<![A-Z-]){name}={line[1]}", f"{name}={int(int(line[1]) * share)}")
+def declare(package: Package, before: str, share: float, name: str = "master.m3u8") -> None:
+    """Another number than the one that follows a pattern in a manifest."""
+    text = package.read(package.key(name)).decode()
+    found = re.search(rf"{before}(\d+)", text)
+    assert found is not None
+    said = str(int(int(found[1]) * share))
+    package.write(package.key(name), (text[: found.start(1)] + said + text[found.end(1) :]).encode())
 
 
 def bandwidth_below_the_peak(package: Package) -> None:
-    declare(package, "BANDWIDTH", 0.995)
+    declare(package, "#EXT-X-STREAM-INF:BANDWIDTH=", 0.995)
 
 
 def bandwidth_above_the_peak(package: Package) -> None:
-    declare(package, "BANDWIDTH", 1.02)
+    declare(package, "#EXT-X-STREAM-INF:BANDWIDTH=", 1.02)
 
 
 def lying_average_bandwidth(package: Package) -> None:
-    declare(package, "AVERAGE-BANDWIDTH", 1.02)
+    declare(package, r"#EXT-X-STREAM-INF:[^\n]*AVERAGE-BANDWIDTH=", 1.02)
 
 
 def no_independent_segments(package: Package) -> None:
@@ -295,8 +300,8 @@ def unequal_cuts(package: Package) -> None:
     package.unlist(package.key("seg-00003.m4s"))
     package.edit(
         f"{RUNG}.m3u8",
-        r"#EXTINF:4\.000000(,[^#]*#EXT-X-BITRATE:\d+\n[^\n]*seg-00002\.m4s\n).*#EXT",
-        r"#EXTINF:6.000000\1#EXT",
+        r"#EXTINF:4\.000000,[^#]*#EXT-X-BITRATE:\d+(\n[^\n]*seg-00002\.m4s\n).*#EXT",
+        rf"#EXTINF:6.000000,\n#EXT-X-BITRATE:{round((len(second) + len(third)) * 8 / 6000)}\1#EXT",
     )
     package.edit(f"{RUNG}.m3u8", "TARGETDURATION:4", "TARGETDURATION:6")
     last = re.search(r"@(\d+)\n[^\n]*seg-00003", package.read(package.key(f"{RUNG}-iframes.m3u8")).decode())
@@ -426,7 +431,7 @@ def no_caption_group(package: Package) -> None:
 
 def captions_that_are_no_webvtt(package: Package) -> None:
     key = next(item.key for item in package.record.objects if item.key.endswith("text.vtt"))
-    package.write(key, package.read(key).replace(b"WEBVTT", b"1\n"))
+    package.write(key, package.read(key).replace(b"WEBVTT", b"NO-VTT"))
 
 
 def no_image_playlist(package: Package) -> None:
@@ -444,6 +449,159 @@ def image_track_without_a_picture(package: Package) -> None:
 
 def mpd_without_tiles(package: Package) -> None:
     package.edit("manifest.mpd", r"storyboard-\$", "pictures-$")
+
+
+def no_hls_header(package: Package) -> None:
+    package.edit("master.m3u8", "#EXTM3U", "#EXTINF")
+
+
+def no_playlist_header(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", "#EXTM3U", "#EXT")
+
+
+def master_names_no_playlist(package: Package) -> None:
+    package.edit("master.m3u8", rf"\n{RUNG}\.m3u8", "\nnowhere.m3u8")
+
+
+def master_without_variants(package: Package) -> None:
+    package.edit("master.m3u8", r"#EXT-X-STREAM-INF.*(?=\n\n#EXT-X-I-FRAME)", "")
+
+
+def playlist_without_segments(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", r"#EXTINF.*(?=#EXT-X-ENDLIST)", "")
+
+
+def playlist_of_an_older_version(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", "EXT-X-VERSION:6", "EXT-X-VERSION:5")
+
+
+def segment_with_a_lying_bit_rate(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", r"EXT-X-BITRATE:\d+", "EXT-X-BITRATE:7")
+
+
+def keyframe_playlist_of_whole_segments(package: Package) -> None:
+    package.edit(f"{RUNG}-iframes.m3u8", "#EXT-X-I-FRAMES-ONLY\n", "")
+
+
+def keyframes_with_a_lying_bit_rate(package: Package) -> None:
+    declare(package, r"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=", 1.02)
+
+
+def keyframes_with_a_lying_average(package: Package) -> None:
+    declare(package, r"#EXT-X-I-FRAME-STREAM-INF:[^\n]*AVERAGE-BANDWIDTH=", 0.98)
+
+
+def keyframes_with_wrong_codecs(package: Package) -> None:
+    package.edit("master.m3u8", r'(#EXT-X-I-FRAME-STREAM-INF:[^\n]*CODECS=")avc1', r"\1hvc1")
+
+
+def keyframes_with_wrong_resolution(package: Package) -> None:
+    package.edit("master.m3u8", r"(#EXT-X-I-FRAME-STREAM-INF:[^\n]*RESOLUTION=)\d+", r"\g<1>99")
+
+
+def keyframes_without_codecs(package: Package) -> None:
+    package.edit("master.m3u8", r'(#EXT-X-I-FRAME-STREAM-INF:[^\n]*),CODECS="[^"]*"', r"\1")
+
+
+def keyframe_playlist_too_long(package: Package) -> None:
+    package.edit(f"{RUNG}-iframes.m3u8", r"#EXTINF:[0-9.]+", "#EXTINF:2.4")
+
+
+def sound_playlist_too_short(package: Package) -> None:
+    package.edit("audio-und.m3u8", r"#EXTINF(?:(?!#EXTINF).)*(?=#EXT-X-ENDLIST)", "")
+
+
+def hdr_declared(package: Package) -> None:
+    package.edit("master.m3u8", r"(#EXT-X-STREAM-INF:[^\n]*VIDEO-RANGE=)SDR", r"\1PQ")
+
+
+def sound_without_a_name(package: Package) -> None:
+    package.edit("master.m3u8", r'(TYPE=AUDIO[^\n]*),NAME="[^"]*"', r"\1")
+
+
+def captions_named_twice(package: Package) -> None:
+    package.edit("master.m3u8", r"(#EXT-X-MEDIA:TYPE=SUBTITLES[^\n]*\n)", r"\1\1")
+
+
+def two_default_sounds(package: Package) -> None:
+    package.edit("master.m3u8", r'(#EXT-X-MEDIA:TYPE=AUDIO[^\n]*NAME=")([^\n]*\n)', r"\1\2\1another \2")
+
+
+def mpd_with_sound_too_short(package: Package) -> None:
+    package.edit("manifest.mpd", r'(contentType="audio".*?)\s*<S [^>]*/>(\s*</SegmentTimeline>)', r"\1\2")
+
+
+def mpd_with_captions_of_a_lying_bit_rate(package: Package) -> None:
+    declare(package, r'<Representation id="text-[^"]*" bandwidth="', 3, name="manifest.mpd")
+
+
+def record_with_a_rendition_without_segments(package: Package) -> None:
+    gone = package.record.renditions[0].rendition_id
+    for item in package.record.objects:
+        if item.rendition_id == gone:
+            package.relist(item.key, rendition_id="another")
+
+
+def mpd_with_tiles_of_another_size(package: Package) -> None:
+    package.edit("manifest.mpd", r'(<Representation id="storyboard"[^>]* width=")\d+', r"\g<1>10")
+
+
+def mpd_without_a_grid(package: Package) -> None:
+    package.edit("manifest.mpd", r"<EssentialProperty[^>]*/>", "")
+
+
+def tiles_of_another_size(package: Package) -> None:
+    package.edit("storyboard.m3u8", r"TILES:RESOLUTION=\d+", "TILES:RESOLUTION=10")
+
+
+def tiles_that_last_half_as_long(package: Package) -> None:
+    package.edit("storyboard.m3u8", r",DURATION=2", ",DURATION=1")
+
+
+def tiles_without_a_layout(package: Package) -> None:
+    package.edit("storyboard.m3u8", r",LAYOUT=\w+", "")
+
+
+def storyboard_with_a_lying_bit_rate(package: Package) -> None:
+    declare(package, r"#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=", 1.02)
+
+
+def mpd_with_a_storyboard_of_a_lying_bit_rate(package: Package) -> None:
+    declare(package, r'<Representation id="storyboard" bandwidth="', 0.98, name="manifest.mpd")
+
+
+def edit_track(package: Package, old: bytes, new: bytes) -> None:
+    key = package.key("storyboard.m3u8").replace(".m3u8", ".vtt")
+    text = package.read(key)
+    assert text.count(old) == 1
+    package.write(key, text.replace(old, new))
+
+
+def image_track_with_a_gap(package: Package) -> None:
+    edit_track(package, b"00:00:02.000 --> ", b"00:00:02.500 --> ")
+
+
+def image_track_that_ends_early(package: Package) -> None:
+    edit_track(package, b"--> 00:00:10.000", b"--> 00:00:09.000")
+
+
+def image_track_outside_its_sheet(package: Package) -> None:
+    edit_track(package, b"#xywh=640,", b"#xywh=700,")
+
+
+def image_track_with_one_place_twice(package: Package) -> None:
+    edit_track(package, b"#xywh=640,", b"#xywh=480,")
+
+
+def poster_cut_short(package: Package) -> None:
+    key = package.record.poster_key
+    assert key is not None
+    package.write(key, package.read(key)[:-100])
+
+
+def poster_not_listed(package: Package) -> None:
+    assert package.record.poster_key is not None
+    package.unlist(package.record.poster_key)
 
 
 def no_content_protection(package: Package) -> None:
@@ -473,7 +631,46 @@ def no_pssh(package: Package) -> None:
         package.write(package.key("init.mp4", rung), bytes(content))
 
 
+def edit_everywhere(package: Package, old: str, new: str) -> None:
+    """The same fault in every playlist that knows of it."""
+    for item in package.record.objects:
+        if item.key.endswith(".m3u8"):
+            text = package.read(item.key).decode()
+            if (changed := re.sub(old, new, text)) != text:
+                package.write(item.key, changed.encode())
+
+
+def key_in_the_open(package: Package) -> None:
+    edit_everywhere(package, "org.w3.clearkey", "identity")
+
+
+def keys_of_another_id(package: Package) -> None:
+    edit_everywhere(package, r"KEYID=0x\w{8}", "KEYID=0x00000000")
+
+
+def key_data_without_the_id(package: Package) -> None:
+    edit_everywhere(package, r'base64,[^"]*(",KEYID=\w+,KEYFORMAT="org.w3)', r"base64,AAAA\1")
+
+
+def no_session_key(package: Package) -> None:
+    package.edit("master.m3u8", r"#EXT-X-SESSION-KEY[^\n]*\n", "")
+
+
+def pssh_of_other_keys(package: Package) -> None:
+    """The box of the init segment lists key ids that open nothing here."""
+
+    def change(content: bytearray) -> None:
+        start = content.index(b"pssh") + 28
+        content[start : start + 32] = bytes(32)
+
+    package.patch("init.mp4", change)
+
+
 def playlist_without_its_key(package: Package) -> None:
+    package.edit(f"{RUNG}.m3u8", r"(#EXT-X-KEY[^\n]*\n)+", "")
+
+
+def playlist_without_one_of_its_systems(package: Package) -> None:
     package.edit(f"{RUNG}.m3u8", r"#EXT-X-KEY[^\n]*\n", "")
 
 
@@ -495,6 +692,12 @@ PROTECTION_FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (no_pssh, {"pssh"}),
     (playlist_without_its_key, {"key"}),
     (key_without_an_address, {"key"}),
+    (key_in_the_open, {"key-format"}),
+    (keys_of_another_id, {"key-id"}),
+    (key_data_without_the_id, {"key-id"}),
+    (no_session_key, {"session-key"}),
+    (playlist_without_one_of_its_systems, {"key-systems"}),
+    (pssh_of_other_keys, {"pssh-kid"}),
     (aes_segment_cut_within_a_block, {"aes-padding"}),
 ]
 
@@ -525,7 +728,7 @@ FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (truncated_segment, {"segment-boxes"}),
     (garbage_in_the_init_segment, {"init-boxes"}),
     (swapped_segments, {"tfdt"}),
-    (segment_of_another_rung, {"bandwidth", "average-bandwidth", "mpd-bandwidth", "iframe-range"}),
+    (segment_of_another_rung, {"bandwidth", "average-bandwidth", "mpd-bandwidth", "iframe-range", "segment-bitrate"}),
     (unequal_cuts, {"same-cuts", "mpd-same-cuts"}),
     (wrong_hash, {"object-hash"}),
     (wrong_size, {"object-size"}),
@@ -557,6 +760,41 @@ FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (image_playlist_too_short, {"image-playlist"}),
     (image_track_without_a_picture, {"image-track"}),
     (mpd_without_tiles, {"image-tiles"}),
+    (mpd_without_a_grid, {"image-tiles"}),
+    (mpd_with_tiles_of_another_size, {"image-size"}),
+    (mpd_with_a_storyboard_of_a_lying_bit_rate, {"image-bandwidth"}),
+    (tiles_of_another_size, {"image-size"}),
+    (tiles_that_last_half_as_long, {"image-tiles"}),
+    (tiles_without_a_layout, {"image-tiles"}),
+    (storyboard_with_a_lying_bit_rate, {"image-bandwidth"}),
+    (image_track_with_a_gap, {"image-track"}),
+    (image_track_that_ends_early, {"image-track"}),
+    (image_track_outside_its_sheet, {"image-track"}),
+    (image_track_with_one_place_twice, {"image-track"}),
+    (poster_cut_short, {"picture"}),
+    (poster_not_listed, {"poster"}),
+    (no_hls_header, {"hls-header"}),
+    (no_playlist_header, {"playlist-syntax"}),
+    (master_names_no_playlist, {"playlist-listed"}),
+    (master_without_variants, {"variants"}),
+    (playlist_without_segments, {"segments"}),
+    (playlist_of_an_older_version, {"version"}),
+    (segment_with_a_lying_bit_rate, {"segment-bitrate"}),
+    (keyframe_playlist_of_whole_segments, {"iframes-only"}),
+    (keyframes_with_a_lying_bit_rate, {"iframe-bandwidth"}),
+    (keyframes_with_a_lying_average, {"iframe-average-bandwidth"}),
+    (keyframes_with_wrong_codecs, {"codecs"}),
+    (keyframes_with_wrong_resolution, {"resolution"}),
+    (keyframes_without_codecs, {"variant-attributes"}),
+    (keyframe_playlist_too_long, {"duration"}),
+    (sound_playlist_too_short, {"duration"}),
+    (hdr_declared, {"video-range"}),
+    (sound_without_a_name, {"media-attributes"}),
+    (captions_named_twice, {"media-name"}),
+    (two_default_sounds, {"media-default"}),
+    (mpd_with_sound_too_short, {"representation-duration"}),
+    (mpd_with_captions_of_a_lying_bit_rate, {"mpd-bandwidth"}),
+    (record_with_a_rendition_without_segments, {"record-segments"}),
 ]
 
 
@@ -568,6 +806,13 @@ def test_a_fault_is_found_by_its_own_rule_alone(
     findings = check_package(package.store, package.record)
     assert {finding.rule for finding in findings} == rules
     assert blocking(findings) == findings
+
+
+def test_every_rule_has_a_fault() -> None:
+    folder = Path(check.__file__).parent
+    named = {rule for file in folder.glob("*.py") for rule in re.findall(r'error\(\s*"([^"]+)"', file.read_text())}
+    assert named
+    assert named <= {rule for _, rules in [*FAULTS, *PROTECTION_FAULTS] for rule in rules}
 
 
 @pytest.mark.parametrize(("plant", "rules"), PROTECTION_FAULTS, ids=[plant.__name__ for plant, _ in PROTECTION_FAULTS])

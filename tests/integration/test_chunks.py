@@ -38,6 +38,7 @@ from orchestration.store import LocalStore
 NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 SETTINGS = MediaSettings(
     ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, quality_frames=0, extra_codec_rungs=1,
+    keyframe_interval_s=2.0,
     hevc_preset="ultrafast", vp9_speed=6, av1_preset=10,
 )  # fmt: skip
 RATE = Fraction(30000, 1001)
@@ -72,10 +73,11 @@ class Room:
         self.ladder = read_ladder(self.store, "film")
         spans = [Span(start=start, end=end) for start, end in zip(starts, (*starts[1:], None), strict=True)]
         codecs = dict.fromkeys(rung.codec for rung in self.ladder.video)
+        together = [spans[:2], *([span] for span in spans[2:])]
         chunks = [
-            Chunk(codec=codec, number=number, count=len(spans), span=span)
+            Chunk(codec=codec, number=number, count=len(together), spans=stretches)
             for codec in codecs
-            for number, span in enumerate(spans, start=1)
+            for number, stretches in enumerate(together, start=1)
         ]
         write_plan(self.store, "film", self.ladder, settings, ChunkPlan(chunks=chunks))
 
@@ -171,8 +173,8 @@ def test_chunks_become_one_film_cut_alike(undisturbed: Room) -> None:
 
 def test_steps_on_several_hosts_share_nothing_but_the_store(undisturbed: Room, master: Path, tmp_path: Path) -> None:
     room = Room(tmp_path, master)
-    assert room.find_chunks() == ["h264_0001", "h264_0002", "h264_0003"]
-    apart = [room.encode_chunk(name) for name in ("h264_0003", "h264_0001", "h264_0002")]
+    assert room.find_chunks() == ["h264_0001", "h264_0002"]
+    apart = [room.encode_chunk(name) for name in ("h264_0002", "h264_0001")]
     assert room.find_chunks() == []
     encoded = room.encode()
     assert encoded.encoded == ["360p", "240p", "audio-und"]
@@ -253,17 +255,50 @@ def test_every_codec_is_cut_at_the_same_moments_and_gives_the_same_bytes_again(
     assert check_package(room.store, packaged.record) == []
 
 
+def with_a_wrong_index(film: Path) -> Path:
+    """A Matroska film whose index says of each key frame that it comes 1.9 s before it does."""
+    content = bytearray(film.read_bytes())
+    place = content.index(bytes.fromhex("1c53bb6b"), len(content) // 2)  # Cues
+    moved = 0
+    while (place := content.find(b"\xb3", place + 1)) != -1:  # CueTime, in milliseconds
+        size = content[place + 1] & 0x7F
+        at_ms = int.from_bytes(content[place + 2 : place + 2 + size], "big")
+        if size == 2 and at_ms > 1900:
+            content[place + 2 : place + 4] = (at_ms - 1900).to_bytes(2, "big")
+            moved += 1
+    assert moved >= 3
+    film.write_bytes(content)
+    return film
+
+
+def test_a_stretch_that_a_seek_misses_is_decoded_from_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = make_film(tmp_path / "film.mkv", "-g", "50", "-an")
+    right = Room(tmp_path / "right", film).encode()
+    assert right.result is not None
+    assert right.result.missed_seeks == 0
+    wrong = Room(tmp_path / "wrong", with_a_wrong_index(film)).encode()
+    assert wrong.result is not None
+    assert wrong.result.missed_seeks >= 1
+    assert "is its index wrong?" in caplog.text
+    segments = [[segment.sha256 for record in made.records for segment in record.segments] for made in (right, wrong)]
+    assert segments[0] == segments[1]
+
+
 def test_chunks_of_other_settings_are_not_joined(master: Path, tmp_path: Path) -> None:
     small = make_film(tmp_path / "small.mp4", picture="testsrc2=s=160x120:r=25:d=1")
     with pytest.raises(PackagingError, match=r"small\.mp4 was encoded otherwise"):
         chunk_encode.join_files([master, small], [0, 1000], tmp_path / "joined.mp4")
 
 
-def test_progress_names_the_chunk(master: Path, tmp_path: Path) -> None:
+def test_progress_names_chunk_and_stretch(master: Path, tmp_path: Path) -> None:
     room = Room(tmp_path, master)
     told: list[ChunkProgress] = []
     pipeline.encode_title(room.store, "film", lambda: master, SETTINGS, tmp_path / "work", told.append)
-    assert list(dict.fromkeys((made.chunk.number, made.chunk.count) for made in told)) == [(1, 3), (2, 3), (3, 3)]
+    assert {(made.chunk.number, made.chunk.count, made.span.start) for made in told} == {
+        (1, 2, 0), (1, 2, 60), (2, 2, 180),
+    }  # fmt: skip
 
 
 def test_a_cut_is_found_where_the_picture_changes(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from orchestration.media.renditions import rendition_key
 from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
-SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2)
+SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, keyframe_interval_s=2.0)
 NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
 
@@ -35,7 +35,7 @@ def make_film(path: Path, *arguments: str, picture: str = "testsrc2=s=640x360:r=
         find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=d=10:r=44100",
         "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", *arguments, str(path),
     ]  # fmt: skip
-    run_program(command, timeout_s=60)
+    run_program(command, timeout_s=600)
     return path
 
 
@@ -207,6 +207,28 @@ def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
         frame = next(container.decode(video=0))
     assert frame.format.name == "yuv420p"
     assert frame.color_trc == 1  # BT.709
+
+
+@pytest.mark.long
+def test_a_2160p_master_is_served_at_2160p(room: Room, tmp_path: Path) -> None:
+    """10 bits in, 8 out; the level says that a decoder needs more than for 1080p."""
+    picture = "testsrc2=s=3840x2160:r=25:d=2"
+    film = make_film(tmp_path / "ultra.mkv", "-pix_fmt", "yuv420p10le", "-t", "2", picture=picture)
+    # x264's fastest preset would lower the profile.
+    packaged = room.ingest("ultra", film, msgspec.structs.replace(SETTINGS, max_rungs=7, preset="superfast"))
+    assert packaged.findings == []
+    assert packaged.published
+    codecs = {item.height: item.codecs for item in packaged.record.renditions if item.kind == "video"}
+    assert list(codecs) == [2160, 1440, 1080, 720, 480, 360, 240]
+    assert codecs[2160] == "avc1.640033"  # High, level 5.1: the lowest for 32,400 macroblocks (H.264, table A-1)
+    assert int(codecs[1080][-2:], 16) <= 42
+    playlist = room.play(packaged.record)
+    lines = playlist.read_text().splitlines()
+    [variant] = [line for line in lines if line.startswith("#EXT-X-STREAM-INF") and "RESOLUTION=3840x2160" in line]
+    assert "avc1.640033" in variant
+    with av.open(str(playlist.parent / "2160p.m3u8"), options={"allowed_extensions": "ALL"}) as container:
+        frames = [(frame.width, frame.height) for frame in container.decode(video=0)]
+    assert frames == [(3840, 2160)] * 50
 
 
 def test_one_process_decodes_once_for_all_rungs(master: Path, tmp_path: Path) -> None:

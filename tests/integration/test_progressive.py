@@ -5,6 +5,7 @@ import re
 
 import av
 import msgspec
+import numpy as np
 import pytest
 
 from orchestration.media import pipeline
@@ -21,7 +22,13 @@ from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(
-    ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, first_rung_from_s=5.0, quality_frames=0
+    ladder="fixed",
+    preset="ultrafast",
+    max_rungs=2,
+    threads=1,
+    first_rung_from_s=5.0,
+    quality_frames=0,
+    keyframe_interval_s=2.0,
 )
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 KEYS = ContentKeys("a secret of this test")
@@ -101,18 +108,22 @@ def test_the_smallest_rung_is_served_first_and_is_not_the_end_of_it(grown):
     _, first, _, ingested_early, _, _, _ = grown
     assert first.packaged.findings == []
     assert first.packaged.published
-    assert [item.rung for item in first.packaged.record.renditions] == ["240p", "audio-und"]
+    assert [item.rung for item in first.packaged.record.renditions] == ["240p-early", "audio-und"]
     assert not first.packaged.record.complete
     assert not ingested_early
 
 
-def test_richer_rungs_join_and_the_first_one_is_not_encoded_again(grown):
+def test_richer_rungs_join_and_the_sound_is_not_encoded_again(grown):
+    """The first picture is no rung of the ladder: it was not scaled through the others, so its bytes are its own."""
     room, first, _, _, encoded, full, _ = grown
-    assert encoded.encoded == ["360p"]
+    assert encoded.encoded == ["360p", "240p"]
     assert [item.rung for item in full.record.renditions] == ["360p", "240p", "audio-und"]
     assert full.record.complete
     assert room.ingested()
-    assert full.record.renditions[1:] == first.packaged.record.renditions
+    assert full.record.renditions[2:] == first.packaged.record.renditions[1:]
+    early, smallest = first.packaged.record.renditions[0], full.record.renditions[1]
+    assert (early.width, early.height) == (smallest.width, smallest.height)
+    assert early.rendition_id != smallest.rendition_id
 
 
 def test_a_session_that_plays_the_first_package_finds_every_byte_as_it_was(grown):
@@ -136,6 +147,8 @@ def test_a_storyboard_joins_with_the_same_renditions(grown):
         item.key.rpartition("/")[2] for item in full.record.objects
     }
     assert new == {"storyboard-001.jpg", "storyboard.vtt", "storyboard.m3u8"}
+    outside_the_prefix = {item.key.rpartition("/")[2] for item in with_pictures.record.objects if item.segment_group}
+    assert {name for name in outside_the_prefix if not name.startswith("seg-")} == new
     folder = room.store.local_path(f"media/film/p/{with_pictures.record.package_id}")
     cues = re.findall(r"--> (\S+)\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)", (folder / "storyboard.vtt").read_text())
     assert [cue[0] for cue in cues] == ["00:00:02.000", "00:00:04.000", "00:00:06.000"]
@@ -216,6 +229,38 @@ def test_a_master_that_players_can_play_is_served_uncut_by_an_encoder(tmp_path):
     assert room.contents(first.packaged.record) == contents
 
 
+def test_every_language_of_such_a_master_is_served_at_once(tmp_path):
+    film = make_film(tmp_path / "one.mp4", "-g", "50", "-c:a", "aac", "-b:v", "900k", "-maxrate", "900k")
+    master = tmp_path / "film.mp4"
+    command = [
+        find_ffmpeg(), "-v", "error", "-i", str(film), "-f", "lavfi", "-i", "sine=f=880:r=48000:d=6", "-map", "0:a",
+        "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", "-metadata:s:a:0", "language=eng",
+        "-metadata:s:a:1", "language=swe", "-disposition:a:1", "default", "-disposition:a:0", "0", str(master),
+    ]  # fmt: skip
+    run_program(command, timeout_s=60)
+    room = Room(tmp_path / "room", master, msgspec.structs.replace(SETTINGS, max_rungs=1))
+    room.probe()
+    first = room.first_rung()
+    assert first.encode_cpu_s == 0.0
+    assert first.packaged.findings == []
+    kept = [(item.rung, item.language) for item in first.packaged.record.renditions]
+    assert kept == [("360p-master", "und"), ("audio-sv-master", "sv"), ("audio-en-master", "en")]
+    swedish, english = (item.rendition_id for item in first.packaged.record.renditions[1:])
+    assert pitch_hz(room, swedish) == pytest.approx(880, abs=20)
+    assert pitch_hz(room, english) != pytest.approx(880, abs=20)
+
+
+def pitch_hz(room, rendition_id):
+    """Of a pure tone: how often it crosses zero."""
+    folder = room.store.local_path(media_prefix("film") + f"r/{rendition_id}")
+    whole = room.root / f"{rendition_id}.mp4"
+    whole.write_bytes(b"".join(file.read_bytes() for file in (folder / "init.mp4", *sorted(folder.glob("seg-*.m4s")))))
+    with av.open(str(whole)) as container:
+        samples = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+        rate = container.streams.audio[0].rate
+    return float(np.count_nonzero(np.diff(np.sign(samples))) / 2 / (len(samples) / rate))
+
+
 def test_a_master_that_cannot_be_cut_well_gets_its_smallest_rung_encoded(tmp_path):
     """One key frame in eighteen seconds: a player could not start in between."""
     film = make_film(tmp_path / "film.mp4", "-g", "10000", "-b:v", "300k", "-sc_threshold", "0", duration_s=18)
@@ -223,7 +268,7 @@ def test_a_master_that_cannot_be_cut_well_gets_its_smallest_rung_encoded(tmp_pat
     room.probe()
     first = room.first_rung()
     assert first.packaged.published
-    assert [item.rung for item in first.packaged.record.renditions] == ["240p", "audio-und"]
+    assert [item.rung for item in first.packaged.record.renditions] == ["240p-early", "audio-und"]
 
 
 @pytest.mark.parametrize(

@@ -119,11 +119,20 @@ def test_a_protected_package_conforms_and_says_how_it_is_encrypted(protected):
 
     method = {"cenc": "SAMPLE-AES-CTR", "cbcs": "SAMPLE-AES"}[scheme]
     master_playlist = room.text(packaged.record.hls_key)
-    assert len(re.findall(f"#EXT-X-SESSION-KEY:METHOD={method},", master_playlist)) == 2
     for item in packaged.record.renditions:
         playlist = room.text(f"p/{packaged.record.package_id}/{item.rung}.m3u8")
-        assert f"METHOD={method}," in playlist
-        assert f"KEYID=0x{item.key_id}" in playlist
+        key_lines = re.findall(r"#EXT-X-KEY:(.*)", playlist)
+        data = {
+            "org.w3.clearkey": bytes.fromhex(item.key_id),
+            "urn:uuid:1077efec-c0b2-4d02-ace3-3c1e52e2fb4b": common_pssh([item.key_id]),
+        }
+        assert key_lines == [
+            f'METHOD={method},URI="data:text/plain;base64,{base64.b64encode(content).decode()}",KEYID=0x{item.key_id},'
+            f'KEYFORMAT="{system}",KEYFORMATVERSIONS="1"'
+            for system, content in data.items()
+        ]
+        for line in key_lines:
+            assert master_playlist.count(f"#EXT-X-SESSION-KEY:{line}\n") == 1
 
 
 def test_stored_segments_hold_the_pssh_and_decode_only_with_the_key(protected, clear_pictures, tmp_path):

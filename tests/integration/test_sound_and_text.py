@@ -14,6 +14,7 @@ import pytest
 from player_sdk.playlist import parse_manifest
 
 from orchestration.media import pipeline
+from orchestration.media.check import check_package
 from orchestration.media.handover import described_titles, read_sidecars
 from orchestration.media.loudness import measure_loudness
 from orchestration.media.masters import masters_by_title
@@ -21,6 +22,7 @@ from orchestration.media.objects import PackageRecord, media_prefix
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.publish import read_current_package
+from orchestration.media.retention import GRACE, sweep_media
 from orchestration.media.settings import MediaSettings
 from orchestration.store import LocalStore
 
@@ -57,10 +59,10 @@ class Room:
         self.masters = root / "masters"
         self.masters.mkdir(parents=True)
 
-    def ingest(self, master: Path, title_id: str = "film") -> pipeline.PackagedTitle:
+    def ingest(self, master: Path, title_id: str = "film", at: dt.datetime = NOW) -> pipeline.PackagedTitle:
         return pipeline.ingest_master(
             self.store, title_id, master, self.settings,
-            work_folder=self.root / "work", quarantine_folder=self.root / "quarantine", now=lambda: NOW,
+            work_folder=self.root / "work", quarantine_folder=self.root / "quarantine", now=lambda: at,
         )  # fmt: skip
 
     def was_ingested(self, master: Path, title_id: str = "film") -> bool:
@@ -242,7 +244,14 @@ def test_a_changed_master_is_served_only_once_it_is_complete(delivered: Path, tm
         assert read_current_package(room.store, "film") == old
         assert not room.was_ingested(master)
         assert all(room.store.exists(media_prefix("film") + item.key) for item in old.objects)
-    new = pipeline.package_title(room.store, "film", PLAIN, lambda: NOW).record
+    new = pipeline.package_title(room.store, "film", PLAIN, lambda: NOW + dt.timedelta(days=1)).record
     assert read_current_package(room.store, "film") == new
     assert room.video_ids(new).isdisjoint(room.video_ids(old))
     assert msgspec.json.encode(new) != msgspec.json.encode(old)
+
+    make_master(master, colour="rgbtestsrc")
+    newest = room.ingest(master, at=NOW + dt.timedelta(days=2)).record
+    swept = sweep_media(room.store, PLAIN, dt.datetime.now(dt.UTC) + 2 * GRACE)
+    assert {name.partition("/")[2] for name in swept.renditions} >= room.video_ids(old)
+    assert not room.video_ids(new) & {name.partition("/")[2] for name in swept.renditions}
+    assert check_package(room.store, newest) == []

@@ -11,6 +11,7 @@ from orchestration.defs.media import (
     landing,
     packaging,
     quality,
+    retention,
     sharing,
     sidecars,
     storyboards,
@@ -32,6 +33,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *packaging.build_assets(),
             *storyboards.build_assets(settings),
             *sharing.build_assets(settings),
+            *retention.build_assets(),
         ],
         sensors=[landing.build_sensor(settings)],
     )

@@ -14,6 +14,7 @@ from orchestration.media.check import Finding
 from orchestration.media.chunk_encode import ChunkProgress
 from orchestration.media.handover import TakenSidecars
 from orchestration.media.ladder import Ladder
+from orchestration.media.loudness import DeliveredLoudness
 from orchestration.media.objects import PackageRecord
 from orchestration.media.pipeline import EncodedTitle
 from orchestration.media.report import AudioTrack, ProbeReport, TextTrack, Track, VideoTrack
@@ -22,15 +23,18 @@ PROGRESS_STEP = 0.1
 
 
 def log_progress(log: Callable[[str], None]) -> Callable[[ChunkProgress], None]:
-    """A progress callback that writes a line every tenth of the way through each chunk."""
-    logged: dict[str, float] = {}
+    """A progress callback that writes a line every tenth of the way through each stretch of each chunk."""
+    logged: dict[tuple[str, int], float] = {}
 
     def report(made: ChunkProgress) -> None:
         chunk, progress = made.chunk, made.progress
-        if progress.fraction is None or progress.fraction < logged.get(chunk.name, 0.0) + PROGRESS_STEP:
+        stretch = (chunk.name, made.span.start)
+        if progress.fraction is None or progress.fraction < logged.get(stretch, 0.0) + PROGRESS_STEP:
             return
-        logged[chunk.name] = progress.fraction
+        logged[stretch] = progress.fraction
         where = "" if chunk.count == 1 else f" chunk {chunk.number} of {chunk.count},"
+        if len(chunk.spans) > 1:
+            where += f" stretch {chunk.spans.index(made.span) + 1} of {len(chunk.spans)},"
         eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s left"
         log(
             f"{chunk.codec}:{where} {progress.fraction:.0%} at {progress.fps:.0f} frames per second "
@@ -126,6 +130,7 @@ def renditions_metadata(encoded: EncodedTitle) -> dict[str, Any]:
         "encode_cpu_s": result.cpu_s if result else 0.0,
         "encode_speed": result.speed if result else 0.0,
         "decoder_errors": result.damage if result else 0,
+        "missed_seeks": result.missed_seeks if result else 0,
         "renditions": table(("rung", "size", "kb/s", "peak kb/s", "segments", "how"), rows),
     }
 
@@ -142,6 +147,26 @@ def package_metadata(record: PackageRecord, findings: Sequence[Finding], *, publ
         "dash": f"media/{record.title_id}/{record.dash_key}",
         "findings": findings_table(findings),
     }
+
+
+def loudness_table(delivered: Sequence[DeliveredLoudness]) -> dg.MarkdownMetadataValue:
+    """What became of the loudness of each rendition of sound."""
+
+    def shown(value: float | None) -> str:
+        return "silent" if value is None else f"{value:.1f}"
+
+    rows = (
+        (
+            item.rung,
+            shown(item.measured_lufs),
+            f"{item.gain_db:+.1f}",
+            "yes" if item.limited else "",
+            shown(item.delivered_lufs),
+            shown(item.true_peak_dbtp),
+        )
+        for item in delivered
+    )
+    return table(("rung", "measured LUFS", "gain dB", "limited", "delivered LUFS", "true peak dBTP"), rows)
 
 
 def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:

@@ -18,6 +18,8 @@ STORYBOARD = dg.AssetKey([taxonomy.MEDIA, "storyboard"])
 SIDECARS = dg.AssetKey([taxonomy.MEDIA, "sidecars"])
 PACKAGE = dg.AssetKey([taxonomy.MEDIA, "package"])
 SHARED_TITLES = dg.AssetKey([taxonomy.MEDIA, "shared_titles"])
+MEDIA_RETENTION = dg.AssetKey([taxonomy.OPS, "media_retention"])
+"""Part of the upkeep, not of the way of a title."""
 
 
 def title_asset(key: dg.AssetKey, *kinds: str) -> dict[str, Any]:

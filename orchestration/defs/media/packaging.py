@@ -8,7 +8,9 @@ import dagster as dg
 from orchestration.defs.media import display
 from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, SIDECARS, title_asset
 from orchestration.media.check import blocking
+from orchestration.media.handover import read_ladder, read_loudness
 from orchestration.media.pipeline import package_title
+from orchestration.media.sound import loudness_warnings
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 
@@ -22,12 +24,23 @@ CONFORMS = dg.AssetCheckSpec(
     ),
 )
 
+AT_LOUDNESS = dg.AssetCheckSpec(
+    name="at_loudness",
+    asset=PACKAGE,
+    description=(
+        "Every rendition of sound was measured after its encode: within 0.5 LU of the loudness that is asked for, with "
+        "true peaks up to -1 dBTP. A track as quiet as a noise floor is left as it is."
+    ),
+)
+
 
 def build_assets() -> list[dg.AssetsDefinition]:
     """`media/package`."""
 
     @dg.asset(
-        **title_asset(PACKAGE, "hls", "dash"), deps=[LADDER, RENDITIONS, ARTWORK, SIDECARS], check_specs=[CONFORMS]
+        **title_asset(PACKAGE, "hls", "dash"),
+        deps=[LADDER, RENDITIONS, ARTWORK, SIDECARS],
+        check_specs=[CONFORMS, AT_LOUDNESS],
     )
     def package(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
@@ -37,12 +50,17 @@ def build_assets() -> list[dg.AssetsDefinition]:
         One current package per title. It is checked before the title's pointer moves to it, so viewers only meet
         packages that conform. Read by the catalogue, by placement, by edges and by the playback API.
         """
-        packaged = package_title(
-            storage.store(), context.partition_key, media_tools.settings(), lambda: dt.datetime.now(dt.UTC)
-        )
+        store, title_id, tools = storage.store(), context.partition_key, media_tools.settings()
+        packaged = package_title(store, title_id, tools, lambda: dt.datetime.now(dt.UTC))
         errors = blocking(packaged.findings)
+        ladder = read_ladder(store, title_id)
+        loudness = read_loudness(store, title_id, ladder.source_sha256)
+        warnings = [] if tools.loudness_lufs is None else loudness_warnings(ladder.audio, loudness, tools.loudness_lufs)
         return dg.MaterializeResult(
-            metadata=display.package_metadata(packaged.record, packaged.findings, published=packaged.published),
+            metadata={
+                **display.package_metadata(packaged.record, packaged.findings, published=packaged.published),
+                "loudness": display.loudness_table(loudness),
+            },
             data_version=dg.DataVersion(packaged.record.package_id),
             check_results=[
                 dg.AssetCheckResult(
@@ -50,7 +68,14 @@ def build_assets() -> list[dg.AssetsDefinition]:
                     asset_key=PACKAGE,
                     passed=not errors,
                     metadata={"errors": len(errors), "findings": display.findings_table(packaged.findings)},
-                )
+                ),
+                dg.AssetCheckResult(
+                    check_name=AT_LOUDNESS.name,
+                    asset_key=PACKAGE,
+                    passed=not warnings,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"warnings": display.bullets(warnings), "loudness": display.loudness_table(loudness)},
+                ),
             ],
         )
 

@@ -1,6 +1,7 @@
 """What each rung of a title delivers, measured and shown."""
 
 # annotations stay real objects here: Dagster reads them
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,16 @@ from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
 
+XPSNR_MARGIN_DB = 0.5
+"""Rungs whose XPSNR is closer than this are as good as each other: their sizes differ, and so does what is lost."""
+GROWS = dg.AssetCheckSpec(
+    name="xpsnr_grows",
+    asset=QUALITY,
+    description=(
+        "No H.264 rung has a clearly lower XPSNR than a cheaper one: more bits give more by a measure that the ladder "
+        "was not made by."
+    ),
+)
 ON_TARGET = dg.AssetCheckSpec(
     name="on_target",
     asset=QUALITY,
@@ -39,13 +50,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **title_asset(QUALITY, "ffmpeg", "matplotlib"),
         deps=[LADDER, RENDITIONS],
-        check_specs=[ON_TARGET],
+        check_specs=[ON_TARGET, GROWS],
         pool=taxonomy.POOL_ENCODE,
     )
     def quality(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> dg.MaterializeResult:
-        """How much of its master each video rung of a title keeps: VMAF, one table and one plot per title.
+        """How much of its master each video rung of a title keeps: VMAF and XPSNR, one table and one plot per title.
 
         Measured on sampled pictures of the stored renditions, the encoder's settings being only a promise. Rungs that
         the encode step measured to correct them are not measured again. Looked at by whoever sets targets, and when
@@ -63,7 +74,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 settings.work_folder,
                 ContentKeys(settings.secret),
             )
-        missed = missed_rungs(ladder, delivered)
+        missed, overrated = missed_rungs(ladder, delivered), overrated_rungs(ladder, delivered)
         return dg.MaterializeResult(
             metadata=quality_metadata(ladder, delivered, read_forms(store, title_id, ladder, tools)),
             check_results=[
@@ -73,7 +84,14 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                     passed=not missed,
                     severity=dg.AssetCheckSeverity.WARN,
                     metadata={"measured_rungs": len(delivered), "missed": ", ".join(missed) or "none"},
-                )
+                ),
+                dg.AssetCheckResult(
+                    check_name=GROWS.name,
+                    asset_key=QUALITY,
+                    passed=not overrated,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"measured_rungs": len(delivered), "overrated": ", ".join(overrated) or "none"},
+                ),
             ],
         )
 
@@ -88,6 +106,19 @@ def missed_rungs(ladder: Ladder, delivered: Sequence[Delivered]) -> list[str]:
         for rung in ladder.video
         if rung.codec == "h264" and rung.rendition_id in vmafs and not on_target(rung, vmafs[rung.rendition_id])
     ]
+
+
+def overrated_rungs(ladder: Ladder, delivered: Sequence[Delivered]) -> list[str]:
+    """The H.264 rungs that a cheaper one beats by XPSNR."""
+    h264 = {rung.rendition_id for rung in ladder.video if rung.codec == "h264"}
+    found, best_below = [], -math.inf
+    for item in reversed(delivered):  # largest first, as the ladder is
+        if item.rendition_id not in h264 or item.xpsnr_db is None:
+            continue
+        if item.xpsnr_db < best_below - XPSNR_MARGIN_DB:
+            found.append(item.rung)
+        best_below = max(best_below, item.xpsnr_db)
+    return found
 
 
 def quality_metadata(
@@ -113,13 +144,17 @@ def quality_metadata(
             rung.limit or "",
             f"{item.harmonic_mean:.1f}",
             f"{item.percentile_5:.1f}",
+            "" if item.xpsnr_db is None else f"{item.xpsnr_db:.1f}",
             f"{rung.crf:g}",
             f"{item.cpu_s:.1f}",
         )
         for rung, item in zip(ladder.video, delivered, strict=True)
     ]
-    head = ("rung", "size", "kbit/s", "VMAF", "target", "limited by", "harmonic mean", "5th percentile", "CRF", "CPU s")
-    png = plot_hull(ladder.points, placed)
+    head = (
+        "rung", "size", "kbit/s", "VMAF", "target", "limited by", "harmonic mean", "5th percentile", "XPSNR, dB", "CRF",
+        "CPU s",
+    )  # fmt: skip
+    png = plot_hull(ladder.points, placed, [(rung.width, rung.height) for rung in ladder.video])
     return {
         "measured_rungs": len(delivered),
         "verification_cpu_s": round(sum(item.cpu_s for item in delivered), 2),

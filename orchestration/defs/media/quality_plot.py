@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orchestration.media.correction import Delivered
 from orchestration.media.hull import RatePoint, convex_hull, fit_curves
 
 
-def plot_hull(points: Sequence[RatePoint], rungs: Sequence[tuple[float, Delivered]]) -> bytes | None:
+def plot_hull(
+    points: Sequence[RatePoint], rungs: Sequence[tuple[float, Delivered]], sizes: Iterable[tuple[int, int]]
+) -> bytes | None:
     """A PNG; None when there is nothing to show.
 
     Args:
         points: What the search measured; empty for a fixed ladder.
         rungs: Bit rate and what was measured of each rung.
+        sizes: The rungs' sizes, whose curves are shown beside those of the sizes that were probed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -25,7 +28,7 @@ def plot_hull(points: Sequence[RatePoint], rungs: Sequence[tuple[float, Delivere
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    curves = fit_curves(points)
+    curves = fit_curves(points, {*sizes, *((point.width, point.height) for point in points)})
     for curve in curves:
         grid = curve.grid
         (line,) = axes.plot(

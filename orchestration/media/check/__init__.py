@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from orchestration.media.check.dash import check_dash
 from orchestration.media.check.findings import Finding, blocking, error
 from orchestration.media.check.hls import check_hls
-from orchestration.media.check.images import check_image_tracks
+from orchestration.media.check.images import check_image_tracks, check_pictures
 from orchestration.media.check.media import MediaFacts
 from orchestration.media.check.package import CheckedPackage
 from orchestration.media.check.records import check_record
@@ -56,6 +56,7 @@ def _check_manifests(package: CheckedPackage, media: MediaFacts) -> Iterator[Fin
         message = f"{len(in_hls - in_dash)} renditions are in HLS alone, {len(in_dash - in_hls)} in DASH alone"
         yield error("same-renditions", record.dash_key, message)
     yield from check_image_tracks(package)
+    yield from check_pictures(package)
     for key in package.sizes_bytes:
         if key in package.used:
             continue

@@ -52,6 +52,7 @@ class InitFacts:
         scheme: ``cenc`` or ``cbcs``; None when clear.
         default_kid: 32 hexadecimal digits; empty when clear.
         pssh_systems: System ids, 32 hexadecimal digits each.
+        pssh_key_ids: Key ids that boxes of version 1 list, likewise.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class InitFacts:
     scheme: str | None
     default_kid: str
     pssh_systems: tuple[str, ...]
+    pssh_key_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,7 @@ def _read_init(content: bytes) -> InitFacts:
     configuration = {kind: _payload(content, box) for kind, box in inner.items()}
     visual = entry.kind in _VISUAL_ENTRIES
     width, height = struct.unpack_from(">HH", content, entry.start + 24) if visual else (0, 0)
+    pssh = [_payload(content, box) for box in walk(content, 0, len(content)) if box.kind == b"pssh"]
     return InitFacts(
         kind={b"vide": "video", b"soun": "audio"}.get(handler, "text"),
         codec=codec_string(original, configuration),
@@ -134,9 +137,8 @@ def _read_init(content: bytes) -> InitFacts:
         transfer=_transfer(configuration.get(b"colr")),
         scheme=configuration[b"schm"][4:8].decode("latin-1") if protected else None,
         default_kid=configuration[b"tenc"][8:24].hex() if protected else "",
-        pssh_systems=tuple(
-            _payload(content, box)[4:20].hex() for box in walk(content, 0, len(content)) if box.kind == b"pssh"
-        ),
+        pssh_systems=tuple(payload[4:20].hex() for payload in pssh),
+        pssh_key_ids=tuple(key_id for payload in pssh for key_id in _key_ids(payload)),
     )
 
 
@@ -201,6 +203,14 @@ def _children(content: bytes, start: int, end: int) -> Iterator[Box]:
 
 def _payload(content: bytes, box: Box) -> bytes:
     return content[box.start : box.end]
+
+
+def _key_ids(pssh: bytes) -> list[str]:
+    """The key ids of a ``pssh`` box of version 1 (ISO/IEC 23001-7, 8.1); version 0 lists none."""
+    if pssh[0] == 0:
+        return []
+    count: int = struct.unpack_from(">I", pssh, 20)[0]
+    return [pssh[start : start + 16].hex() for start in range(24, min(24 + 16 * count, len(pssh)), 16)]
 
 
 def _after_entry_header(entry: Box) -> int:

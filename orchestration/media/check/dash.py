@@ -10,11 +10,11 @@ from fractions import Fraction
 
 from orchestration.media.check.codecs import same_codec
 from orchestration.media.check.findings import Finding, error
-from orchestration.media.check.images import check_tiles
+from orchestration.media.check.images import Sheets, check_sheets, find_tiles
 from orchestration.media.check.media import MediaFacts, RenditionFacts
 from orchestration.media.check.package import CheckedPackage
-from orchestration.media.check.playlist import fill_number
-from orchestration.media.check.rates import TOLERANCE_SHARE, peak_bps
+from orchestration.media.check.playlist import fill_number, read_number
+from orchestration.media.check.rates import TOLERANCE_SHARE, average_bps, peak_bps
 
 DURATION_TOLERANCE_S = 0.1
 TIMELINE_TOLERANCE_S = 0.001
@@ -22,6 +22,8 @@ FRAME_RATE_TOLERANCE = 0.002
 _NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011", "cenc": "urn:mpeg:cenc:2013"}
 _ISO_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([0-9.]+)S)?")
 _PROTECTION = "urn:mpeg:dash:mp4protection:2011"
+_TILES = ("http://dashif.org/guidelines/thumbnail_tile", "http://dashif.org/thumbnail_tile")
+_GRID = re.compile(r"[1-9]\d*x[1-9]\d*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +80,10 @@ def _check_mpd(package: CheckedPackage, media: MediaFacts, key: str) -> Generato
             file = package.use(key, _base_url(item))
             if file is None:
                 yield error("mpd-segments", key, f"{item.get('id')}: {_base_url(item)} is no object")
-            else:
-                files.add(file)
+                continue
+            files.add(file)
+            measured = average_bps([package.sizes_bytes[file]], [package.record.duration_s])
+            yield from _check_declared(key, item.get("id", "?"), int(item.get("bandwidth", 0)), measured)
         if adaptation_set.get("contentType") == "image":
             yield from _check_images(package, key, adaptation_set)
             continue
@@ -100,9 +104,34 @@ def _base_url(representation: ElementTree.Element) -> str:
 
 
 def _check_images(package: CheckedPackage, key: str, adaptation_set: ElementTree.Element) -> Iterator[Finding]:
-    for template in adaptation_set.iterfind(".//mpd:SegmentTemplate", _NAMES):
+    """Sheets of pictures (DASH-IF IOP, 6.2.6): the template that names them, their grid, size and bit rate."""
+    for representation in adaptation_set.iterfind("mpd:Representation", _NAMES):
+        name = representation.get("id", "?")
+        template = representation.find("mpd:SegmentTemplate", _NAMES)
+        if template is None:
+            template = adaptation_set.find("mpd:SegmentTemplate", _NAMES)
+        if template is None:
+            yield error("mpd-template", key, f"{name}: no SegmentTemplate")
+            continue
         sheet_s = float(Fraction(int(template.get("duration", 0)), int(template.get("timescale", 1))))
-        yield from check_tiles(package, key, template.get("media", ""), sheet_s)
+        keys = find_tiles(package, key, template.get("media", ""), sheet_s)
+        if keys is None:
+            yield error("image-tiles", key, f"{name}: sheets of {sheet_s:g} s over the whole title are no objects")
+            continue
+        levels = (representation, adaptation_set)
+        found = [item for level in levels for item in level.iterfind("mpd:EssentialProperty", _NAMES)]
+        grid = next((item.get("value", "") for item in found if item.get("schemeIdUri") in _TILES), "")
+        if not _GRID.fullmatch(grid):
+            yield error("image-tiles", key, f"{name}: says no grid of pictures")
+            continue
+        sheets = Sheets(
+            keys=keys,
+            bandwidth=read_number(representation.get("bandwidth")),
+            width=int(representation.get("width", 0)),
+            height=int(representation.get("height", 0)),
+            sheet_s=sheet_s,
+        )
+        yield from check_sheets(package, key, sheets)
 
 
 def _check_alignment(key: str, adaptation_set: ElementTree.Element) -> Iterator[Finding]:
@@ -214,10 +243,13 @@ def _check_bandwidth(package: CheckedPackage, key: str, item: _Representation) -
     """``bandwidth`` is what HLS calls the peak: with it, one segment of start-up buffer lasts to the end."""
     if not item.gapless:
         return
-    declared = int(item.attribute("bandwidth") or 0)
     measured = peak_bps([package.sizes_bytes[name] for name in item.segment_keys], item.durations_s)
+    yield from _check_declared(key, item.name, int(item.attribute("bandwidth") or 0), measured)
+
+
+def _check_declared(key: str, name: str, declared: int, measured: int) -> Iterator[Finding]:
     if not measured - 2 <= declared <= (1 + TOLERANCE_SHARE) * measured + 2:
-        yield error("mpd-bandwidth", key, f"{item.name}: bandwidth is {declared}, measured {measured}")
+        yield error("mpd-bandwidth", key, f"{name}: bandwidth is {declared}, measured {measured}")
 
 
 def _check_picture(key: str, item: _Representation, facts: RenditionFacts) -> Iterator[Finding]:
@@ -249,6 +281,8 @@ def _check_protection(key: str, item: _Representation, facts: RenditionFacts) ->
     has_pssh = any(element.find("cenc:pssh", _NAMES) is not None for element in found)
     if not has_pssh and not facts.init.pssh_systems:
         yield error("pssh", key, f"{item.name}: encrypted, and neither MPD nor init segment has a pssh box")
+    if facts.init.pssh_key_ids and facts.init.default_kid not in facts.init.pssh_key_ids:
+        yield error("pssh-kid", item.init_key, f"its pssh box does not list the key id {facts.init.default_kid}")
 
 
 def _check_same_cuts(key: str, read: Sequence[_Representation]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestration.media.check.codecs import same_codec
 from orchestration.media.check.findings import Finding, error
 from orchestration.media.check.images import check_image_playlists
+from orchestration.media.check.keys import check_common_encryption, check_keys
 from orchestration.media.check.media import MediaFacts, RenditionFacts
 from orchestration.media.check.package import CheckedPackage
 from orchestration.media.check.playlist import Playlist, attributes, parse_playlist, read_number
@@ -17,6 +18,8 @@ DURATION_TOLERANCE_S = 0.1
 EXTINF_TOLERANCE_S = 0.001
 KEYFRAME_TOLERANCE_S = 0.002
 FRAME_RATE_TOLERANCE = 0.002
+VERSION_WITH_MAP, LEAST_VERSION = 6, 3
+"""RFC 8216, 7: EXT-X-MAP outside of I-frame playlists, and durations that are no whole numbers."""
 _RANGES = {16: "PQ", 18: "HLG"}
 _VARIANT_ATTRIBUTES = ("BANDWIDTH", "AVERAGE-BANDWIDTH", "CODECS", "RESOLUTION", "FRAME-RATE")
 _GROUPS = {"AUDIO": "audio-group", "SUBTITLES": "subtitles-group"}
@@ -29,7 +32,7 @@ class _Presentation:
 
     groups: dict[str, list[_Track]] = field(default_factory=dict)
     video: list[_Track] = field(default_factory=list)
-    key_frames: dict[str, list[tuple[str, Playlist]]] = field(default_factory=dict)
+    key_frames: dict[str, list[tuple[str, dict[str, str], Playlist]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +81,23 @@ def check_hls(package: CheckedPackage, media: MediaFacts, key: str) -> Generator
     yield from check_image_playlists(package, key, lines)
     yield from _check_same_cuts(presentation.video)
     for track in presentation.video:
-        yield from _check_key_frames(track, presentation)
+        yield from _check_key_frames(package, track, presentation)
     tracks = presentation.video + [track for group in presentation.groups.values() for track in group]
     for track in tracks:
         yield from _check_media(package, track)
+    session_keys = [attributes(line) for line in lines if line.startswith("#EXT-X-SESSION-KEY:")]
+    playlists = {track.playlist.key: track.playlist for track in tracks}
+    playlists |= {one.key: one for named in presentation.key_frames.values() for _, _, one in named}
+    for playlist in playlists.values():
+        yield from check_keys(playlist, session_keys)
     return {file for track in tracks for file in (track.playlist.map_key or track.playlist.segment_keys[0],) if file}
 
 
 def _read_groups(
     package: CheckedPackage, media: MediaFacts, key: str, lines: list[str], presentation: _Presentation
 ) -> Iterator[Finding]:
+    members: dict[str, set[str]] = {}
+    defaults: set[str] = set()
     for line in lines:
         if not line.startswith("#EXT-X-MEDIA:"):
             continue
@@ -95,8 +105,15 @@ def _read_groups(
         missing = [name for name in ("TYPE", "GROUP-ID", "NAME") if not named.get(name)]
         if missing:
             yield error("media-attributes", key, f"an EXT-X-MEDIA has no {', '.join(missing)}")
-            continue
-        group = presentation.groups.setdefault(f"{named['TYPE']}:{named['GROUP-ID']}", [])
+        name = f"{named.get('TYPE')}:{named.get('GROUP-ID')}"
+        if named.get("NAME", "") in members.setdefault(name, set()):
+            yield error("media-name", key, f"two members of group {name} are called {named.get('NAME')}")
+        members[name].add(named.get("NAME", ""))
+        if named.get("DEFAULT") == "YES":
+            if name in defaults:
+                yield error("media-default", key, f"group {name} has two defaults")
+            defaults.add(name)
+        group = presentation.groups.setdefault(name, [])
         if "URI" in named:
             track = yield from _read_track(package, media, key, named["URI"])
             if track is not None:
@@ -125,13 +142,14 @@ def _read_key_frames(
     for line in lines:
         if not line.startswith("#EXT-X-I-FRAME-STREAM-INF:"):
             continue
-        uri = attributes(line).get("URI", "")
+        named = attributes(line)
+        uri = named.get("URI", "")
         playlist = yield from _read_playlist(package, key, uri)
         if playlist is None:
             continue
         if "#EXT-X-I-FRAMES-ONLY" not in playlist.tags:
             yield error("iframes-only", playlist.key, "EXT-X-I-FRAMES-ONLY is missing")
-        presentation.key_frames.setdefault(playlist.map_key or "", []).append((uri, playlist))
+        presentation.key_frames.setdefault(playlist.map_key or "", []).append((uri, named, playlist))
 
 
 def _read_track(
@@ -165,6 +183,11 @@ def _read_playlist(package: CheckedPackage, master_key: str, uri: str) -> Genera
         yield error("endlist", key, "EXT-X-ENDLIST is missing: players would take it for a live stream")
     if playlist.value("#EXT-X-PLAYLIST-TYPE") != "VOD":
         yield error("playlist-type", key, "EXT-X-PLAYLIST-TYPE is not VOD")
+    version, needed = read_number(playlist.value("#EXT-X-VERSION")), VERSION_WITH_MAP
+    if playlist.map_key is None:
+        needed = LEAST_VERSION
+    if version is None or version < needed:
+        yield error("version", key, f"EXT-X-VERSION is {version}, what it uses came with {needed}")
     target_s = read_number(playlist.value("#EXT-X-TARGETDURATION"))
     longest_s = max(playlist.durations_s, default=0.0)
     if target_s is None or int(longest_s + 0.5) > target_s:
@@ -178,10 +201,6 @@ def _read_playlist(package: CheckedPackage, master_key: str, uri: str) -> Genera
         return None
     if playlist.map_key is None and not playlist.is_text:
         yield error("map", key, "EXT-X-MAP is missing or names no object of the package")
-    if playlist.method not in (None, "NONE", "AES-128", "SAMPLE-AES", "SAMPLE-AES-CTR"):
-        yield error("key", key, f"EXT-X-KEY has the unknown method {playlist.method}")
-    elif playlist.method not in (None, "NONE") and not playlist.key_attributes.get("URI"):
-        yield error("key", key, "EXT-X-KEY names no key")
     return playlist
 
 
@@ -218,10 +237,9 @@ def _check_variant(
     rate = read_number(named["FRAME-RATE"])
     if facts.sound and (rate is None or abs(rate - facts.frame_rate()) > FRAME_RATE_TOLERANCE):
         yield error("frame-rate", uri, f"FRAME-RATE is {named['FRAME-RATE']}, measured {facts.frame_rate():.3f}")
-    if facts.init.transfer is not None:
-        expected_range = _RANGES.get(facts.init.transfer, "SDR")
-        if named.get("VIDEO-RANGE", "SDR") != expected_range:
-            yield error("video-range", uri, f"VIDEO-RANGE is {named.get('VIDEO-RANGE')}, the media is {expected_range}")
+    expected_range = _RANGES.get(facts.init.transfer or 0, "SDR")
+    if named.get("VIDEO-RANGE", "SDR") != expected_range:
+        yield error("video-range", uri, f"VIDEO-RANGE is {named.get('VIDEO-RANGE')}, the media is {expected_range}")
 
 
 def _check_rates(uri: str, named: dict[str, str], track: _Track, tracks: dict[str, list[_Track]]) -> Iterator[Finding]:
@@ -264,23 +282,63 @@ def _check_same_cuts(tracks: list[_Track]) -> Iterator[Finding]:
             yield error("same-cuts", track.playlist.key, f"is cut at other points than {cuts[0][0].playlist.key}")
 
 
-def _check_key_frames(track: _Track, presentation: _Presentation) -> Iterator[Finding]:
+def _check_key_frames(package: CheckedPackage, track: _Track, presentation: _Presentation) -> Iterator[Finding]:
     """Every rung needs an I-frame playlist that finds a key frame in each of its segments."""
     playlists = presentation.key_frames.get(track.playlist.map_key or "", [])
     if not playlists:
         if track.playlist.method != "AES-128" and track.playlist.map_key is not None:
             yield error("iframe-playlist", track.playlist.key, "its rung has no I-frame playlist")
         return
-    for _uri, playlist in playlists:
+    for uri, named, playlist in playlists:
         without = [name for name in track.playlist.segment_keys if name not in playlist.segment_keys]
         if without:
             message = f"{len(without)} segments have no key frame, the first is {without[0]}"
             yield error("key-frames", playlist.key, message)
+        else:
+            yield from _check_key_frame_stream(package, uri, named, playlist, track)
         for name, byte_range in zip(playlist.segment_keys, playlist.byte_ranges, strict=True):
             facts = track.facts.segments.get(name) if track.facts is not None and track.facts.sound else None
             if facts is not None and byte_range not in facts.key_ranges:
                 yield error("iframe-range", playlist.key, f"bytes {byte_range} of {name} are no key frame")
                 break
+
+
+def _check_key_frame_stream(
+    package: CheckedPackage, uri: str, named: dict[str, str], playlist: Playlist, track: _Track
+) -> Iterator[Finding]:
+    """What an I-frame stream declares against the byte ranges behind it, which must last as long as the title."""
+    missing = [name for name in ("BANDWIDTH", "CODECS", "RESOLUTION") if not named.get(name)]
+    if missing:
+        yield error("variant-attributes", uri, f"{', '.join(missing)} missing")
+        return
+    facts = track.facts
+    if facts is not None and not same_codec(named["CODECS"], facts.init.codec):
+        yield error("codecs", uri, f"CODECS is {named['CODECS']}, the init segment says {facts.init.codec}")
+    if facts is not None and named["RESOLUTION"] != f"{facts.init.width}x{facts.init.height}":
+        found = f"{facts.init.width}x{facts.init.height}"
+        yield error("resolution", uri, f"RESOLUTION is {named['RESOLUTION']}, the init segment says {found}")
+    lasts_s = sum(playlist.durations_s)
+    if abs(lasts_s - package.record.duration_s) > DURATION_TOLERANCE_S:
+        yield error("duration", uri, f"lasts {lasts_s:.2f} s, the title {package.record.duration_s:.2f} s")
+        return
+    sizes_bytes = [end - start for start, end in playlist.byte_ranges]
+    for name, rule, measured in (
+        ("BANDWIDTH", "iframe-bandwidth", peak_bps(sizes_bytes, playlist.durations_s)),
+        ("AVERAGE-BANDWIDTH", "iframe-average-bandwidth", average_bps(sizes_bytes, playlist.durations_s)),
+    ):
+        declared = read_number(named.get(name))
+        if name in named and (declared is None or abs(declared - measured) > TOLERANCE_SHARE * measured + 2):
+            yield error(rule, uri, f"{name} is {named[name]}, measured {measured}")
+
+
+def _check_segment_rates(track: _Track) -> Iterator[Finding]:
+    said = zip(track.playlist.bitrates_kbps, track.sizes_bytes, track.durations_s, strict=True)
+    for said_kbps, size_bytes, duration_s in said:
+        measured_kbps = size_bytes * 8 / max(duration_s, 0.001) / 1000
+        if said_kbps is not None and abs(said_kbps - measured_kbps) > TOLERANCE_SHARE * measured_kbps + 1:
+            message = f"EXT-X-BITRATE is {said_kbps:.0f}, measured {measured_kbps:.0f}"
+            yield error("segment-bitrate", track.playlist.key, message)
+            return
 
 
 def _check_media(package: CheckedPackage, track: _Track) -> Iterator[Finding]:
@@ -293,13 +351,11 @@ def _check_media(package: CheckedPackage, track: _Track) -> Iterator[Finding]:
                 message = f"EXTINF of {name} is {said_s:.3f} s, it lasts {facts.duration_s(name):.3f} s"
                 yield error("extinf", playlist.key, message)
                 return
+        yield from _check_segment_rates(track)
     if not playlist.is_text and abs(lasts_s - package.record.duration_s) > DURATION_TOLERANCE_S:
         yield error("duration", playlist.key, f"lasts {lasts_s:.2f} s, the title {package.record.duration_s:.2f} s")
     if facts is not None:
-        expected = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}.get(facts.init.scheme or "")
-        said = None if playlist.method == "NONE" else playlist.method
-        if said != expected:
-            yield error("key", playlist.key, f"EXT-X-KEY says {said}, the media is {facts.init.scheme or 'clear'}")
+        yield from check_common_encryption(playlist, facts.init)
     if playlist.method == "AES-128":
         for name in playlist.segment_keys:
             if package.sizes_bytes[name] % 16:

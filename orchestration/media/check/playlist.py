@@ -21,8 +21,9 @@ class Playlist:
         tags: Lines that start with ``#``, in order, without those of segments.
         map_key: The init segment; None without one, or when it is no object of the package.
         byte_ranges: (start, end) of each segment; the whole file where there is no range.
+        bitrates_kbps: What ``EXT-X-BITRATE`` says of each segment; None without it.
         unlisted: URIs of segments that are no objects.
-        method: Of the first ``EXT-X-KEY``.
+        keys: Attributes of each ``EXT-X-KEY``; one a protection system.
         fault: Why it cannot be read.
     """
 
@@ -32,14 +33,15 @@ class Playlist:
     segment_keys: list[str] = field(default_factory=list)
     durations_s: list[float] = field(default_factory=list)
     byte_ranges: list[tuple[int, int]] = field(default_factory=list)
+    bitrates_kbps: list[float | None] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
-    key_attributes: dict[str, str] = field(default_factory=dict)
+    keys: list[dict[str, str]] = field(default_factory=list)
     fault: str | None = None
 
     @property
     def method(self) -> str | None:
         """How segments are encrypted."""
-        return self.key_attributes.get("METHOD")
+        return self.keys[0].get("METHOD") if self.keys else None
 
     @property
     def is_text(self) -> bool:
@@ -70,6 +72,7 @@ def parse_playlist(package: CheckedPackage, key: str, text: str) -> Playlist:
         return playlist
     duration_s: float | None = None
     byte_range: tuple[int, int] | None = None
+    bitrate_kbps: float | None = None
     for line in lines:
         if line.startswith("#EXTINF:"):
             duration_s = read_number(line.removeprefix("#EXTINF:").partition(",")[0])
@@ -77,6 +80,8 @@ def parse_playlist(package: CheckedPackage, key: str, text: str) -> Playlist:
             found = _BYTE_RANGE.fullmatch(line.removeprefix("#EXT-X-BYTERANGE:"))
             start = int(found[2] or 0) if found else 0
             byte_range = (start, start + int(found[1])) if found else None
+        elif line.startswith("#EXT-X-BITRATE:"):
+            bitrate_kbps = read_number(line.removeprefix("#EXT-X-BITRATE:"))  # of all segments up to the next one
         elif line.startswith("#"):
             playlist.tags.append(line)
         elif line:
@@ -89,10 +94,11 @@ def parse_playlist(package: CheckedPackage, key: str, text: str) -> Playlist:
             else:
                 playlist.segment_keys.append(segment_key)
                 playlist.durations_s.append(duration_s)
+                playlist.bitrates_kbps.append(bitrate_kbps)
                 playlist.byte_ranges.append(byte_range or (0, package.sizes_bytes[segment_key]))
             duration_s = byte_range = None
     playlist.map_key = package.use(key, attributes(playlist.value("#EXT-X-MAP") or "").get("URI", ""))
-    playlist.key_attributes = attributes(playlist.value("#EXT-X-KEY") or "")
+    playlist.keys = [attributes(line) for line in playlist.tags if line.startswith("#EXT-X-KEY:")]
     return playlist
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from pathlib import Path
 
 import msgspec
+
+logger = logging.getLogger(__name__)
 
 MAX_REMEMBERED = 4096
 
@@ -24,7 +27,10 @@ class ProtectedPackages:
         self._remembered: OrderedDict[tuple[str, str], frozenset[bytes]] = OrderedDict()
 
     def key_ids(self, title_id: str, package_id: str) -> frozenset[bytes]:
-        """The key ids of a package; empty when it is in the clear, gone or unreadable. Both ids come from a token."""
+        """The key ids of a package; empty when it is in the clear or gone, and when it cannot be read, which is logged.
+
+        Both ids come from a token.
+        """
         package = (title_id, package_id)
         if package in self._remembered:
             self._remembered.move_to_end(package)
@@ -33,7 +39,10 @@ class ProtectedPackages:
         try:
             read = msgspec.json.decode(path.read_bytes(), type=ProtectedPackage)
             key_ids = frozenset(bytes.fromhex(key_id) for key_id in read.key_ids)
-        except (OSError, msgspec.DecodeError, ValueError):
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError) as error:  # msgspec's DecodeError is a ValueError
+            logger.error("%s cannot be read, so nobody gets its keys: %s", path, error)
             return frozenset()
         self._remembered[package] = key_ids
         if len(self._remembered) > MAX_REMEMBERED:

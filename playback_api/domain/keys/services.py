@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from playback_api.domain.base64url import decode_base64url, encode_base64url
 from playback_api.domain.counters import Counters
 from playback_api.domain.errors import KeyRefused, KeysAskedTooOften, SessionExpired, TokenInvalid
 from playback_api.domain.keys.derivation import KEY_BYTES, ContentKeys
@@ -67,9 +66,12 @@ class KeyService:
         Raises:
             KeyRefused, KeysAskedTooOften: As for `key`.
         """
-        key_ids = [_decode(text) for text in request.kids]
+        key_ids = [_key_id_of(text) for text in request.kids]
         keys = self._hand_out(key_ids, token)
-        answered = [LicenceKey(kid=_encode(key_id), k=_encode(key)) for key_id, key in zip(key_ids, keys, strict=True)]
+        answered = [
+            LicenceKey(kid=encode_base64url(key_id), k=encode_base64url(key))
+            for key_id, key in zip(key_ids, keys, strict=True)
+        ]
         return Licence(keys=answered, type=request.type)
 
     def _hand_out(self, key_ids: Sequence[bytes], token: str | None) -> list[bytes]:
@@ -114,15 +116,11 @@ class KeyService:
         window.keys += keys
 
 
-def _encode(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
+def _key_id_of(text: str) -> bytes:
     """A key id; the schema lets only base64url of the right length through."""
     try:
-        key_id = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error:
+        key_id = decode_base64url(text)
+    except ValueError:
         raise KeyRefused(f"{text!r} is no key id") from None
     if len(key_id) != KEY_BYTES:
         raise KeyRefused(f"{text!r} is no key id of {KEY_BYTES} bytes")

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 import hashlib
 import hmac
 
 import msgspec
 
+from playback_api.domain.base64url import decode_base64url, encode_base64url
 from playback_api.domain.errors import SessionExpired, TokenInvalid
 
 
@@ -43,7 +42,7 @@ class TokenSigner:
     def sign(self, claims: SessionClaims) -> str:
         """The token of a session."""
         payload = msgspec.msgpack.encode(claims)
-        return f"{_encode(payload)}.{_encode(self._mac(payload))}"
+        return f"{encode_base64url(payload)}.{encode_base64url(self._mac(payload))}"
 
     def read(self, token: str, *, session_id: str | None, now: dt.datetime) -> SessionClaims:
         """The claims of a token; ``session_id`` is None where the call names no session and the token alone counts.
@@ -54,8 +53,8 @@ class TokenSigner:
         """
         payload_text, _, signature_text = token.partition(".")
         try:
-            payload, signature = _decode(payload_text), _decode(signature_text)
-        except (binascii.Error, ValueError):
+            payload, signature = decode_base64url(payload_text), decode_base64url(signature_text)
+        except ValueError:
             raise TokenInvalid("this is no session token; start a playback session to get one") from None
         if not hmac.compare_digest(signature, self._mac(payload)):
             raise TokenInvalid("the token's signature does not match; start a new playback session")
@@ -68,11 +67,3 @@ class TokenSigner:
 
     def _mac(self, payload: bytes) -> bytes:
         return hmac.digest(self._key, payload, "sha256")
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

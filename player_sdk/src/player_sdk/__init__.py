@@ -4,7 +4,7 @@ Open a ``Player``, ask it for a ``Session``, and watch. Test doubles are in ``pl
 without a network in ``player_sdk.simulation``.
 """
 
-from player_sdk.abr import Abr, BolaAbr, DefaultAbr, RobustMpcAbr, ScenarioMpcAbr, ThroughputAbr
+from player_sdk.abr import Abr, BolaAbr, DefaultAbr, MarkovMpcAbr, RobustMpcAbr, ThroughputAbr
 from player_sdk.beat_sender import HeartbeatSettings
 from player_sdk.client import Player
 from player_sdk.clock import Clock, SystemClock, VirtualClock
@@ -21,9 +21,13 @@ from player_sdk.events import (
     Ended,
     Event,
     PathwaySwitched,
+    Paused,
     RequestFailed,
+    Resumed,
     SegmentAbandoned,
+    SegmentContent,
     SegmentDownloaded,
+    Sought,
     Stalled,
     Started,
     Switched,
@@ -61,24 +65,28 @@ __all__ = [
     "HomePage",
     "HomeRow",
     "Link",
+    "MarkovMpcAbr",
     "Pathway",
     "PathwayLink",
     "PathwaySwitched",
+    "Paused",
     "PlaybackPlan",
     "PlaybackSettings",
     "Player",
     "PlayerError",
     "PlaylistError",
     "RequestFailed",
+    "Resumed",
     "RetrySettings",
     "RobustMpcAbr",
-    "ScenarioMpcAbr",
     "SearchResults",
     "SegmentAbandoned",
+    "SegmentContent",
     "SegmentDownloaded",
     "ServiceUnavailable",
     "Session",
     "SessionReport",
+    "Sought",
     "Stalled",
     "Started",
     "Switched",

@@ -70,6 +70,7 @@ class PlaybackBuffer:
         self._stalls: list[StallSpan] = []
         self._switches = 0
         self._playing: BufferedSegment | None = None
+        self._paused = False
 
     @property
     def started(self) -> bool:
@@ -124,6 +125,9 @@ class PlaybackBuffer:
         """Play on until now with what is loaded; call it before adding what arrived now."""
         if self._looked_at_s is None:
             return
+        if self._paused:
+            self._looked_at_s = now_s
+            return
         elapsed_s = max(0.0, now_s - self._looked_at_s)
         playable_s = min(self.ahead_s, self.until_stop_s)
         if self._stalled_since_s is not None and playable_s > 0.0:
@@ -141,6 +145,16 @@ class PlaybackBuffer:
         if self._stalled_since_s is None or self.ahead_s <= 0.0:
             return None
         return self._end_stall(now_s)
+
+    def pause(self, now_s: float) -> None:
+        """The viewer holds the picture: nothing plays from now on, and nothing is a stall."""
+        self.close(now_s)
+        self._paused = True
+
+    def unpause(self, now_s: float) -> None:
+        """Play on from now."""
+        self.advance(now_s)
+        self._paused = False
 
     def close(self, now_s: float) -> None:
         """Playback is over: a stall that still lasts ends here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -106,6 +106,22 @@ class Player:
     ) -> CataloguePage:
         """A page of the catalogue."""
         return await self._required_api().catalogue(genre=genre, cursor=cursor, limit=limit)
+
+    async def titles(self, *, genre: str | None = None, page_size: int | None = None) -> AsyncIterator[Title]:
+        """Every title of the catalogue, or of a genre; the next page is asked for when the last one is used up.
+
+        Args:
+            genre: Only these.
+            page_size: Titles a request; None leaves it to the server.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self.catalogue(genre=genre, cursor=cursor, limit=page_size)
+            for title in page.titles:
+                yield title
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def title(self, title_id: str) -> Title:
         """One title of the catalogue.

@@ -59,6 +59,28 @@ class Stalled:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Paused:
+    """The viewer holds the picture."""
+
+    position_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resumed:
+    """The picture moves again after a pause."""
+
+    position_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sought:
+    """The viewer went to another media position."""
+
+    old_position_s: float
+    new_position_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PathwaySwitched:
     """The player fetches from another pathway, by ``steering`` or after a ``failure``."""
 
@@ -84,4 +106,31 @@ class Ended:
     report: SessionReport
 
 
-Event = Started | SegmentDownloaded | SegmentAbandoned | Switched | Stalled | PathwaySwitched | RequestFailed | Ended
+Event = (
+    Started
+    | SegmentDownloaded
+    | SegmentAbandoned
+    | Switched
+    | Stalled
+    | Paused
+    | Resumed
+    | Sought
+    | PathwaySwitched
+    | RequestFailed
+    | Ended
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentContent:
+    """The bytes of a segment, as ``Session.segments`` hands them out.
+
+    Attributes:
+        init: The init segment that goes before it, empty where there is none; a decoder needs it when it changes.
+    """
+
+    kind: Literal["video", "audio"]
+    index: int
+    rung: str
+    init: bytes
+    content: bytes

@@ -27,9 +27,13 @@ from player_sdk.events import (
     Ended,
     Event,
     PathwaySwitched,
+    Paused,
     RequestFailed,
+    Resumed,
     SegmentAbandoned,
+    SegmentContent,
     SegmentDownloaded,
+    Sought,
     Stalled,
     Started,
     Switched,
@@ -41,7 +45,7 @@ from player_sdk.playing_media import PlayingMedia
 from player_sdk.playlist import ByteRange, MediaPlaylist, Presentation, Segment, Track, parse_manifest, parse_media
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
-from player_sdk.tracks import select_tracks
+from player_sdk.tracks import select_tracks, short_side
 
 _ABANDON_CHECK_S = 0.25
 _LEAST_WAIT_S = 1e-7
@@ -106,6 +110,7 @@ class Session:
         self._asked_at_s = asked_at_s
         self._start_s = start_s
         self._max_height = max_height
+        self._height_limit: int | None = None
         self._settings = settings or PlaybackSettings()
         self._loader = PathwayLoader(
             http=http,
@@ -126,6 +131,12 @@ class Session:
         self._patience_s = math.inf
         self._begun = False
         self._stop_wanted = False
+        self._paused = False
+        self._resume_at_s = math.inf
+        self._seek_to_s: float | None = None
+        self._keep_content = False
+        self._contents: list[SegmentContent] = []
+        self._init_contents: dict[tuple[str, ByteRange | None], bytes] = {}
         self._report: SessionReport | None = None
         self._finishing = asyncio.Lock()
         self._media: PlayingMedia | None = None
@@ -154,6 +165,62 @@ class Session:
     def stop(self) -> None:
         """The viewer leaves; the session ends at its next tick."""
         self._stop_wanted = True
+
+    @property
+    def paused(self) -> bool:
+        """Whether the viewer has paused it."""
+        return self._paused
+
+    def pause(self, duration_s: float | None = None) -> None:
+        """Hold the picture; loading goes on until the buffer is full.
+
+        Args:
+            duration_s: Seconds until it goes on by itself; None waits for ``resume``. With a virtual clock give one:
+                nobody else moves that.
+        """
+        if self._paused:
+            return
+        self._paused = True
+        now_s = self._clock.now()
+        self._resume_at_s = math.inf if duration_s is None else now_s + duration_s
+        if self._media is not None:
+            self._media.buffer.pause(now_s)
+        self._events.append(Paused(position_s=self.position_s))
+        self._beat("pause")
+
+    def resume(self) -> None:
+        """Go on after a pause; does nothing without one."""
+        if not self._paused:
+            return
+        self._paused = False
+        if self._media is not None:
+            self._media.buffer.unpause(min(self._clock.now(), self._resume_at_s))
+        self._resume_at_s = math.inf
+        self._events.append(Resumed(position_s=self.position_s))
+        self._beat("playing")
+
+    def seek(self, position_s: float) -> None:
+        """Go on from another media position at the next tick; a running download is dropped.
+
+        The wait until it plays again is the viewer's wish and no stall. Past the end means the last second.
+        """
+        self._seek_to_s = max(0.0, position_s)
+
+    def limit_height(self, max_height: int | None) -> None:
+        """Load nothing taller from the next segment on; None lifts the limit, not the device's own."""
+        self._height_limit = max_height
+
+    async def segments(self, watch_s: float | None = None) -> AsyncIterator[SegmentContent]:
+        """Play, and hand out the bytes as they come: what a decoder or another player is fed with.
+
+        Args:
+            watch_s: As for ``events``.
+        """
+        self._keep_content = True
+        async for _ in self.events(watch_s):
+            contents, self._contents = self._contents, []
+            for content in contents:
+                yield content
 
     async def watch(self, watch_s: float | None = None, *, patience_s: float | None = None) -> SessionReport:
         """Play to the end; arguments as for ``events``."""
@@ -235,6 +302,8 @@ class Session:
         if selection.audio is not None:
             media.audio_playlist = await self._load_playlist(selection.audio)
         media.start_at(self._start_s, self._watch_s)
+        if self._paused:
+            media.buffer.pause(self._clock.now())
         self._media = media
         return media
 
@@ -271,6 +340,8 @@ class Session:
     async def _step(self, media: PlayingMedia) -> None:
         """Load the next segment, or wait when nothing is to be loaded now."""
         await self._tick()
+        if self._seek_to_s is not None:
+            self._jump(media, self._seek_to_s)
         if media.all_loaded:
             await self._idle(media.buffer.until_stop_s)
             return
@@ -282,12 +353,34 @@ class Session:
             media.abr_state(buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps)
         )
         await self._idle(min(decision.wait_s, media.buffer.ahead_s))
-        if not self._over():
-            await self._load_video(media, media.nearest_rung(decision.rung))
+        if self._over() or self._seek_to_s is not None:
+            return
+        try:
+            await self._load_video(media, self._within_limit(media, media.nearest_rung(decision.rung)))
             await self._load_audio(media)
-            if media.all_loaded:
-                media.finish()
-            self._arrived(media)
+        except _SeekWanted:
+            return
+        if media.all_loaded:
+            media.finish()
+        self._arrived(media)
+
+    def _jump(self, media: PlayingMedia, position_s: float) -> None:
+        """Empty the buffer and go on from elsewhere."""
+        old_s = media.buffer.position_s
+        media.buffer.close(self._clock.now())
+        self._beat("seek")
+        self._seek_to_s = None
+        media.start_at(min(position_s, media.duration_s - 1.001), self._watch_s - self._tally.played_s)
+        if self._paused:
+            media.buffer.pause(self._clock.now())
+        self._events.append(Sought(old_position_s=old_s, new_position_s=media.buffer.position_s))
+
+    def _within_limit(self, media: PlayingMedia, rung: int) -> int:
+        limit = self._height_limit
+        if limit is None:
+            return rung
+        fitting = [at for at, track in enumerate(media.selection.ladder) if short_side(track) <= limit]
+        return min(rung, max(fitting, default=0))
 
     async def _load_video(self, media: PlayingMedia, rung: int) -> None:
         """Load the next video segment, at a lower rung whenever the policy changes its mind."""
@@ -320,7 +413,7 @@ class Session:
         if media.rung >= 0 and media.rung != rung:
             old = media.selection.ladder[media.rung].rung
             self._events.append(Switched(old_rung=old, new_rung=track.rung))
-        self._downloaded("video", media.next_index, track.rung, resource)
+        self._downloaded("video", media.next_index, track.rung, resource, playlist)
         media.rung = rung
         media.next_index += 1
 
@@ -375,7 +468,7 @@ class Session:
             )
             buffer.advance(self._clock.now())
             buffer.add_audio(segment.end_s)
-            self._downloaded("audio", media.next_audio_index, track.rung, resource)
+            self._downloaded("audio", media.next_audio_index, track.rung, resource, playlist)
             media.next_audio_index += 1
         if media.next_audio_index >= len(playlist.segments):
             media.finish_audio()
@@ -383,8 +476,10 @@ class Session:
     async def _load_init(self, media: PlayingMedia, playlist: MediaPlaylist) -> None:
         if playlist.init_uri is None or (playlist.init_uri, playlist.init_range) in media.initialised:
             return
-        await self._fetch(playlist.init_uri, byte_range=playlist.init_range, headers=self._cmcd("init"))
+        resource = await self._fetch(playlist.init_uri, byte_range=playlist.init_range, headers=self._cmcd("init"))
         media.initialised.add((playlist.init_uri, playlist.init_range))
+        if self._keep_content:
+            self._init_contents[playlist.init_uri, playlist.init_range] = resource.content
 
     async def _fetch(
         self,
@@ -402,19 +497,24 @@ class Session:
 
         async def look(received_bytes: int, elapsed_s: float) -> bool:
             await self._tick()
-            return self._over() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
+            return self._over() or self._jumps() or (watcher is not None and watcher.drops(received_bytes, elapsed_s))
 
         resource = await self._loader.fetch(path, byte_range=byte_range, watcher=look, headers=headers)
         if self._over():
             raise _ViewerLeft
+        if self._jumps():
+            raise _SeekWanted
         return resource
 
     def _arrived(self, media: PlayingMedia) -> None:
         """Picture and sound of the next piece are here: start, or end a stall."""
         now_s = self._clock.now()
         if not media.buffer.started:
-            startup_s = now_s - self._asked_at_s
             media.buffer.start(now_s)
+            if self._tally.startup_s is not None:
+                self._beat("playing")  # after a seek
+                return
+            startup_s = now_s - self._asked_at_s
             self._tally.startup_s = startup_s
             self._recorder.started(startup_s)
             self._events.append(Started(startup_s=startup_s, rung=media.selection.ladder[media.rung].rung))
@@ -431,9 +531,11 @@ class Session:
         """Let playback move on to now, and do what is due beside it."""
         now_s = self._clock.now()
         if self._media is not None:
+            if now_s >= self._resume_at_s:
+                self.resume()
             self._media.buffer.advance(now_s)
             if now_s >= self._next_beat_s:
-                self._beat("stall" if self._media.buffer.stalled else "playing")
+                self._beat("pause" if self._paused else "stall" if self._media.buffer.stalled else "playing")
         if self._beats is not None:
             await self._beats.send_due()
         if self._steering is not None:
@@ -442,13 +544,18 @@ class Session:
     async def _idle(self, duration_s: float) -> None:
         """Wait while the buffer plays, ticking whenever something is due."""
         until_s = self._clock.now() + duration_s
-        while not self._over():
+        while not self._over() and not self._jumps():
             left_s = until_s - self._clock.now()
             if left_s <= _LEAST_WAIT_S:
                 return
             next_beat_s = max(self._next_beat_s - self._clock.now(), 1e-3)
-            await self._clock.sleep(min(left_s, next_beat_s, self._settings.slice_s))
+            until_resumed_s = max(self._resume_at_s - self._clock.now(), 1e-3)
+            await self._clock.sleep(min(left_s, next_beat_s, until_resumed_s, self._settings.slice_s))
             await self._tick()
+
+    def _jumps(self) -> bool:
+        """Whether what is being loaded is of no use any more."""
+        return self._seek_to_s is not None and self._media is not None
 
     def _over(self) -> bool:
         """Whether the viewer left or the title ended."""
@@ -473,7 +580,16 @@ class Session:
             first_poll_after_s=self._settings.steering_after_s,
         )
 
-    def _downloaded(self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource) -> None:
+    def _downloaded(
+        self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource, playlist: MediaPlaylist
+    ) -> None:
+        if self._keep_content:
+            init = b""
+            if playlist.init_uri is not None:
+                init = self._init_contents[playlist.init_uri, playlist.init_range]
+            self._contents.append(
+                SegmentContent(kind=kind, index=index, rung=rung, init=init, content=resource.content)
+            )
         self._events.append(
             SegmentDownloaded(
                 kind=kind,
@@ -569,6 +685,10 @@ class Session:
 
 class _ViewerLeft(Exception):
     """The session is over."""
+
+
+class _SeekWanted(Exception):
+    """What is being loaded is not wanted any more: the viewer went elsewhere."""
 
 
 class _AbandonWatcher:

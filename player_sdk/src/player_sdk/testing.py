@@ -217,7 +217,10 @@ class FakeOrigin(httpx.AsyncBaseTransport):
             rows = [{"row_id": "top", "name": "For you", "titles": titles}]
             return httpx.Response(200, json={"impression_id": "imp-1", "source": "popularity", "rows": rows})
         if path == "/v1/catalogue/titles":
-            return httpx.Response(200, json={"titles": cards, "next_cursor": None})
+            return _page(cards, request.url.params)
+        if path.startswith("/v1/catalogue/titles/"):
+            found = [card for card in cards if path.endswith(f"/{card['title_id']}")]
+            return httpx.Response(200, json=found[0]) if found else httpx.Response(404, json={})
         if path == "/v1/search":
             wanted = parse_qs(request.url.query.decode()).get("q", [""])[0].lower()
             return httpx.Response(200, json={"titles": [card for card in cards if wanted in card["name"].lower()]})
@@ -278,6 +281,14 @@ class FakeOrigin(httpx.AsyncBaseTransport):
             "Cache-Status": f"{name}; fwd=uri-miss; stored; fwd-status=200",
             "Server-Timing": f"upstream;dur={edge.upstream_s * 1000:g}",
         }
+
+
+def _page(cards: Sequence[Mapping[str, str]], query: httpx.QueryParams) -> httpx.Response:
+    """A page of the catalogue; the cursor is the number of titles before it."""
+    first = int(query.get("cursor", "0"))
+    end = first + int(query.get("limit", "50"))
+    following = str(end) if end < len(cards) else None
+    return httpx.Response(200, json={"titles": cards[first:end], "next_cursor": following})
 
 
 def fake_player(

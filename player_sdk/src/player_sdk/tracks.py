@@ -41,7 +41,7 @@ def select_tracks(
         raise PlaylistError(f"no video track with playable codecs; the manifest offers {known}")
     caps = [cap for cap in (max_height, DEVICE_MAX_HEIGHT.get(device)) if cap is not None]
     cap = min(caps) if caps else None
-    fitting = [track for track in decodable if cap is None or _short_side(track) <= cap]
+    fitting = [track for track in decodable if cap is None or short_side(track) <= cap]
     ladder = tuple(fitting or decodable[:1])
     groups = {track.audio_group for track in ladder}
     candidates = [track for track in presentation.audio if groups == {None} or track.audio_group in groups]
@@ -72,6 +72,6 @@ def _decodable(track: Track, codecs: Sequence[str]) -> bool:
     return all(codec.lower().startswith(tuple(codecs)) for codec in track.codecs)
 
 
-def _short_side(track: Track) -> int:
+def short_side(track: Track) -> int:
     """A portrait video of 1080x1920 is a 1080p one."""
     return min(track.width, track.height) if track.width and track.height else track.height

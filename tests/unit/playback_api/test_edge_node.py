@@ -30,6 +30,11 @@ class FakeOrigin:
         self.objects[key] = content
         return {"key": key, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
+    async def asked(self):
+        """Wait for the first request."""
+        while not self.requests:
+            await asyncio.sleep(0)
+
     async def handle(self, request):
         key = request.url.path.removeprefix("/media/")
         self.requests.append(key)
@@ -230,9 +235,7 @@ class TestLoad:
         async with edge(max_in_flight=4) as client:
             assert (await client.stats())["load"] == 0.0
             waiting = [asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s")) for _ in range(3)]
-            while not origin.requests:
-                await asyncio.sleep(0)
-            for _ in range(20):
+            while (await client.stats())["coalesced"] < 2:
                 await asyncio.sleep(0)
             clock.now += 10.0
             assert (await client.stats())["load"] == pytest.approx(0.75)
@@ -291,8 +294,7 @@ class TestTrouble:
         origin.gate = asyncio.Event()
         async with edge() as client:
             first = asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s"))
-            while not origin.requests:
-                await asyncio.sleep(0)
+            await origin.asked()
             second = asyncio.create_task(client.get("/media/t-1/r/a/seg-1.m4s"))
             while not (await client.stats())["coalesced"]:
                 await asyncio.sleep(0)
@@ -802,8 +804,7 @@ class TestRescan:
         origin.gate = asyncio.Event()
         async with edge() as client:
             before = asyncio.create_task(client.get("/media/t-1/r/a/1.m4s"))
-            while not origin.requests:
-                await asyncio.sleep(0)
+            await origin.asked()
             rescan = asyncio.create_task(client.rescan())
             while (inventory := await client.get("/edge/inventory")).status_code == 200:
                 await asyncio.sleep(0)

@@ -2,8 +2,8 @@
 
 from player_sdk.abr.bola import BolaAbr
 from player_sdk.abr.interface import Abr, AbrState, Decision, DownloadSample, QualityWeights
+from player_sdk.abr.markov_mpc import DefaultAbr, MarkovMpcAbr
 from player_sdk.abr.robust_mpc import RobustMpcAbr
-from player_sdk.abr.scenario_mpc import DefaultAbr, ScenarioMpcAbr
 from player_sdk.abr.throughput import ThroughputAbr
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "Decision",
     "DefaultAbr",
     "DownloadSample",
+    "MarkovMpcAbr",
     "QualityWeights",
     "RobustMpcAbr",
-    "ScenarioMpcAbr",
     "ThroughputAbr",
 ]

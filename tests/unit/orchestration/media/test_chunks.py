@@ -63,21 +63,18 @@ def test_spans_cover_the_film_exactly_on_the_grid_and_none_is_short(pictures, di
     assert [span.end for span in spans[:-1]] == [span.start for span in spans[1:]]
     assert all(span.start % distance == 0 for span in spans)
     if len(spans) > 1:
+        assert len(spans) % 2 == 0
         ends = [pictures if span.end is None else span.end for span in spans]
         assert min(end - span.start for span, end in zip(spans, ends, strict=True)) >= shortest
 
 
 def test_a_chunk_starts_at_the_key_frame_next_to_a_change_of_shot() -> None:
-    plain = divide(1000, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {})
-    moved = divide(1000, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {500: [431, 590]})
-    near = divide(1000, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {500: [452, 590]})
-    assert [span.start for span in plain] == [0]  # two of 300 and their reach do not fit
-    assert [span.start for span in divide(2000, 50, shortest=300, reach=100, find_cuts=lambda m, r: {})] == [
-        0,
-        650,
-        1350,
-    ]
-    assert plain == moved == near == [Span()]
+    plain = divide(850, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {})
+    moved = divide(850, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {425: [331, 490]})
+    assert plain == moved == [Span()]  # two of 300 and their reach do not fit
+    assert len(divide(900, 50, shortest=300, reach=100, find_cuts=lambda m, r: {450: [350]})) == 2
+    starts = [span.start for span in divide(2500, 50, shortest=300, reach=100, find_cuts=lambda m, r: {})]
+    assert starts == [0, 600, 1250, 1900]
     cut = divide(1300, 50, shortest=300, reach=100, find_cuts=lambda moments, reach: {650: [552, 700]})
     assert [span.start for span in cut] == [0, 700]
     assert divide(1300, 50, shortest=300, reach=100, find_cuts=lambda m, r: {650: [558]})[1].start == 550
@@ -88,7 +85,7 @@ def test_a_short_film_is_one_chunk_and_is_not_searched() -> None:
         raise AssertionError("searched")
 
     [chunk] = plan_chunks(ladder(20.0), report(), SETTINGS, never).chunks
-    assert chunk.span.is_whole
+    assert [span.is_whole for span in chunk.spans] == [True]
     assert (chunk.name, chunk.count) == ("h264_0001", 1)
 
 
@@ -96,8 +93,9 @@ def test_every_chunk_carries_the_work_that_was_asked_for() -> None:
     film = ladder(3600.0)
     plan = plan_chunks(film, report(), SETTINGS, no_cuts)
     assert len(plan.chunks) > 20
+    assert {len(chunk.spans) for chunk in plan.chunks} == {2}
     cpu_per_film_s = encoder_cpu_s(film.video, film.rate, SETTINGS)
-    lengths = [chunk.span.duration_s(film.duration_s, film.rate) for chunk in plan.chunks]
+    lengths = [sum(span.duration_s(film.duration_s, film.rate) for span in chunk.spans) for chunk in plan.chunks]
     assert min(lengths) * cpu_per_film_s >= SETTINGS.chunk_cpu_s
     assert sum(lengths) == 3600.0
 
@@ -106,12 +104,13 @@ def test_a_slow_codec_fills_a_chunk_sooner_on_the_same_grid() -> None:
     film = ladder(1800.0, "30000/1001", ("h264", "vp9"))
     plan = plan_chunks(film, report(), SETTINGS, no_cuts)
     assert len(plan.of("vp9")) > len(plan.of("h264")) > 1
-    assert all(chunk.span.start % 60 == 0 for chunk in plan.chunks)
+    assert all(span.start % 60 == 0 for chunk in plan.chunks for span in chunk.spans)
     assert len({chunk.name for chunk in plan.chunks}) == len(plan.chunks)
 
 
 def test_a_container_without_an_index_is_encoded_in_one_piece() -> None:
-    assert [chunk.span for chunk in plan_chunks(ladder(3600.0), report("mpegts"), SETTINGS, no_cuts).chunks] == [Span()]
+    [chunk] = plan_chunks(ladder(3600.0), report("mpegts"), SETTINGS, no_cuts).chunks
+    assert chunk.spans == [Span()]
 
 
 def test_a_plan_is_kept_for_its_ladder_and_settings(tmp_path) -> None:

@@ -6,16 +6,16 @@ from orchestration.media.cmaf import average_bitrate_bps, peak_bitrate_bps, targ
 
 
 def test_peak_is_the_busiest_segment() -> None:
-    assert peak_bitrate_bps([1000, 4000, 1000], [4.0, 4.0, 4.0], 4.0) == 8001
+    assert peak_bitrate_bps([1000, 4000, 1000], [4.0, 4.0, 4.0]) == 8001
 
 
 def test_a_short_last_segment_counts_with_its_neighbour() -> None:
     # 0.5 s alone is too short to be a peak; with the segment before it, it lasts 4.5 s.
-    assert peak_bitrate_bps([4000, 4000], [4.0, 0.5], 4.0) == int(8000 * 8 / 4.5) + 1
+    assert peak_bitrate_bps([4000, 4000], [4.0, 0.5]) == int(8000 * 8 / 4.5) + 1
 
 
 def test_a_title_shorter_than_any_run_is_its_own_peak() -> None:
-    assert peak_bitrate_bps([1000], [1.0], 4.0) == 8001
+    assert peak_bitrate_bps([1000], [1.0]) == 8001
 
 
 def test_average_is_over_all_time() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from orchestration.media.correction import MOST_CORRECTIONS, TOLERANCE_VMAF, Delivered, correct, on_target
 from orchestration.media.hull import LOWEST_CRF, Probes, RatePoint
 from orchestration.media.ladder import Ladder, plan_ladder
+from orchestration.media.per_title import TOP_VMAF
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
 
@@ -15,7 +16,7 @@ SETTINGS = MediaSettings()
 PROBES = Probes(
     points=[
         RatePoint(width=640, height=360, crf=crf, bitrate_bps=rate, vmaf=vmaf)
-        for crf, rate, vmaf in ((20.0, 1_200_000, 96.0), (28.0, 400_000, 84.0), (36.0, 130_000, 56.0))
+        for crf, rate, vmaf in ((18.0, 1_000_000, 97.5), (26.0, 340_000, 88.0), (34.0, 110_000, 66.0))
     ],
     cpu_s=1.0,
 )
@@ -45,7 +46,7 @@ def delivered(ladder: Ladder, number: int, vmaf: float) -> Delivered:
 
 def test_a_ladder_per_title_keeps_what_it_was_made_from(ladder: Ladder) -> None:
     assert ladder.points == PROBES.points
-    assert ladder.video[0].target_vmaf == pytest.approx(94, abs=1)
+    assert ladder.video[0].target_vmaf == pytest.approx(TOP_VMAF, abs=1)
     assert len({rung.rung for rung in ladder.video}) == len(ladder.video) > 2
     assert msgspec.json.decode(msgspec.json.encode(ladder), type=Ladder) == ladder
 

@@ -44,7 +44,7 @@ def test_other_effort_is_another_rendition(ladder: Ladder) -> None:
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1"])
 def test_all_encoders_start_groups_at_the_same_pictures(ladder: Ladder, codec: str) -> None:
     rungs = add_codecs(ladder, MediaSettings(codecs=("h264", codec))).video
-    options = video_options(rungs[-1], Fraction(30000, 1001), MediaSettings())
+    options = video_options(rungs[-1], Fraction(30000, 1001), MediaSettings(keyframe_interval_s=2.0))
     assert options["g"] == 60
     assert options["fflags"] == "+bitexact"
 

@@ -71,6 +71,18 @@ def test_the_cheapest_size_depends_on_the_quality() -> None:
     assert best_for(curves, 1) is None
 
 
+def test_a_size_that_was_not_measured_lies_between_its_neighbours() -> None:
+    sizes = [(640, 360), (512, 288), (426, 240), (320, 180)]
+    large, between, small, beyond = fit_curves([*SMALL, *POINTS], sizes)
+    assert [(curve.width, curve.height) for curve in (large, between, small, beyond)] == sizes
+    for crf in (20.0, 28.0, 36.0):
+        assert small.at_crf(crf).vmaf < between.at_crf(crf).vmaf < large.at_crf(crf).vmaf
+        assert small.at_crf(crf).bitrate_bps < between.at_crf(crf).bitrate_bps < large.at_crf(crf).bitrate_bps
+        assert beyond.at_crf(crf).vmaf == pytest.approx(small.at_crf(crf).vmaf)
+    assert [curve.grid for curve in fit_curves(POINTS, [(640, 360)])] == [large.grid]
+    assert fit_curves([], sizes) == []
+
+
 @given(st.floats(41, 94))
 def test_what_is_cheapest_reaches_the_quality_and_no_size_is_cheaper(vmaf: float) -> None:
     curves = fit_curves([*SMALL, *POINTS])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.media.ladder import cap_bps, fit_sizes, plan_ladder
+from orchestration.media.ladder import BOX_HEIGHTS, FINE_BOX_HEIGHTS, cap_bps, fit_sizes, plan_ladder
 from orchestration.media.report import AudioTrack, ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
 
@@ -40,7 +40,7 @@ def report(width: int = 1920, height: int = 1080, rate: str = "25", *, languages
     [
         ((1280, 720), [("240p", 426, 240), ("360p", 640, 360), ("480p", 854, 480), ("720p", 1280, 720)]),
         ((800, 332), [("240p", 426, 178), ("360p", 640, 266), ("480p", 800, 332)]),
-        ((960, 540), [("240p", 426, 240), ("360p", 640, 360), ("720p", 960, 540)]),
+        ((960, 540), [("240p", 426, 240), ("360p", 640, 360), ("480p", 960, 540)]),
         ((720, 1280), [("240p", 240, 426), ("360p", 360, 640), ("480p", 480, 854), ("720p", 720, 1280)]),
         ((161, 121), [("240p", 160, 120)]),
         ((200, 200), [("240p", 200, 200)]),
@@ -52,13 +52,21 @@ def test_sizes_fit_the_source(source, expected) -> None:
 
 def test_an_odd_aspect_is_kept() -> None:
     sizes = fit_sizes(1616, 1568)
-    assert sizes[-1] == ("1440p", 1484, 1440)
+    assert sizes[-1] == ("1440p", 1616, 1568)
     assert all(width / height == pytest.approx(1616 / 1568, rel=0.01) for _, width, height in sizes)
 
 
-@given(st.integers(2, 8000), st.integers(2, 8000))
-def test_rungs_are_even_unique_growing_and_never_larger_than_the_source(width: int, height: int) -> None:
-    sizes = fit_sizes(width, height)
+def test_more_sizes_end_at_the_same_one() -> None:
+    assert {name for name, _, _ in fit_sizes(1920, 1080)} < {
+        name for name, _, _ in fit_sizes(1920, 1080, FINE_BOX_HEIGHTS)
+    }
+    assert fit_sizes(960, 540, FINE_BOX_HEIGHTS)[-2:] == [("480p", 854, 480), ("576p", 960, 540)]
+    assert fit_sizes(8000, 4500, FINE_BOX_HEIGHTS)[-1] == fit_sizes(8000, 4500)[-1] == ("2160p", 3840, 2160)
+
+
+@given(st.integers(2, 8000), st.integers(2, 8000), st.sampled_from([BOX_HEIGHTS, FINE_BOX_HEIGHTS]))
+def test_rungs_are_even_unique_growing_and_never_larger_than_the_source(width: int, height: int, boxes) -> None:
+    sizes = fit_sizes(width, height, boxes)
     assert sizes
     assert len({name for name, _, _ in sizes}) == len(sizes)
     pixels = [rung_width * rung_height for _, rung_width, rung_height in sizes]

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.media.hull import LOWEST_CRF, RatePoint, fit_curves
-from orchestration.media.per_title import LEAST_RATE_RATIO, NOTICEABLE_VMAF, TOP_VMAF, choose_rungs
+from orchestration.media.hull import RatePoint, fit_curves
+from orchestration.media.per_title import LEAST_RATE_RATIO, MOST_RATE_RATIO, NOTICEABLE_VMAF, TOP_VMAF, choose_rungs
 
 SIZES = ((1920, 1080), (1280, 720), (854, 480), (640, 360), (426, 240))
 
@@ -44,11 +44,18 @@ def test_rungs_are_apart_in_rate_and_quality(bits: float, most: int) -> None:
         assert worse.point.vmaf < better.point.vmaf
 
 
-def test_steps_are_noticeable_and_grow_when_rungs_are_few() -> None:
-    vmafs = [choice.point.vmaf for choice in choose_rungs(curves_of(2.0), no_cap, 5)]
-    steps = [better - worse for better, worse in pairwise(vmafs)]
-    assert steps[0] > NOTICEABLE_VMAF - 1
-    assert steps[-1] > steps[0]
+def test_steps_are_noticeable_and_no_line_is_left_far_behind() -> None:
+    """Each step is a noticeable difference or twice the rate, up to what the grid of rate factors allows."""
+    for better, worse in pairwise(choose_rungs(curves_of(2.0), no_cap, 20)):
+        assert better.point.vmaf - worse.point.vmaf < NOTICEABLE_VMAF + 0.6
+        assert better.point.bitrate_bps / worse.point.bitrate_bps < MOST_RATE_RATIO * 1.06
+
+
+def test_few_rungs_still_reach_from_top_to_bottom() -> None:
+    few, many = choose_rungs(curves_of(2.0), no_cap, 3), choose_rungs(curves_of(2.0), no_cap, 9)
+    assert len(few) == 3
+    assert few[0] == many[0]
+    assert few[-1] == many[-1]
 
 
 def test_a_cap_lowers_the_aim_and_says_so() -> None:
@@ -61,7 +68,8 @@ def test_a_cap_lowers_the_aim_and_says_so() -> None:
 def test_a_master_that_gives_no_more_says_so() -> None:
     [top, *_] = choose_rungs(curves_of(ceiling=85), no_cap, 6)
     assert top.limit == "source"
-    assert top.point.crf == LOWEST_CRF
+    [curve, *_] = curves_of(ceiling=85)
+    assert curve.grid[-1].vmaf - 1 < top.point.vmaf < curve.grid[-1].vmaf
 
 
 def test_every_class_of_device_gets_a_rung() -> None:

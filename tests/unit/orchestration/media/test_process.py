@@ -107,6 +107,22 @@ def test_an_exception_in_a_callback_kills_the_program(tmp_path: Path) -> None:
     assert wait_until_gone(wait_for_pid(tmp_path / "pid"))
 
 
+def test_a_cancelled_program_gets_no_time_to_finish(tmp_path: Path) -> None:
+    """ffmpeg that is asked to end encodes what it holds first."""
+
+    def cancel(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    code = (
+        "import signal, sys, time; from pathlib import Path; "
+        "signal.signal(signal.SIGTERM, lambda *_: Path(sys.argv[1]).write_text('finished')); "
+        "print('working', file=sys.stderr, flush=True); time.sleep(600)"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run_program([sys.executable, "-c", code, str(tmp_path / "end")], timeout_s=30, on_error_line=cancel)
+    assert not (tmp_path / "end").exists()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_orphan_when_the_runner_is_ended(tmp_path: Path, how: signal.Signals) -> None:
     """Ctrl-C, a cancelled run (Dagster makes an exception of TERM) and a kill -9 all take the program along."""

@@ -12,7 +12,7 @@ from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.quality import Reference, Window, measure_quality, pool_scores, sample_windows
-from orchestration.media.search import probe_qualities, search_id, search_windows
+from orchestration.media.search import PROBED_SIZES, probe_qualities, probed_sizes, search_id, search_windows
 from orchestration.media.settings import MediaSettings
 
 RATE = Fraction(25)
@@ -54,7 +54,11 @@ def test_pictures_are_compared_with_themselves_wherever_a_window_is(master: Path
     good = encode(master, tmp_path / "good.mp4", "-crf", "10")
     bad = encode(master, tmp_path / "bad.mp4", "-crf", "45")
     small = encode(master, tmp_path / "small.mp4", "-crf", "10", "-vf", "scale=160:90")
-    best, worst, soft = measure_quality(reference(master, *windows), [good, bad, small], tmp_path, held=windows)
+    best, worst, soft = measure_quality(
+        reference(master, *windows), [good, bad, small], tmp_path, held=windows, with_xpsnr=True
+    )
+    assert 100 > best.xpsnr_db > soft.xpsnr_db
+    assert best.xpsnr_db > worst.xpsnr_db + 5
     assert best.mean > 95 > soft.mean > 20
     assert worst.mean < best.mean - 10
     assert best.pictures == 24
@@ -64,6 +68,7 @@ def test_pictures_are_compared_with_themselves_wherever_a_window_is(master: Path
     early = tuple(Window(first=window.first, count=window.count - 1) for window in windows)
     [off] = measure_quality(reference(master, *late), [good], tmp_path, held=early)
     assert off.mean < best.mean - 10
+    assert off.xpsnr_db is None
 
 
 def test_some_pictures_tell_for_all(master: Path, tmp_path: Path) -> None:
@@ -88,10 +93,17 @@ def test_a_search_finds_the_same_falling_curve_every_time(master: Path, tmp_path
     second = probe_qualities(master, report, SETTINGS, tmp_path / "second")
     assert first.points == second.points
     assert first.cpu_s > 0
-    assert [(item.width, item.crf) for item in first.points] == [(320, 20.0), (320, 28.0), (320, 36.0)]
+    assert [(item.width, item.crf) for item in first.points] == [(320, 18.0), (320, 26.0), (320, 34.0)]
     [curve] = fit_curves(first.points)
     assert curve.at_crf(20).vmaf > curve.at_crf(28).vmaf > curve.at_crf(36).vmaf
     assert curve.at_crf(20).bitrate_bps > curve.at_crf(28).bitrate_bps > curve.at_crf(36).bitrate_bps
+
+
+def test_few_sizes_are_probed_with_the_largest_and_the_smallest() -> None:
+    assert probed_sizes(3840, 2160)[0] == (3840, 2160)
+    assert probed_sizes(3840, 2160)[-1] == (426, 240)
+    assert len(probed_sizes(3840, 2160)) == PROBED_SIZES
+    assert probed_sizes(320, 180) == [(320, 180)]
 
 
 def test_another_encoder_setting_is_another_search() -> None:

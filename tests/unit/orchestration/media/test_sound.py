@@ -9,11 +9,14 @@ import pytest
 
 from orchestration.media.errors import EncodeTruncated
 from orchestration.media.loudness import (
+    HIGHEST_PEAK_DBTP,
     MAX_GAIN_DB,
     PEAK_LIMIT_DBTP,
+    DeliveredLoudness,
     Gain,
     Loudness,
     correct_gain,
+    loudness_warning,
     measure_loudness,
     plan_gain,
 )
@@ -28,6 +31,8 @@ SHA = "a" * 64
 SETTINGS = MediaSettings()
 FILM_S = 4.0
 BURSTS = "aevalsrc='0.9*sin(2*PI*990*t)*lt(mod(t,1),0.02)+0.004*sin(2*PI*330*t)':c=mono:s=48000:d=4"
+
+CLICKS = "aevalsrc='0.5*sin(2*PI*990*t)*lt(mod(t,2),0.002)+0.02*sin(2*PI*330*t)':c=mono:s=48000:d=4"
 
 
 def track(index: int, language: str = "eng", **known) -> AudioTrack:
@@ -97,10 +102,13 @@ def test_peaks_that_the_gain_would_clip_are_held_and_the_loudness_is_reached_all
     assert before.true_peak_dbtp + (-15 - (before.integrated_lufs or 0)) > 0
     settings = msgspec.structs.replace(SETTINGS, loudness_lufs=-15.0)
     ((path, encoded),) = encode_with_result(master, tmp_path, settings).values()
-    assert [gain.limited for gain in encoded.gains.values()] == [True]
+    assert [found.limited for found in encoded.loudness] == [True]
     after = loudness_of(path)
     assert after.integrated_lufs == pytest.approx(-15, abs=0.5)
     assert after.true_peak_dbtp <= 0.0
+    assert encoded.loudness[0].delivered_lufs == after.integrated_lufs
+    assert encoded.loudness[0].true_peak_dbtp == after.true_peak_dbtp
+    assert encoded.loudness[0].measured_lufs == pytest.approx(before.integrated_lufs, abs=0.1)
 
 
 def loudness_of_track(path: Path, index: int) -> Loudness:
@@ -117,6 +125,30 @@ def test_silence_stays_silent_and_hiss_stays_low(tmp_path: Path) -> None:
     hiss = loudness_of(files["audio-sv"])
     assert hiss.integrated_lufs is not None
     assert hiss.integrated_lufs < -35
+
+
+@pytest.mark.parametrize(
+    ("source", "limited"),
+    [
+        ("sine=f=440:r=48000:d=4,volume=-32dB", False),  # about -54 LUFS, with room above its peaks
+        (f"{CLICKS},volume=-16dB", True),  # likewise, with peaks that the gain would clip
+        ("sine=f=440:r=48000:d=4,volume=-28dB,volume='if(lt(t,2),1,0.1)':eval=frame", False),  # half under the gate
+    ],
+    ids=["low", "low with peaks", "low and partly under the gate"],
+)
+def test_a_very_quiet_programme_reaches_the_loudness_and_its_peaks_stay_under_the_limit(
+    tmp_path: Path, source: str, limited: bool
+) -> None:
+    master = make_sound(tmp_path / "film.mkv", source)
+    quiet = loudness_of_track(master, 1).integrated_lufs
+    assert quiet is not None
+    assert -58 < quiet < -47
+    ((path, encoded),) = encode_with_result(master, tmp_path).values()
+    delivered = loudness_of(path)
+    assert delivered.integrated_lufs == pytest.approx(-23, abs=0.5)
+    assert delivered.true_peak_dbtp <= HIGHEST_PEAK_DBTP
+    assert [found.limited for found in encoded.loudness] == [limited]
+    assert loudness_warning(encoded.loudness[0], -23.0) is None
 
 
 def test_stereo_is_mixed_down_by_the_standard(tmp_path: Path) -> None:
@@ -205,11 +237,36 @@ def test_ids_follow_the_loudness() -> None:
 def test_a_gain_is_the_difference_and_bounded() -> None:
     assert plan_gain(Loudness(integrated_lufs=-30.0, true_peak_dbtp=-12.0), -23.0) == Gain(gain_db=7.0, limited=False)
     assert plan_gain(Loudness(integrated_lufs=-30.0, true_peak_dbtp=-7.0), -23.0).limited
-    assert plan_gain(Loudness(integrated_lufs=-65.0, true_peak_dbtp=-60.0), -23.0).gain_db == MAX_GAIN_DB
+    assert plan_gain(Loudness(integrated_lufs=-57.0, true_peak_dbtp=-40.0), -10.0).gain_db == MAX_GAIN_DB
+    assert plan_gain(Loudness(integrated_lufs=-65.0, true_peak_dbtp=-60.0), -23.0) == Gain()
     assert plan_gain(Loudness(integrated_lufs=None, true_peak_dbtp=-90.0), -23.0) == Gain()
 
 
 def test_a_limiter_that_took_loudness_away_is_fed_more() -> None:
-    gain = correct_gain(Gain(gain_db=7.0, limited=True), Loudness(integrated_lufs=-24.0, true_peak_dbtp=-1.5), -23.0)
+    before = Loudness(integrated_lufs=-30.0, true_peak_dbtp=-7.0)
+    limited = Gain(gain_db=7.0, limited=True)
+    gain = correct_gain(limited, before, Loudness(integrated_lufs=-24.0, true_peak_dbtp=-1.5), -23.0)
     assert gain == Gain(gain_db=8.0, limited=True)
     assert PEAK_LIMIT_DBTP < -1
+    settled = correct_gain(gain, before, Loudness(integrated_lufs=-23.05, true_peak_dbtp=-1.5), -23.0)
+    assert settled == gain
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({}, None),
+        ({"measured_lufs": None, "delivered_lufs": None, "true_peak_dbtp": None}, None),
+        ({"delivered_lufs": -24.0}, "-24.0 LUFS instead of -23.0, with a gain of 7.0 dB"),
+        ({"true_peak_dbtp": -0.5}, "its true peak is -0.5 dBTP"),
+        ({"measured_lufs": -62.0, "delivered_lufs": -62.0, "gain_db": 0.0}, "noise floor"),
+    ],
+)
+def test_what_misses_the_loudness_is_told(known: dict, said: str | None) -> None:
+    delivered = DeliveredLoudness(
+        **{"rendition_id": "r", "rung": "audio-en", "measured_lufs": -30.0, "gain_db": 7.0, "limited": False,
+           "delivered_lufs": -23.1, "true_peak_dbtp": -4.0, **known}
+    )  # fmt: skip
+    warning = loudness_warning(delivered, -23.0)
+    assert (warning is None) == (said is None)
+    assert said is None or said in (warning or "")

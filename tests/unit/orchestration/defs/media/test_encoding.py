@@ -50,7 +50,7 @@ def store(settings: Settings) -> LocalStore:
 
 def in_two_chunks(store: LocalStore, settings: MediaSettings) -> None:
     spans = [Span(start=0, end=50), Span(start=50)]
-    chunks = [Chunk(codec="h264", number=number, count=2, span=span) for number, span in enumerate(spans, start=1)]
+    chunks = [Chunk(codec="h264", number=number, count=2, spans=[span]) for number, span in enumerate(spans, start=1)]
     write_plan(store, "film", read_ladder(store, "film"), settings, ChunkPlan(chunks=chunks))
 
 

@@ -275,10 +275,10 @@ def test_every_asset_says_whose_it_is_and_what_it_means(definitions) -> None:
     specs = [spec for item in definitions.assets for spec in item.specs]
     assert {"/".join(spec.key.path) for spec in specs} == {
         "media/probe", "media/ladder", "media/renditions", "media/package", "media/artwork", "media/shared_titles",
-        "media/first_rung", "media/storyboard", "media/quality", "media/sidecars",
+        "media/first_rung", "media/storyboard", "media/quality", "media/sidecars", "ops/media_retention",
     }  # fmt: skip
     for spec in specs:
-        assert spec.group_name == "media"
+        assert spec.group_name == spec.key.path[0]
         assert spec.owners
         assert len(spec.kinds) <= 3
         assert len(spec.description) > 100

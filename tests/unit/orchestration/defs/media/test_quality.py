@@ -68,9 +68,10 @@ def test_a_title_gets_a_ladder_of_its_own_that_delivers_what_it_aims_at(settings
     assert all(f"| {rung.rung} | {rung.width}x{rung.height} |" in shown["rungs"] for rung in ladder.video)
     png = shown["hull"].partition("base64,")[2].rstrip(")")
     assert base64.b64decode(png).startswith(b"\x89PNG")
-    [check] = result.get_asset_check_evaluations()
-    assert check.check_name == "on_target"
-    assert check.passed
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert checks == {"on_target": True, "xpsnr_grows": True}
+    assert "XPSNR" in shown["rungs"]
+    assert all(item.xpsnr_db for item in read_delivered(store, TITLE))
     assert metadata_of(result, "renditions")["verification_cpu_s"] > 0
     assert metadata_of(result, "ladder")["probing_cpu_s"] > 0
 
@@ -91,6 +92,13 @@ def test_a_rung_off_its_target_fails_the_check(settings: Settings) -> None:
     ]
     assert quality.missed_rungs(ladder, known) == []
     assert quality.missed_rungs(ladder, worse) == [rung.rung]
+    top = ladder.video[0]
+    blurred = [
+        msgspec.structs.replace(item, xpsnr_db=20.0) if item.rendition_id == top.rendition_id else item
+        for item in known
+    ]
+    in_order = [next(item for item in blurred if item.rendition_id == rung.rendition_id) for rung in ladder.video]
+    assert quality.overrated_rungs(ladder, in_order) == [top.rung]
     write_delivered(store, TITLE, known)
 
 

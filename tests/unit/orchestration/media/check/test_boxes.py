@@ -12,7 +12,7 @@ from orchestration.media.check.boxes import BoxError, InitFacts, read_init, read
 INIT = InitFacts(
     kind="video", codec="avc1.64002a", entry="avc1", timescale=25, width=16, height=16, edit_start_ticks=0,
     default_duration_ticks=1, default_flags=0, nal_length_bytes=4, transfer=None, scheme=None, default_kid="",
-    pssh_systems=(),
+    pssh_systems=(), pssh_key_ids=(),
 )  # fmt: skip
 
 

@@ -116,3 +116,11 @@ def test_a_package_that_is_published_later_is_found(server, tmp_path):
     package.mkdir()
     (package / "protection.json").write_text(json.dumps({"key_ids": [OTHER]}))
     assert server.service.key(OTHER, token)
+
+
+def test_a_package_whose_key_ids_cannot_be_read_opens_nothing_and_it_is_said(server, tmp_path, caplog):
+    path = tmp_path / "media" / "film" / "p" / "abc" / "protection.json"
+    path.write_text("{")
+    with pytest.raises(KeyRefused):
+        server.service.key(PICTURE, server.token())
+    assert str(path) in caplog.text
