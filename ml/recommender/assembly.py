@@ -96,10 +96,10 @@ def _title_features(
     titles = renumbered[interactions.titles]
     latest = interactions.watched_at.max()
     age_days = (latest - interactions.watched_at) / _DAY_S
-    positive = interactions.weights > 0
+    positive = (interactions.weights > 0).astype(np.float64)
 
     def per_title(weights: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.bincount(titles, weights=weights, minlength=title_count)
+        return np.bincount(titles, weights=weights, minlength=title_count).astype(np.float64)
 
     def log_share(half_life_days: float) -> NDArray[np.float64]:
         decayed = per_title(positive * np.exp2(-age_days / half_life_days))
