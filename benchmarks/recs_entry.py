@@ -17,7 +17,7 @@ from ml.recommender.features import Interactions, TitleFacts
 from ml.recommender.online import OnlineRecommender
 from ml.recommender.popularity import measure_popularity
 from ml.recommender.top_n import Recipe, fit_top_n
-from ml.recommender.tune import choose_blend
+from ml.recommender.tune import choose_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +32,10 @@ def recommend(train: pd.DataFrame, users: np.ndarray, k: int) -> pd.DataFrame:
 
     interactions = interactions_of_ratings(train)
     facts = _facts_of_nothing(interactions.title_ids)
-    tuned = choose_blend(interactions, facts, Recipe(), seed=SEED)
-    print(f"# blend {tuned.recipe.blend}, validation NDCG@10 {tuned.validation_ndcg_at_10:.4f}", flush=True)
-    model = fit_top_n(interactions, tuned.recipe)
+    tuned = choose_recipe(interactions, facts, Recipe(), seed=SEED)
+    print(f"# {tuned.recipe.blend}, validation NDCG@10 {tuned.validation_ndcg_at_10:.4f}", flush=True)
+    print(f"# ranker: {tuned.ranker.reason}, NDCG@10 {tuned.ranker.gain}", flush=True)
+    model = fit_top_n(interactions, tuned.recipe, tuned.ranker.trees)
     recommender = OnlineRecommender(*assemble(model, interactions, facts, model_version="benchmark"))
     popular = np.argsort(-measure_popularity(interactions).shares[0], kind="stable")[:k]
     fallback = [(interactions.title_ids[title], -float(place)) for place, title in enumerate(popular)]

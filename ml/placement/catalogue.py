@@ -25,7 +25,8 @@ MANIFEST = "manifest"
 ARTWORK = "artwork"
 AUDIO = "audio-"
 TEXT = "text-"
-_VIDEO_RUNG = re.compile(r"^(\d+)p$")
+_VIDEO_RUNG = re.compile(r"^(\d+)p(-.+)?$")
+"""``720p``; a ladder per title has ``720p-2`` too, another codec ``720p-vp9``."""
 
 
 @dataclass(frozen=True, kw_only=True)

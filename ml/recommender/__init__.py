@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ml.recommender.gate import GateDecision
     from ml.recommender.online import OnlineRecommender, RecentWatch, Scored
     from ml.recommender.publication import Publication, publish
+    from ml.recommender.ranker import RankerRecipe
     from ml.recommender.report import metrics_table, publication_summary, slices_plot
-    from ml.recommender.top_n import TopNModel, load_top_n, save_top_n
+    from ml.recommender.top_n import Recipe, TopNModel, load_top_n, save_top_n
     from ml.recommender.training import (
         TrainedAffinity,
         TrainedTopN,
@@ -35,8 +36,9 @@ _NAMES_BY_MODULE = {
     "gate": ("GateDecision",),
     "online": ("OnlineRecommender", "RecentWatch", "Scored"),
     "publication": ("Publication", "publish"),
+    "ranker": ("RankerRecipe",),
     "report": ("metrics_table", "publication_summary", "slices_plot"),
-    "top_n": ("TopNModel", "load_top_n", "save_top_n"),
+    "top_n": ("Recipe", "TopNModel", "load_top_n", "save_top_n"),
     "training": ("TrainedAffinity", "TrainedTopN", "decide_from_evidence", "train_affinity", "train_top_n"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
@@ -50,7 +52,9 @@ __all__ = [
     "ModelFolderError",
     "OnlineRecommender",
     "Publication",
+    "RankerRecipe",
     "RecentWatch",
+    "Recipe",
     "RecommenderError",
     "Scored",
     "TopNModel",

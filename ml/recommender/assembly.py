@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.recommender.candidate_features import TITLE_FEATURES
 from ml.recommender.features import Interactions, TitleFacts
 from ml.recommender.model_files import FORMAT_VERSION, OnlineArrays, OnlineIndex, title_number_type
 from ml.recommender.popularity import measure_popularity
@@ -20,7 +21,13 @@ NEW_FOR_DAYS = 90
 FEW_EVENTS = 5
 """A title released within ``NEW_FOR_DAYS`` that fewer viewers than this have watched is too new for neighbours."""
 
+LIKED_PRIOR_EVENTS = 10.0
+"""A title's mean affinity is drawn to the mean of all as if so many viewers had liked it as much as the average."""
+NEVER_DAYS = 3650.0
+"""Stands for a title that nobody has watched."""
+
 _DAY_S = 86_400.0
+_SMALL = 1e-12
 
 
 def assemble(
@@ -39,6 +46,7 @@ def assemble(
     trend = np.full((len(popularity.region_ids), len(title_ids)), popularity.trend().min(initial=0.0), np.float16)
     trend[:, renumbered] = popularity.trend()
     number_type = title_number_type(len(title_ids))
+    trees = model.trees
     newest_first = np.lexsort((-np.arange(len(interactions)), interactions.viewers))
     viewer_count = len(interactions.viewer_ids)
     index = OnlineIndex(
@@ -63,6 +71,11 @@ def assemble(
         recommendable=facts.recommendable,
         new_titles=_new_titles(interactions, facts, renumbered).astype(number_type),
         genres=facts.genres,
+        title_features=_title_features(interactions, facts, renumbered),
+        viewer_idle_days=_idle_days(interactions),
+        tree_features=trees.features,
+        tree_thresholds=trees.thresholds,
+        tree_values=trees.values,
         top_titles=np.empty((viewer_count, 0), number_type),
         top_scores=np.empty((viewer_count, 0), np.float16),
         top_reasons=np.empty((viewer_count, 0), np.uint8),
@@ -73,6 +86,49 @@ def assemble(
         title_biases=np.full(len(title_ids), np.nan, np.float32),
     )
     return index, arrays
+
+
+def _title_features(
+    interactions: Interactions, facts: TitleFacts, renumbered: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """[T, S] the columns of ``TITLE_FEATURES``; bounces do not count as an audience, but say how a title was liked."""
+    title_count = len(facts.title_ids)
+    titles = renumbered[interactions.titles]
+    latest = interactions.watched_at.max()
+    age_days = (latest - interactions.watched_at) / _DAY_S
+    positive = (interactions.weights > 0).astype(np.float64)
+
+    def per_title(weights: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.bincount(titles, weights=weights, minlength=title_count).astype(np.float64)
+
+    def log_share(half_life_days: float) -> NDArray[np.float64]:
+        decayed = per_title(positive * np.exp2(-age_days / half_life_days))
+        return np.log(decayed / max(decayed.sum(), _SMALL) + 0.1 / title_count)
+
+    mean = float(interactions.affinities.mean())
+    liked = (per_title(interactions.affinities - mean)) / (per_title(np.ones(len(titles))) + LIKED_PRIOR_EVENTS)
+    idle_days = np.full(title_count, np.inf)
+    np.minimum.at(idle_days, titles, age_days)
+    day, week, month = (log_share(half_life_days) for half_life_days in (1.0, 7.0, 30.0))
+    age_days_of_title = latest / _DAY_S - facts.release_days
+    known_age = np.isfinite(age_days_of_title)
+    typical_age = float(np.median(age_days_of_title[known_age])) if known_age.any() else 0.0
+    columns = {
+        "log_viewers": np.log1p(per_title(positive)),
+        "log_share_day": day,
+        "log_share_week": week,
+        "log_share_month": month,
+        "growth": week - month,
+        "mean_affinity": liked,
+        "idle_days": np.minimum(idle_days, NEVER_DAYS),
+        "age_days": np.where(known_age, age_days_of_title, typical_age),
+    }
+    return np.stack([columns[name] for name in TITLE_FEATURES], axis=1).astype(np.float32)
+
+
+def _idle_days(interactions: Interactions) -> NDArray[np.float32]:
+    last_at = interactions.watched_at[interactions.starts[1:] - 1]
+    return ((interactions.watched_at.max() - last_at) / _DAY_S).astype(np.float32)
 
 
 def _joined_title_ids(known: Sequence[str], *more: Sequence[str]) -> list[str]:

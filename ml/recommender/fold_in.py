@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.recommender.candidate_features import CandidateScores, candidate_features
 from ml.recommender.model_files import Blend, OnlineArrays
 
 BECAUSE_WATCHED = "because-watched"
@@ -27,6 +28,9 @@ REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE)
 HISTORY_LIMIT = 150
 RULE_HISTORY_LIMIT = 20
 """The newest titles that steer; a limit bounds the work of a request. The blend is chosen under the same limits."""
+
+SHORTLIST = 100
+"""So many titles of the first stage are ranked again by the trees."""
 
 NEW_TITLE_POSITION = 4
 """The fifth place of a list is lent to a new title, which otherwise nobody would ever see."""
@@ -65,56 +69,136 @@ class RankedTitles:
     because: NDArray[np.integer]
 
 
-def rank_titles(
-    arrays: OnlineArrays, blend: Blend, history: History, *, region: int, excluded: NDArray[np.integer], k: int
-) -> RankedTitles:
-    """The ``k`` best titles for a history.
-
-    Args:
-        arrays: The model.
-        blend: How the parts of the score are weighed.
-        history: What the viewer watched.
-        region: Row of ``trend``.
-        excluded: Numbers of titles that must not be shown; what the viewer has seen belongs here too.
-        k: How many titles are wanted.
-
-    Returns:
-        At most ``k`` titles; fewer when the catalogue has no more.
-    """
-    steering = history.steering()
-    ease = ease_part(arrays, steering, blend.half_life)
-    rules = rule_part(arrays, steering, blend.rule_half_life)
-    trend = blend.trend_share * arrays.trend[region].astype(np.float32)
-    from_history = (1.0 - blend.rule_share) * ease.scores + blend.rule_share * rules.scores
-    total = (from_history + trend).astype(np.float32)
-    allowed = arrays.recommendable.copy()
-    allowed[excluded] = False
-    best = _best(np.where(allowed, total, -np.inf), k)
-    because, contribution = _strongest_events(
-        steering, ((1.0 - blend.rule_share, ease), (blend.rule_share, rules)), best, title_count=len(total)
-    )
-    watched = (contribution > 0) & (from_history[best] >= trend[best])
-    ranked = RankedTitles(
-        titles=best,
-        scores=total[best],
-        reasons=np.where(watched, REASONS.index(BECAUSE_WATCHED), REASONS.index(TRENDING)),
-        because=np.where(watched, because, arrays.no_title),
-    )
-    return _lend_place_to_new_title(arrays, ranked, steering, allowed)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HistoryPart:
     """What one neighbour matrix makes of a history of h events.
 
     Attributes:
         scores: [T] standardised over all titles.
-        titles, contributions: [h, N] what each event adds to the score of which title, in the same unit.
+        titles, weights: [h, N] the neighbours of each event.
+        event_weights: [h] by which an event's weights were multiplied on the way into ``scores``.
     """
 
     scores: NDArray[np.floating]
     titles: NDArray[np.integer]
-    contributions: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    event_weights: NDArray[np.float32]
+
+    def by_event(self, chosen: NDArray[np.integer]) -> NDArray[np.float32]:
+        """[h, C] the plain weight from each event to each of the chosen titles."""
+        place = np.full(len(self.scores) + 1, -1, np.int32)
+        place[chosen] = np.arange(len(chosen))
+        target = place[self.titles]
+        event, neighbour = np.nonzero(target >= 0)
+        weights = np.zeros((len(self.titles), len(chosen)), np.float32)
+        weights[event, target[event, neighbour]] = self.weights[event, neighbour]
+        return weights
+
+
+def rank_titles(
+    arrays: OnlineArrays,
+    blend: Blend,
+    history: History,
+    *,
+    region: int,
+    idle_days: float,
+    excluded: NDArray[np.integer],
+    k: int,
+) -> RankedTitles:
+    """The ``k`` best titles for a history.
+
+    Args:
+        arrays: The model.
+        blend: How the parts of the first stage's score are weighed.
+        history: What the viewer watched.
+        region: Row of ``trend``.
+        idle_days: Since the viewer watched last.
+        excluded: Numbers of titles that must not be shown; what the viewer has seen belongs here too.
+        k: How many titles are wanted.
+
+    Returns:
+        At most ``k`` titles; fewer when the catalogue has no more.
+    """
+    allowed = arrays.recommendable.copy()
+    allowed[excluded] = False
+    shortlist = shorten(arrays, blend, history, region=region, allowed=allowed, k=max(k, SHORTLIST))
+    trees = arrays.trees
+    scores = trees.scores(shortlist.features(arrays, idle_days)) if len(trees) else shortlist.scores.total
+    order = np.argsort(-scores, kind="stable")[:k]
+    watched, because = shortlist.reasons(blend)
+    ranked = RankedTitles(
+        titles=shortlist.titles[order],
+        scores=scores[order],
+        reasons=np.where(watched, REASONS.index(BECAUSE_WATCHED), REASONS.index(TRENDING))[order],
+        because=np.where(watched, because, arrays.no_title)[order],
+    )
+    return _lend_place_to_new_title(arrays, ranked, shortlist.steering, allowed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shortlist:
+    """The best titles by the first stage, and what it knows about them.
+
+    Attributes:
+        steering: The history that led here.
+        titles: [C] best first.
+        scores: Of the titles.
+        ease, rules: The parts of the score, for all titles.
+    """
+
+    steering: History
+    titles: NDArray[np.intp]
+    scores: CandidateScores
+    ease: HistoryPart
+    rules: HistoryPart
+
+    def features(self, arrays: OnlineArrays, idle_days: float) -> NDArray[np.float32]:
+        """[C, F] what the ranker looks at."""
+        return candidate_features(
+            arrays,
+            self.titles,
+            self.scores,
+            history_titles=self.steering.titles,
+            history_weights=self.steering.weights,
+            idle_days=idle_days,
+        )
+
+    def reasons(self, blend: Blend) -> tuple[NDArray[np.bool_], NDArray[np.integer]]:
+        """Whether the history rather than the trend put each title here, and the watched title that added most."""
+        ease_share, rule_share = 1.0 - blend.rule_share, blend.rule_share
+        added = ease_share * self.ease.event_weights[:, None] * self.scores.ease_by_event
+        followed = len(self.rules.event_weights)
+        added[:followed] += rule_share * self.rules.event_weights[:, None] * self.scores.rules_by_event
+        from_history = ease_share * self.scores.ease + rule_share * self.scores.rules
+        watched = (added.max(axis=0) > 0) & (from_history >= blend.trend_share * self.scores.trend)
+        return watched, self.steering.titles[added.argmax(axis=0)]
+
+
+def shorten(
+    arrays: OnlineArrays, blend: Blend, history: History, *, region: int, allowed: NDArray[np.bool_], k: int
+) -> Shortlist:
+    """The ``k`` best allowed titles by the first stage, for a history with something in it that steers."""
+    steering = history.steering()
+    ease = ease_part(arrays, steering, blend.half_life)
+    rules = rule_part(arrays, steering, blend.rule_half_life)
+    trend = arrays.trend[region].astype(np.float32)
+    from_history = (1.0 - blend.rule_share) * ease.scores + blend.rule_share * rules.scores
+    total = (from_history + blend.trend_share * trend).astype(np.float32)
+    best = _best(np.where(allowed, total, -np.inf), k)
+    return Shortlist(
+        steering=steering,
+        titles=best,
+        scores=CandidateScores(
+            total=total[best],
+            ease=ease.scores[best],
+            rules=rules.scores[best],
+            trend=trend[best],
+            ease_by_event=ease.by_event(best),
+            rules_by_event=rules.by_event(best),
+        ),
+        ease=ease,
+        rules=rules,
+    )
 
 
 def ease_part(arrays: OnlineArrays, steering: History, half_life: float) -> HistoryPart:
@@ -132,13 +216,17 @@ def _history_part(
     neighbours: NDArray[np.integer], weights: NDArray[np.floating], history: History, half_life: float
 ) -> HistoryPart:
     title_count = len(neighbours)
-    recency = history.weights * np.exp2(np.arange(len(history), dtype=np.float32) / -half_life)
-    contributions = weights[history.titles] * recency[:, None]
+    recency = (history.weights * np.exp2(np.arange(len(history), dtype=np.float32) / -half_life)).astype(np.float32)
+    of_events = weights[history.titles]
     titles = np.minimum(neighbours[history.titles], title_count)  # "no title" becomes one more title, cut off below
-    scores = np.bincount(titles.ravel(), weights=contributions.ravel(), minlength=title_count + 1)[:title_count]
+    decayed = of_events * recency[:, None]
+    scores = np.bincount(titles.ravel(), weights=decayed.ravel(), minlength=title_count + 1)[:title_count]
     unit = 1.0 / (scores.std() + _SMALL)
     return HistoryPart(
-        scores=(scores - scores.mean()) * unit, titles=titles, contributions=contributions * np.float32(unit)
+        scores=(scores - scores.mean()) * unit,
+        titles=titles,
+        weights=of_events,
+        event_weights=recency * np.float32(unit),
     )
 
 
@@ -152,27 +240,6 @@ def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
         candidates = np.arange(len(scores))
     candidates = candidates[np.isfinite(scores[candidates])]
     return candidates[np.argsort(-scores[candidates], kind="stable")][:k]
-
-
-def _strongest_events(
-    steering: History,
-    weighed_parts: tuple[tuple[float, HistoryPart], ...],
-    best: NDArray[np.intp],
-    *,
-    title_count: int,
-) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
-    """For each listed title, the title of the history that adds most to its score, and how much it adds."""
-    place = np.full(title_count + 1, -1, np.int32)
-    place[best] = np.arange(len(best))
-    added = np.zeros((len(steering), len(best)), np.float32)
-    if not added.size:
-        return np.zeros(len(best), np.intp), np.zeros(len(best), np.float32)
-    for share, part in weighed_parts:
-        target = place[part.titles]
-        event, neighbour = np.divmod(np.flatnonzero(target >= 0), target.shape[1])
-        added[event, target[event, neighbour]] += share * part.contributions[event, neighbour]
-    strongest = added.argmax(axis=0)
-    return steering.titles[strongest], added[strongest, np.arange(len(best))]
 
 
 def _lend_place_to_new_title(

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.errors import ModelFolderError
+from ml.recommender.trees import Trees
 
-FORMAT_VERSION = (1, 0)
+FORMAT_VERSION = (2, 0)
 """Readers refuse another major version and accept any minor one."""
 
 INDEX_FILE = "index.msgpack"
@@ -77,6 +78,9 @@ class OnlineArrays:
         recommendable: [T] whether the title could be played when the model was trained.
         new_titles: [<= T] titles too new for neighbours, newest first.
         genres: [T, G] float16, unit rows; zero rows where nothing is known.
+        title_features: [T, S] float32, see ``candidate_features.TITLE_FEATURES``.
+        viewer_idle_days: [V] float32, from each viewer's last event to the latest of all.
+        tree_features, tree_thresholds, tree_values: The ranker, see ``trees.Trees``; it may be empty.
         top_titles: [V, K] the list of each viewer as of ``trained_through``, best first.
         top_scores: [V, K] float16, its scores.
         top_reasons: [V, K] uint8, rows of ``fold_in.REASONS``.
@@ -100,6 +104,11 @@ class OnlineArrays:
     recommendable: NDArray[np.bool_]
     new_titles: NDArray[np.unsignedinteger]
     genres: NDArray[np.floating]
+    title_features: NDArray[np.floating]
+    viewer_idle_days: NDArray[np.floating]
+    tree_features: NDArray[np.unsignedinteger]
+    tree_thresholds: NDArray[np.float32]
+    tree_values: NDArray[np.float32]
     top_titles: NDArray[np.unsignedinteger]
     top_scores: NDArray[np.floating]
     top_reasons: NDArray[np.unsignedinteger]
@@ -108,6 +117,11 @@ class OnlineArrays:
     viewer_biases: NDArray[np.floating]
     title_factors: NDArray[np.floating]
     title_biases: NDArray[np.floating]
+
+    @property
+    def trees(self) -> Trees:
+        """The ranker."""
+        return Trees(features=self.tree_features, thresholds=self.tree_thresholds, values=self.tree_values)
 
     @property
     def no_title(self) -> int:
@@ -185,6 +199,10 @@ def _check_sizes(folder: Path, index: OnlineIndex, arrays: OnlineArrays) -> None
         "trend": len(index.region_ids),
         "recommendable": titles,
         "genres": titles,
+        "title_features": titles,
+        "viewer_idle_days": viewers,
+        "tree_thresholds": len(arrays.tree_features),
+        "tree_values": len(arrays.tree_features),
         "top_titles": viewers,
         "top_scores": viewers,
         "top_reasons": viewers,

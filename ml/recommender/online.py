@@ -131,6 +131,7 @@ class OnlineRecommender:
             self._index.blend,
             history,
             region=region,
+            idle_days=0.0 if fresh or row is None else float(self._arrays.viewer_idle_days[row]),
             excluded=np.concatenate([history.titles.astype(np.intp), excluded]),
             k=k,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY
 from ml.recommender.features import Interactions
 from ml.recommender.online import ALL_REGIONS
 
@@ -30,11 +31,13 @@ class Popularity:
     shares: NDArray[np.float64]
 
     def trend(self) -> NDArray[np.float16]:
-        """[R, T] the logarithm of the shares, standardised by row: comparable with the other parts of a score."""
-        floor = 0.1 / self.shares.shape[1]
-        logarithm = np.log(self.shares + floor)
-        spread = logarithm.std(axis=1, keepdims=True)
-        centred: NDArray[np.float64] = logarithm - logarithm.mean(axis=1, keepdims=True)
+        """[R, T] the root of the shares, standardised by row: comparable with the other parts of a score.
+
+        The root keeps apart what is on top, where a list is made; a logarithm would spread the tail instead.
+        """
+        root = np.sqrt(self.shares)
+        spread = root.std(axis=1, keepdims=True)
+        centred: NDArray[np.float64] = root - root.mean(axis=1, keepdims=True)
         np.divide(centred, spread, out=centred, where=spread > 0)
         return centred.astype(np.float16)
 
@@ -42,11 +45,14 @@ class Popularity:
 def measure_popularity(interactions: Interactions, *, half_life_days: float = HALF_LIFE_DAYS) -> Popularity:
     """Share of each title in the viewing of each region, an event counting half after ``half_life_days``.
 
-    Small regions lean on all regions together (additive smoothing with ``PRIOR_EVENTS``). Bounces do not count.
+    An event counts by how the title was liked, from nothing at the lowest affinity to one at the highest: what people
+    start and leave is not what to offer next. Bounces do not count at all. Small regions lean on all regions together
+    (additive smoothing with ``PRIOR_EVENTS``).
     """
     title_count = len(interactions.title_ids)
     age_days = (interactions.watched_at.max() - interactions.watched_at) / _DAY_S
-    decayed = np.exp2(-age_days / half_life_days) * (interactions.weights > 0)
+    liked = (interactions.affinities - LOWEST_AFFINITY) / (HIGHEST_AFFINITY - LOWEST_AFFINITY)
+    decayed = np.exp2(-age_days / half_life_days) * liked * (interactions.weights > 0)
     everywhere = np.bincount(interactions.titles, weights=decayed, minlength=title_count)
     everywhere = everywhere / max(everywhere.sum(), 1e-12)
     rows = [everywhere]

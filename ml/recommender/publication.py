@@ -98,7 +98,10 @@ def _with_lists(arrays: OnlineArrays, blend: Blend) -> OnlineArrays:
         if not (history.weights > 0).any():
             continue
         region = int(arrays.viewer_regions[viewer])
-        ranked = rank_titles(arrays, blend, history, region=region, excluded=history.titles, k=shape[1])
+        idle_days = float(arrays.viewer_idle_days[viewer])
+        ranked = rank_titles(
+            arrays, blend, history, region=region, idle_days=idle_days, excluded=history.titles, k=shape[1]
+        )
         length = len(ranked.titles)
         titles[viewer, :length], scores[viewer, :length] = ranked.titles, ranked.scores
         reasons[viewer, :length], because[viewer, :length] = ranked.reasons, ranked.because

@@ -11,8 +11,8 @@ Training needs one dense [T, T] matrix of float32: 55 MB at 3,700 titles, 1.6 GB
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from ml.recommender.errors import ModelFolderError
 from ml.recommender.features import Interactions
 from ml.recommender.model_files import Blend, title_number_type
+from ml.recommender.ranker import RankerRecipe
+from ml.recommender.trees import Trees, no_trees
 
 WEIGHTS_FILE = "weights.npz"
 FACTS_FILE = "top_n.json"
@@ -38,6 +40,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         rule_window: How many events later a title still counts as following.
         rule_decay: What each further step counts relative to the one before.
         blend: How the parts are weighed at scoring time.
+        ranker: How trees are grown over the shortlist.
     """
 
     ridge: float = 2.0
@@ -45,6 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     rule_window: int = 10
     rule_decay: float = 0.8
     blend: Blend = Blend()
+    ranker: RankerRecipe = RankerRecipe()
 
 
 class TopNFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +73,17 @@ class TopNModel:
     ease_weights: NDArray[np.float32]
     rule_titles: NDArray[np.unsignedinteger]
     rule_weights: NDArray[np.float32]
+    trees: Trees = field(default_factory=no_trees)
 
 
-def fit_top_n(interactions: Interactions, recipe: Recipe) -> TopNModel:
-    """Learn the item-item weights and the rules. Deterministic: there is nothing random in it."""
+def fit_top_n(interactions: Interactions, recipe: Recipe, trees: Trees | None = None) -> TopNModel:
+    """Learn the item-item weights and the rules. Deterministic: there is nothing random in it.
+
+    Args:
+        interactions: What was watched.
+        recipe: How to.
+        trees: The ranker over it, see ``tune``; without them the first stage ranks.
+    """
     matrix = _viewer_title_matrix(interactions)
     ease_titles, ease_weights = _strongest_of_dense(_ease_weights(matrix, recipe.ridge), recipe.neighbours)
     rules = _sequential_rules(interactions, recipe)
@@ -84,6 +95,7 @@ def fit_top_n(interactions: Interactions, recipe: Recipe) -> TopNModel:
         ease_weights=ease_weights,
         rule_titles=rule_titles,
         rule_weights=rule_weights,
+        trees=trees or no_trees(),
     )
 
 
@@ -97,6 +109,9 @@ def save_top_n(model: TopNModel, folder: Path) -> None:
         ease_weights=model.ease_weights,
         rule_titles=model.rule_titles,
         rule_weights=model.rule_weights,
+        tree_features=model.trees.features,
+        tree_thresholds=model.trees.thresholds,
+        tree_values=model.trees.values,
     )
     (folder / FACTS_FILE).write_bytes(msgspec.json.encode(model.facts))
 
@@ -117,9 +132,17 @@ def load_top_n(folder: Path) -> TopNModel:
                 ease_weights=stored["ease_weights"],
                 rule_titles=stored["rule_titles"],
                 rule_weights=stored["rule_weights"],
+                trees=_stored_trees(stored),
             )
     except (OSError, KeyError, ValueError, msgspec.MsgspecError) as error:
         raise ModelFolderError(f"{folder} holds no top-N model that can be read ({error}); train again") from error
+
+
+def _stored_trees(stored: Mapping[str, np.ndarray]) -> Trees:
+    """The ranker; models saved before there was one have none."""
+    if "tree_features" not in stored:
+        return no_trees()
+    return Trees(features=stored["tree_features"], thresholds=stored["tree_thresholds"], values=stored["tree_values"])
 
 
 def _viewer_title_matrix(interactions: Interactions) -> sp.csr_matrix:

@@ -1,7 +1,7 @@
 """Training from start to end: viewing in, a model with its evaluation out. What the orchestration calls.
 
 all viewing ──► last title of each viewer held out ──► evaluation of the recipe, beside baselines and the champion
-│                    └► the last title of what remains held out ──► choice of the blend
+│                    └► the newest of what remains held out ──► choice of the blend, then the ranker
 └────► the model that is registered, trained with the same recipe on everything
 """
 
@@ -15,13 +15,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml.recommender.affinity import AffinityModel, affordable_algorithm, fit_affinity
+from ml.recommender.affinity import AffinityModel, fit_affinity
 from ml.recommender.errors import ModelFolderError, ViewingInsufficient
 from ml.recommender.evaluation import POPULARITY, Evaluation, evaluate
 from ml.recommender.features import HeldOut, Interactions, leave_last_out, read_interactions, read_title_facts
 from ml.recommender.gate import GateDecision, decide
+from ml.recommender.ranker import Ranker
 from ml.recommender.top_n import Recipe, TopNModel, fit_top_n
-from ml.recommender.tune import choose_blend
+from ml.recommender.tune import choose_recipe
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
@@ -34,6 +35,8 @@ MIN_FRESH_VIEWERS = 50
 
 RATED_SHARE_HELD_OUT = 0.1
 
+DEFAULT_RECIPE = Recipe()
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainedTopN:
@@ -45,12 +48,14 @@ class TrainedTopN:
         champion_gains: NDCG@10 of the champion by evaluated viewer, NaN where it cannot be compared fairly; None
             without a champion.
         validation_ndcg_at_10: What the chosen blend scored where it was chosen.
+        ranker: What came of growing trees over it.
     """
 
     model: TopNModel
     evaluation: Evaluation
     champion_gains: NDArray[np.float64] | None
     validation_ndcg_at_10: float
+    ranker: Ranker
     interactions: Interactions
 
     def save_evidence(self, folder: Path) -> None:
@@ -83,15 +88,21 @@ class TrainedAffinity:
 
 
 def train_top_n(
-    viewing: pl.DataFrame, titles: pl.DataFrame, *, seed: int, champion: TopNModel | None = None
+    viewing: pl.DataFrame,
+    titles: pl.DataFrame,
+    *,
+    seed: int,
+    champion: TopNModel | None = None,
+    recipe: Recipe = DEFAULT_RECIPE,
 ) -> TrainedTopN:
     """Train and evaluate a ranking model.
 
     Args:
         viewing: ``serving.srv_viewing``.
         titles: ``serving.srv_titles``.
-        seed: Samples of viewers, bootstrap and the SVD baseline; the model itself has nothing random.
-        champion: Evaluated beside the challenger, see ``_champion_gains``.
+        seed: Samples of viewers, the ranker's columns, bootstrap and the SVD baseline.
+        champion: Evaluated beside the challenger, see ``_fair_champion``.
+        recipe: Where the choice of the blend starts, and from how many viewers on a ranker is grown.
 
     Raises:
         ViewingInsufficient: Too few viewers have watched at least three titles that can be recommended.
@@ -108,8 +119,8 @@ def train_top_n(
             f"{len(held_out)} viewers have watched three titles of which the last can be played; a ranking model needs "
             f"{MIN_EVALUATED_VIEWERS} of them. Until then popularity answers"
         )
-    tuned = choose_blend(remaining, facts, Recipe(), seed=seed)
-    challenger = fit_top_n(remaining, tuned.recipe)
+    tuned = choose_recipe(remaining, facts, recipe, seed=seed)
+    challenger = fit_top_n(remaining, tuned.recipe, tuned.ranker.trees)
     evaluation = evaluate({CHALLENGER: challenger}, remaining, held_out, facts, seed=seed)
     champion_gains = None
     if champion is not None:
@@ -117,7 +128,8 @@ def train_top_n(
         scored = evaluate({CHAMPION: rival}, remaining, held_out, facts, seed=seed, baselines=False)
         champion_gains = np.where(comparable, scored.of(CHAMPION).gains, np.nan)
     return TrainedTopN(
-        model=fit_top_n(interactions, tuned.recipe),
+        model=fit_top_n(interactions, tuned.recipe, tuned.ranker.trees),
+        ranker=tuned.ranker,
         evaluation=evaluation,
         champion_gains=champion_gains,
         validation_ndcg_at_10=tuned.validation_ndcg_at_10,
@@ -139,7 +151,7 @@ def _fair_champion(
     everyone = np.ones(len(held_out), bool)
     if champion.facts.recipe == challenger.facts.recipe:
         return challenger, everyone
-    return fit_top_n(remaining, champion.facts.recipe), everyone
+    return fit_top_n(remaining, champion.facts.recipe, champion.trees), everyone
 
 
 def decide_from_evidence(folder: Path, *, seed: int) -> GateDecision:
@@ -172,7 +184,6 @@ def train_affinity(viewing: pl.DataFrame, *, seed: int) -> TrainedAffinity:
     """
     interactions = read_interactions(viewing)
     rng = np.random.default_rng(seed)
-    algorithm = affordable_algorithm(interactions)
     viewers = rng.permutation(len(interactions.viewer_ids))[:EVALUATED_VIEWERS]
     sampled = interactions.subset(np.isin(interactions.viewers, viewers))
     tested = rng.random(len(sampled)) < RATED_SHARE_HELD_OUT
@@ -182,13 +193,13 @@ def train_affinity(viewing: pl.DataFrame, *, seed: int) -> TrainedAffinity:
             "until there are more, no match percentage is shown"
         )
     known, test = sampled.subset(~tested), sampled.subset(tested)
-    trial = fit_affinity(known, seed=seed, algorithm=algorithm)
+    trial = fit_affinity(known, seed=seed)
     predicted = trial.predict(
         [interactions.viewer_ids[viewer] for viewer in test.viewers],
         [interactions.title_ids[title] for title in test.titles],
     )
     return TrainedAffinity(
-        model=fit_affinity(interactions, seed=seed, algorithm=algorithm),
+        model=fit_affinity(interactions, seed=seed),
         rmse=_rmse(predicted - test.affinities),
         title_mean_rmse=_rmse(_title_means(known)[test.titles] - test.affinities),
         tested=len(test),

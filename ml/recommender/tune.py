@@ -1,8 +1,8 @@
-"""Choosing the blend: half-lives and shares, on viewing that is held out of training once more.
+"""Choosing the blend and growing the ranker, on viewing that is held out of training once more.
 
-The test part never enters: ``evaluation`` holds out each viewer's last title, and this module the last of what remains.
-The parts of the scores are computed once per half-life; a blend is then a sum, so that the whole grid costs little.
-Blends are compared by NDCG without a cut: it orders them as NDCG@10 does, with less noise from few viewers.
+The test part never enters: ``evaluation`` holds out each viewer's last title, and this module what remains newest. It
+cuts at a point in time, as serving does: nothing later is known, trends included. The parts of the scores are computed
+once per half-life; a blend is then a sum, so that the whole grid costs little.
 """
 
 from __future__ import annotations
@@ -15,49 +15,121 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.assembly import assemble
-from ml.recommender.features import Interactions, TitleFacts, leave_last_out
+from ml.recommender.features import HeldOut, Interactions, TitleFacts, leave_last_out, newest_held_out
 from ml.recommender.fold_in import History, ease_part, rule_part
-from ml.recommender.model_files import Blend, OnlineArrays
+from ml.recommender.model_files import Blend, OnlineArrays, OnlineIndex
+from ml.recommender.ranker import Ranker, learn_ranker, unranked
 from ml.recommender.ranking_metrics import gain_at
 from ml.recommender.top_n import Recipe, fit_top_n
 
 HALF_LIVES = (5.0, 20.0, 80.0)
 RULE_HALF_LIVES = (1.0, 2.0, 5.0)
 RULE_SHARES = (0.0, 0.3, 0.5, 0.7)
-TREND_SHARES = (0.0, 0.1, 0.4)
+TREND_SHARES = (0.0, 0.1, 0.4, 1.0, 2.0, 4.0, 8.0)
+CUT = 20
+"""What stands further down a list says nothing about the blend: viewers do not get there."""
 SAMPLE_VIEWERS = 1000
+NEWEST_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+ENOUGH_VIEWERS = 500
+"""Cuts in time go back, a share of the events after another, until together they hold out titles of so many viewers."""
+FEWEST_VIEWERS = 30
+"""With fewer, each viewer's last title is held out, wherever in time it lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TunedRecipe:
-    """The recipe to train with, and what it scored on the viewing that it was chosen on."""
+    """The recipe to train with, what it scored on the viewing that it was chosen on, and the ranker grown there."""
 
     recipe: Recipe
+    ranker: Ranker
     validation_ndcg_at_10: float
     viewers: int
 
 
-def choose_blend(interactions: Interactions, facts: TitleFacts, recipe: Recipe, *, seed: int) -> TunedRecipe:
-    """The best blend of the grid for viewers' last titles; the given one when nobody has watched enough to tell."""
-    remaining, held_out = leave_last_out(interactions)
-    held_out = held_out.sample(SAMPLE_VIEWERS, np.random.default_rng(seed))
-    if not len(held_out):
-        return TunedRecipe(recipe=recipe, validation_ndcg_at_10=0.0, viewers=0)
-    index, arrays = assemble(fit_top_n(remaining, recipe), remaining, facts, model_version="")
-    number_of = {title_id: number for number, title_id in enumerate(index.title_ids)}
-    targets = [number_of[remaining.title_ids[title]] for title in held_out.titles]
-    ranks = np.array(
-        [
-            _ranks_over_grid(arrays, viewer, target)
-            for viewer, target in zip(held_out.viewers.tolist(), targets, strict=True)
-        ]
-    )
-    chosen = int(np.argmax(gain_at(ranks, cut=len(index.title_ids)).mean(axis=0)))
+def choose_recipe(interactions: Interactions, facts: TitleFacts, recipe: Recipe, *, seed: int) -> TunedRecipe:
+    """The best blend of the grid for what viewers watched next, and trees over it.
+
+    The given blend stays when nobody has watched enough to tell.
+    """
+    trials = [
+        _Trial.run(known, held_out, facts, recipe, seed=seed)
+        for known, held_out in _held_out_viewing(interactions)
+        if len(held_out)
+    ]
+    viewers = sum(len(trial.gains) for trial in trials)
+    if not viewers:
+        return TunedRecipe(recipe=recipe, ranker=unranked(0, recipe.ranker), validation_ndcg_at_10=0.0, viewers=0)
+    chosen = int(np.argmax(np.concatenate([trial.gains for trial in trials]).mean(axis=0)))
+    tuned = msgspec.structs.replace(recipe, blend=_GRID[chosen])
     return TunedRecipe(
-        recipe=msgspec.structs.replace(recipe, blend=_GRID[chosen]),
-        validation_ndcg_at_10=float(gain_at(ranks[:, chosen]).mean()),
-        viewers=len(held_out),
+        recipe=tuned,
+        ranker=_ranker_over(tuned, interactions, facts, seed=seed),
+        validation_ndcg_at_10=float(np.concatenate([trial.gains_at_10[:, chosen] for trial in trials]).mean()),
+        viewers=viewers,
     )
+
+
+def _held_out_viewing(interactions: Interactions) -> list[tuple[Interactions, HeldOut]]:
+    """Cuts in time until enough viewers are held out; each viewer's last title where time separates hardly anybody."""
+    cuts = []
+    for share in NEWEST_SHARES:
+        cuts.append(newest_held_out(interactions, share))
+        if sum(held_out.viewer_count for _, held_out in cuts) >= ENOUGH_VIEWERS:
+            return cuts
+    enough = sum(held_out.viewer_count for _, held_out in cuts) >= FEWEST_VIEWERS
+    return cuts if enough else [leave_last_out(interactions)]
+
+
+def _ranker_over(recipe: Recipe, interactions: Interactions, facts: TitleFacts, *, seed: int) -> Ranker:
+    """Trees learnt at the latest cut that holds out enough viewers: about half of them have the title shortlisted."""
+    for share in NEWEST_SHARES:
+        known, held_out = newest_held_out(interactions, share)
+        if held_out.viewer_count >= 2 * recipe.ranker.min_viewers:
+            break
+    else:
+        return unranked(held_out.viewer_count, recipe.ranker)
+    index, arrays = assemble(fit_top_n(known, recipe), known, facts, model_version="")
+    viewers, first = np.unique(held_out.viewers, return_index=True)
+    watched_first = zip(viewers.tolist(), _numbers(index, known)[held_out.titles[first]].tolist(), strict=True)
+    return learn_ranker(arrays, recipe.blend, dict(watched_first), recipe.ranker, seed=seed)
+
+
+def _numbers(index: OnlineIndex, interactions: Interactions) -> NDArray[np.int64]:
+    """By title of the interactions its number in the assembled model."""
+    number_of = {title_id: number for number, title_id in enumerate(index.title_ids)}
+    return np.array([number_of[title_id] for title_id in interactions.title_ids], np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Trial:
+    """Every blend of the grid on what was watched after one cut.
+
+    Attributes:
+        gains, gains_at_10: [sampled viewers, blends] NDCG at ``CUT`` and at 10.
+    """
+
+    gains: NDArray[np.float64]
+    gains_at_10: NDArray[np.float64]
+
+    @classmethod
+    def run(cls, known: Interactions, held_out: HeldOut, facts: TitleFacts, recipe: Recipe, *, seed: int) -> _Trial:
+        index, arrays = assemble(fit_top_n(known, recipe), known, facts, model_version="")
+        sample = held_out.sample(SAMPLE_VIEWERS, np.random.default_rng(seed))
+        pairs = zip(sample.viewers.tolist(), _numbers(index, known)[sample.titles].tolist(), strict=True)
+        ranks = np.array([_ranks_over_grid(arrays, viewer, title) for viewer, title in pairs])
+        first_of_viewer = np.unique(sample.viewers, return_index=True)[1]
+        return cls(
+            gains=_ndcg(ranks, first_of_viewer, CUT),
+            gains_at_10=_ndcg(ranks, first_of_viewer, 10),
+        )
+
+
+def _ndcg(ranks: NDArray[np.integer], first_of_viewer: NDArray[np.integer], cut: int) -> NDArray[np.float64]:
+    """[viewers, blends] from the [events, blends] ranks of each viewer's titles, which follow one another."""
+    ideal = np.cumsum(gain_at(np.arange(cut), cut))
+    counts = np.diff([*first_of_viewer, len(ranks)])
+    summed: NDArray[np.float64] = np.add.reduceat(gain_at(ranks, cut), first_of_viewer)
+    return summed / ideal[np.minimum(counts, cut) - 1][:, None]
 
 
 _SHARES = tuple(itertools.product(RULE_SHARES, TREND_SHARES))

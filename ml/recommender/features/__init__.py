@@ -6,6 +6,7 @@ from ml.recommender.features.interactions import (
     HeldOut,
     Interactions,
     leave_last_out,
+    newest_held_out,
     read_interactions,
 )
 
@@ -16,6 +17,7 @@ __all__ = [
     "Interactions",
     "TitleFacts",
     "leave_last_out",
+    "newest_held_out",
     "read_interactions",
     "read_title_facts",
 ]

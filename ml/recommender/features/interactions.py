@@ -29,7 +29,12 @@ VIEWING_COLUMNS: dict[str, str] = {
 MAX_UNUSABLE_SHARE = 0.2
 """Above this share of unusable rows the source is broken, and learning from the rest would hide it."""
 
+MAX_TITLES_PER_DAY = 100
+"""Nobody starts more titles between two midnights; who does is a program, and teaches nothing about people."""
+
 MIN_TITLES_FOR_HOLDING_OUT = 3
+
+NEWEST_PER_VIEWER = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +99,7 @@ class Interactions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOut:
-    """Events kept from training: at most one per viewer.
+    """Events kept from training, by viewer; ``leave_last_out`` holds out one per viewer.
 
     Attributes:
         viewers, titles: Numbers in the ``Interactions`` they came from.
@@ -108,21 +113,28 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.viewers)
 
+    @property
+    def viewer_count(self) -> int:
+        """How many viewers have something held out."""
+        return len(np.unique(self.viewers))
+
     def subset(self, kept: NDArray[np.bool_] | NDArray[np.integer]) -> HeldOut:
         """Some of the events, by mask or by position."""
         return HeldOut(viewers=self.viewers[kept], titles=self.titles[kept], watched_at=self.watched_at[kept])
 
     def sample(self, size: int, rng: np.random.Generator) -> HeldOut:
-        """At most ``size`` of the viewers, in the same order."""
-        if len(self) <= size:
+        """The events of at most ``size`` of the viewers, in the same order."""
+        viewers = np.unique(self.viewers)
+        if len(viewers) <= size:
             return self
-        return self.subset(np.sort(rng.choice(len(self), size, replace=False)))
+        return self.subset(np.isin(self.viewers, rng.choice(viewers, size, replace=False)))
 
 
 def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -> Interactions:
     """Shape ``serving.srv_viewing`` into interactions.
 
-    Sessions that arrive twice count once. Rows without an id, a finite completion or a time are dropped and counted.
+    Sessions that arrive twice count once. Rows without an id, a finite completion or a time are dropped and counted,
+    and so is everything of viewers with more than ``MAX_TITLES_PER_DAY``: for them popularity answers.
 
     Args:
         viewing: Columns of ``VIEWING_COLUMNS``; others are ignored.
@@ -130,7 +142,7 @@ def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -
 
     Raises:
         ViewingSchemaError: A column is missing or has the wrong type.
-        ViewingInsufficient: No rows at all.
+        ViewingInsufficient: No rows at all, or none of people.
         ViewingCorrupt: More than ``MAX_UNUSABLE_SHARE`` of the rows are unusable.
     """
     _check_schema(viewing)
@@ -152,8 +164,24 @@ def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -
             f"at most {MAX_UNUSABLE_SHARE:.0%} may. Look at the checks of srv_viewing before training"
         )
     sessions = usable.unique("session_id", keep="first", maintain_order=True)
-    dropped = {"unusable": unusable, "duplicate": usable.height - sessions.height}
-    return _from_sessions(sessions, title_ids, dropped)
+    of_people = sessions.join(_programs(sessions), on="viewer_id", how="anti", maintain_order="left")
+    if of_people.is_empty():
+        raise ViewingInsufficient(
+            f"every viewer starts more than {MAX_TITLES_PER_DAY} titles a day; look at where the heartbeats come from"
+        )
+    dropped = {
+        "unusable": unusable,
+        "duplicate": usable.height - sessions.height,
+        "of programs": sessions.height - of_people.height,
+    }
+    return _from_sessions(of_people, title_ids, dropped)
+
+
+def _programs(sessions: pl.DataFrame) -> pl.DataFrame:
+    """The ids of viewers who start more titles on a day than a person can."""
+    by_day = sessions.group_by("viewer_id", pl.col("started_at").dt.date().alias("day"))
+    titles = by_day.agg(pl.col("title_id").n_unique().alias("titles"))
+    return titles.filter(pl.col("titles") > MAX_TITLES_PER_DAY).select("viewer_id").unique()
 
 
 def _check_schema(viewing: pl.DataFrame) -> None:
@@ -227,3 +255,31 @@ def leave_last_out(interactions: Interactions) -> tuple[Interactions, HeldOut]:
         watched_at=interactions.watched_at[tested],
     )
     return remaining, held_out
+
+
+def newest_held_out(interactions: Interactions, share: float) -> tuple[Interactions, HeldOut]:
+    """Cut at the point in time after which ``share`` of the events lie, and hold out what each viewer watched first.
+
+    Unlike the last title of every viewer, wherever in time that lies, this is what serving is asked: nothing is known
+    that happened later, trends included. Viewers and titles that are new by then, and bounces, are not held out, and of
+    a viewer not more than ``NEWEST_PER_VIEWER``.
+
+    Returns:
+        What was known at the cut, and what is held out, in order of time within a viewer; nothing where too little was
+        watched before.
+    """
+    known = interactions.watched_at <= np.quantile(interactions.watched_at, 1.0 - share)
+    earlier = interactions.subset(known)
+    later = np.flatnonzero(
+        ~known
+        & (interactions.weights > 0)
+        & (np.bincount(earlier.viewers, minlength=len(interactions.viewer_ids)) > 0)[interactions.viewers]
+        & (np.bincount(earlier.titles, minlength=len(interactions.title_ids)) > 0)[interactions.titles]
+    )
+    _, first, count = np.unique(interactions.viewers[later], return_index=True, return_counts=True)
+    held = later[np.arange(len(later)) - np.repeat(first, count) < NEWEST_PER_VIEWER]
+    return earlier, HeldOut(
+        viewers=interactions.viewers[held],
+        titles=interactions.titles[held],
+        watched_at=interactions.watched_at[held],
+    )

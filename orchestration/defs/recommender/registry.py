@@ -31,11 +31,14 @@ _AFFINITY_SIGNATURE = ModelSignature(
 def register_top_n(tracker: Tracker, trained: recommender.TrainedTopN, *, plot: bytes, seed: int) -> RegisteredVersion:
     """Log a trained ranking model with its evaluation, and register it with the evidence that the gate decides on."""
     recipe = msgspec.to_builtins(trained.model.facts.recipe)
-    blend = recipe.pop("blend")
+    blend, ranker = recipe.pop("blend"), recipe.pop("ranker")
     with tracker.run(EXPERIMENT, "top-n") as run, tempfile.TemporaryDirectory() as scratch:
         _log_data(run, trained.interactions.data_id)
-        run.log_parameters({**recipe, **blend, "seed": seed})
+        grown = {f"ranker_{name}": value for name, value in ranker.items()}
+        run.log_parameters({**recipe, **blend, **grown, "ranker_trees": len(trained.model.trees), "seed": seed})
         run.log_metrics({"validation_ndcg_at_10": trained.validation_ndcg_at_10})
+        if trained.ranker.gain is not None:
+            run.log_metrics({"ranker_gain_ndcg_at_10": trained.ranker.gain.mean})
         challenger, *baselines = trained.evaluation.scores
         run.log_metrics(
             {

@@ -19,6 +19,12 @@ from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
 
 
+class RankerConfig(dg.Config):
+    """From how many viewers to learn from trees rank the first stage's shortlist again."""
+
+    min_viewers: int = recommender.RankerRecipe().min_viewers
+
+
 @dg.asset(
     key=["recommender", "top_n_model"],
     group_name=taxonomy.RECOMMENDER,
@@ -27,7 +33,7 @@ from orchestration.resources.warehouse import Warehouse
     deps=[VIEWING_KEY, TITLES_KEY],
 )
 def top_n_model(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, tracking: ModelTracking
+    context: dg.AssetExecutionContext, config: RankerConfig, warehouse: Warehouse, tracking: ModelTracking
 ) -> dg.MaterializeResult:
     """Which titles a viewer is likely to watch next, learnt from what is watched together and one after another.
 
@@ -43,6 +49,7 @@ def top_n_model(
             warehouse.read(TITLES_TABLE, list(recommender.TITLE_COLUMNS)),
             seed=SEED,
             champion=champion[1] if champion else None,
+            recipe=recommender.Recipe(ranker=recommender.RankerRecipe(min_viewers=config.min_viewers)),
         )
     except recommender.ViewingInsufficient as reason:
         return not_trained(context, reason)
@@ -59,6 +66,7 @@ def top_n_model(
             "mlflow_run": version.run_id,
             "ndcg_at_10": score.ndcg.mean,
             "hit_rate_at_10": score.hit_rate,
+            "ranker": trained.ranker.reason,
             "scores": dg.MetadataValue.md(recommender.metrics_table(trained.evaluation)),
             "ndcg_by_slice": dg.MetadataValue.md(f"![NDCG@10 by slice of viewers](data:image/png;base64,{embedded})"),
             "viewers": len(trained.interactions.viewer_ids),

@@ -198,7 +198,7 @@ def test_a_spoilt_folder_is_refused(world, tmp_path, spoil):
         index.write_bytes(b"\x00\x01")
     else:
         decoded = msgspec.msgpack.decode(index.read_bytes(), type=OnlineIndex)
-        index.write_bytes(msgspec.msgpack.encode(msgspec.structs.replace(decoded, format_version=(2, 0))))
+        index.write_bytes(msgspec.msgpack.encode(msgspec.structs.replace(decoded, format_version=(99, 0))))
     with pytest.raises(ModelFolderError, match="publish"):
         OnlineRecommender.load(folder)
 

@@ -18,7 +18,20 @@ def test_recent_viewing_outweighs_old_viewing(build_viewing):
     recent = measure_popularity(interactions, half_life_days=0.5).shares[0]
     lasting = measure_popularity(interactions, half_life_days=1e6).shares[0]
     assert recent[old_title] < np.median(recent)
-    assert lasting[old_title] == pytest.approx(5 / len(interactions), rel=1e-3)
+    liked = interactions.affinities - 1.0
+    expected = liked[interactions.titles == old_title].sum() / liked.sum()
+    assert lasting[old_title] == pytest.approx(expected, rel=1e-3)
+
+
+def test_of_two_titles_with_as_many_viewers_the_one_watched_to_the_end_is_more_popular(build_viewing):
+    viewing = build_viewing()
+    begun = viewing.filter(pl.col("title_id") == "s-0001").with_columns(
+        title_id=pl.lit("s-9999"), completion=pl.lit(0.2), session_id=pl.format("b-{}", "session_id")
+    )
+    interactions = read_interactions(pl.concat([viewing, begun]))
+    shares = measure_popularity(interactions).shares[0]
+    begun_share, watched_share = (shares[interactions.title_ids.index(title)] for title in ("s-9999", "s-0001"))
+    assert 0 < begun_share < 0.5 * watched_share
 
 
 def test_rows_are_shares_and_regions_differ(viewing):

@@ -37,7 +37,20 @@ def test_a_session_that_arrives_twice_counts_once():
     once = sessions(("v-1", "s-a", 0.5, 0))
     found = read_interactions(pl.concat([once, once]))
     assert found.affinities.tolist() == [2.75]
-    assert found.dropped == {"unusable": 0, "duplicate": 1}
+    assert found.dropped == {"unusable": 0, "duplicate": 1, "of programs": 0}
+
+
+def test_who_starts_more_titles_a_day_than_a_person_can_is_left_out():
+    person = [("v-1", f"s-{number}", 0.9, 0) for number in range(100)]
+    program = [("v-2", f"s-{number}", 0.9, 0) for number in range(101)]
+    found = read_interactions(sessions(*person, *program))
+    assert found.viewer_ids == ["v-1"]
+    assert found.dropped["of programs"] == 101
+
+
+def test_viewing_of_programs_alone_is_refused():
+    with pytest.raises(ViewingInsufficient, match="more than 100 titles a day"):
+        read_interactions(sessions(*(("v-2", f"s-{number}", 0.9, 0) for number in range(101))))
 
 
 def test_a_few_unusable_rows_are_dropped_and_counted():
