@@ -7,6 +7,7 @@ the objects frame, the ladder of each title, and the mapping of a region's rung 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -121,8 +122,8 @@ def rung_height(rung: str) -> int:
 def rung_shares(blocks: Blocks, mix: Mapping[str, float]) -> FloatArray:
     """Share of a title's sessions that ask for each block's rung, shape [blocks].
 
-    The share of a rung that a title lacks goes to the next lower rung it has, or to its lowest. Audio is split evenly
-    over the tracks; every session asks for the manifest.
+    The share of a rung that a title lacks goes to the next lower rung it has, or to its lowest. Rungs of one
+    height share evenly what is asked of it, and so do the audio tracks; every session asks for the manifest.
 
     Args:
         blocks: The catalogue.
@@ -132,12 +133,17 @@ def rung_shares(blocks: Blocks, mix: Mapping[str, float]) -> FloatArray:
     video = blocks.kind == "video"
     if not video.any():
         return share
-    wanted = {rung_height(rung): weight for rung, weight in mix.items() if rung_height(rung) and weight > 0}
+    wanted: dict[int, float] = defaultdict(float)
+    for rung, weight in mix.items():
+        if rung_height(rung) and weight > 0:
+            wanted[rung_height(rung)] += weight
     total = sum(wanted.values())
     heights = np.unique(blocks.height[video])
-    has = np.zeros((len(blocks.titles), len(heights)), dtype=np.bool_)
     column = np.searchsorted(heights, blocks.height[video])
-    has[blocks.title[video], column] = True
+    _, first_of_chain = np.unique(blocks.chain[video], return_index=True)
+    rungs = np.zeros((len(blocks.titles), len(heights)))
+    np.add.at(rungs, (blocks.title[video][first_of_chain], column[first_of_chain]), 1.0)
+    has = rungs > 0
     by_rung = np.zeros(has.shape)
     rows = np.arange(len(blocks.titles))
     for height, weight in sorted(wanted.items()):
@@ -148,7 +154,7 @@ def rung_shares(blocks: Blocks, mix: Mapping[str, float]) -> FloatArray:
         by_rung[rows, served] += weight / total
     if total <= 0:
         by_rung = has / np.maximum(has.sum(axis=1, keepdims=True), 1)
-    share[video] = by_rung[blocks.title[video], column]
+    share[video] = (by_rung / np.maximum(rungs, 1.0))[blocks.title[video], column]
     return share
 
 
@@ -171,5 +177,5 @@ def _kind(rung: str) -> str:
     if rung_height(rung):
         return "video"
     raise PlacementInputError(
-        f"unknown rung {rung!r}; rungs are '<height>p', 'audio-<language>', 'manifest', 'artwork'"
+        f"unknown rung {rung!r}; rungs are '<height>p', '<height>p-<more>', 'audio-<language>', 'manifest', 'artwork'"
     )

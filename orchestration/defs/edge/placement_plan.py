@@ -16,6 +16,7 @@ import msgspec
 import polars as pl
 
 from ml.placement import (
+    ARTWORK,
     BLOCK,
     CANDIDATE,
     ORACLE,
@@ -110,7 +111,8 @@ class PlanInputs:
     def watch_through(self) -> WatchThrough:
         """How far the last days' sessions watched, all regions together."""
         recent = self.requests.filter(pl.col("event_day") > self.replay_day - dt.timedelta(days=WATCH_THROUGH_DAYS))
-        groups = self.objects.group_by("title_id").agg((pl.col("segment_group").max() + 1).alias("groups"))
+        media = self.objects.filter(pl.col("rung") != ARTWORK)  # its groups are no part of the film
+        groups = media.group_by("title_id").agg((pl.col("segment_group").max() + 1).alias("groups"))
         return learn_watch_through(recent, groups, self.titles)
 
 
