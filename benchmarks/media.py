@@ -1,4 +1,4 @@
-"""What an encode costs beyond its encoders: ``python -m benchmarks.media [--master FILE]``.
+"""What an encode costs beyond its encoders: ``python -m benchmarks.media [--master FILE] [--repeat TIMES]``.
 
 One run measures, for one master, the fixed ladder and the preset that production uses:
 
@@ -13,7 +13,8 @@ One run measures, for one master, the fixed ladder and the preset that productio
   so the share of moments at which its threads wanted two cores, whether they got them or not, stands beside it.
 - the peak memory of one encode of the master and of one twice as long, at the fastest preset.
 
-The bars: 1.10 times the encoders, 90 % of two cores, the same memory. The load is printed too.
+The bars: 1.10 times the encoders, 90 % of two cores, the same memory. The load is printed too. ``--repeat`` takes the
+picture of a short master several times over: a film of one stretch cannot keep two cores busy all the time.
 
 ``--first-rung`` measures something else: how long a master of ten minutes takes from its landing until something of it
 can be played, once for a delivery that players can play as it is, and once for one that must be encoded.
@@ -97,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.first_rung:
             return measure_first_rungs(settings, folder)
         master = options.master or make_master(folder / "master.mp4", options.seconds)
+        if options.repeat > 1:
+            master = repeat_picture(master, folder / f"{master.stem}-{options.repeat}-times.mkv", options.repeat)
         return measure(master, settings, folder)
 
 
@@ -188,7 +191,7 @@ def measure_memory(
     """Peak MiB of one ffmpeg process for the whole master, and for one twice as long."""
     quick = msgspec.structs.replace(settings, preset="ultrafast")
     files = {rung.rendition_id: folder / f"{rung.rendition_id}.mp4" for rung in ladder.video}
-    longer = make_longer(master, folder / "longer.mkv")
+    longer = repeat_picture(master, folder / "longer.mkv", 2)
     long_report = probe_file(longer)
     long_ladder = msgspec.structs.replace(ladder, duration_s=long_report.video.duration_s)
     short = run_measured([encode_command(master, report, ladder, quick, files)])
@@ -282,11 +285,11 @@ def make_master(path: Path, seconds: float) -> Path:
     return path
 
 
-def make_longer(master: Path, path: Path) -> Path:
-    """The picture of a master twice, one after the other."""
+def repeat_picture(master: Path, path: Path, times: int) -> Path:
+    """The picture of a master several times, one after the other."""
     command = [
-        find_ffmpeg(), "-v", "error", "-y", "-stream_loop", "1", "-i", str(master), "-map", "0:v:0", "-c", "copy",
-        str(path),
+        find_ffmpeg(), "-v", "error", "-y", "-stream_loop", str(times - 1), "-i", str(master), "-map", "0:v:0",
+        "-c", "copy", str(path),
     ]  # fmt: skip
     run_program(command, timeout_s=TIMEOUT_S)
     return path
@@ -353,6 +356,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="CPU, cores and memory of an encode against its encoders alone.")
     parser.add_argument("--master", type=Path, help="the film to encode; a generated one when not given")
     parser.add_argument("--seconds", type=float, default=24.0, help="length of the generated master")
+    parser.add_argument("--repeat", type=int, default=1, help="take the master's picture so many times over")
     parser.add_argument("--preset", default=MediaSettings().preset, help="x264 preset; production's when not given")
     parser.add_argument("--first-rung", action="store_true", help="measure the time to the first playable rung instead")
     parser.add_argument("--folder", type=Path, help="where scratch space is made")
