@@ -18,7 +18,7 @@ import msgspec
 
 from orchestration.media.artwork import Artwork, draw_artwork
 from orchestration.media.captions import make_captions
-from orchestration.media.check import Finding, blocking, check_package
+from orchestration.media.check import Finding, check_package
 from orchestration.media.chunk_encode import (
     ChunkWork,
     OnProgress,
@@ -88,7 +88,7 @@ class EncodedTitle:
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedTitle:
-    """What the package step did; a package with blocking findings is kept for inspection and not served."""
+    """What the package step did; a package with findings is kept for inspection and not served."""
 
     record: PackageRecord
     findings: list[Finding]
@@ -369,7 +369,7 @@ def package_title(
     now: Callable[[], dt.datetime],
     first_rungs: Ladder | None = None,
 ) -> PackagedTitle:
-    """Package a title's renditions and artwork, check the package, and serve it if nothing forbids it.
+    """Package a title's renditions and artwork, check the package, and serve it if nothing is found.
 
     With ``first_rungs``, these and not the planned ladder: the package says that it is not complete.
 
@@ -416,7 +416,7 @@ def package_records(
         complete=complete,
     )
     findings = check_package(store, record)
-    published = not blocking(findings)
+    published = not findings
     if published:
         publish_package(store, record)
     return PackagedTitle(record=record, findings=findings, published=published)

@@ -172,8 +172,8 @@ def loudness_table(delivered: Sequence[DeliveredLoudness]) -> dg.MarkdownMetadat
 
 def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
     """Findings of a package check."""
-    rows = ((finding.severity, finding.rule, finding.where, finding.message) for finding in findings)
-    return table(("severity", "rule", "where", "what"), rows)
+    rows = ((finding.rule, finding.where, finding.message) for finding in findings)
+    return table(("rule", "where", "what"), rows)
 
 
 def failures_table(failed: dict[str, str]) -> dg.MarkdownMetadataValue:
