@@ -60,8 +60,9 @@ def probe_metadata(report: ProbeReport) -> dict[str, Any]:
 
 
 def bullets(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
-    """A list, or ``none``."""
-    return dg.MetadataValue.md("\n".join(f"- {text}" for text in lines) or "none")
+    """A list, or ``none``: the first fifty, and how many more there are."""
+    shown = [*lines[:MOST_SHOWN], *_told_more(lines)]
+    return dg.MetadataValue.md("\n".join(f"- {text}" for text in shown) or "none")
 
 
 def sidecars_metadata(taken: TakenSidecars) -> dict[str, Any]:
@@ -179,14 +180,18 @@ def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
 def failures_table(failed: dict[str, str]) -> dg.MarkdownMetadataValue:
     """Titles and why each of them failed: the first fifty, and how many more there are."""
     rows = list(failed.items())
-    more = [(f"and {len(rows) - MOST_SHOWN} more", "")] if len(rows) > MOST_SHOWN else []
-    return table(("title", "why"), [*rows[:MOST_SHOWN], *more])
+    return table(("title", "why"), [*rows[:MOST_SHOWN], *((more, "") for more in _told_more(rows))])
 
 
 def pictures(contents: Iterable[bytes]) -> dg.MarkdownMetadataValue:
     """Small JPEGs, shown in the page."""
     encoded = (base64.b64encode(content).decode() for content in contents)
     return dg.MetadataValue.md(" ".join(f"![](data:image/jpeg;base64,{text})" for text in encoded))
+
+
+def _told_more(items: Sequence[object]) -> list[str]:
+    """What stands in the place of those that are not shown; nothing when all are."""
+    return [f"and {len(items) - MOST_SHOWN} more"] if len(items) > MOST_SHOWN else []
 
 
 def _track_row(track: Track) -> tuple[str, str, str]:
