@@ -39,7 +39,7 @@ from orchestration.media.ladder import FINE_BOX_HEIGHTS, Ladder, VideoRung, fit_
 from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import compile_ffmpeg
-from orchestration.media.quality import Reference, measure_quality, sample_windows
+from orchestration.media.quality import Reference, measure_quality, reference_of, sample_windows
 from orchestration.media.reference_ladder import fitting_rungs
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import RECIPE_VERSION, MediaSettings
@@ -79,11 +79,8 @@ class Film:
     @property
     def reference(self) -> Reference:
         """Windows of the master, in the size of the largest rung."""
-        _, width, height = fit_sizes(self.report.video.width, self.report.video.height)[-1]
         windows = sample_windows(self.ladder.duration_s - 0.1, self.ladder.rate, MEASURED_WINDOWS, WINDOW_PICTURES)
-        return Reference(
-            master=self.master, report=self.report, rate=self.ladder.rate, windows=windows, width=width, height=height
-        )
+        return reference_of(self.master, self.report, self.ladder.rate, windows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,9 @@ from orchestration.media.handover import (
     write_delivered,
     write_ladder,
 )
-from orchestration.media.ladder import Ladder, VideoRung, fit_sizes
+from orchestration.media.ladder import Ladder, VideoRung
 from orchestration.media.protection import ContentKeys
-from orchestration.media.quality import Reference, Window, measure_quality, sample_windows
+from orchestration.media.quality import Reference, Window, measure_quality, reference_of, sample_windows
 from orchestration.media.renditions import RenditionRecord, Segment
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
@@ -136,11 +136,10 @@ def measure_title(
 
 
 def _reference(master: Path, report: ProbeReport, ladder: Ladder, settings: MediaSettings) -> Reference:
-    """The windows of the master that are looked at; all rungs are compared at the size of the largest that fits."""
-    _, width, height = fit_sizes(report.video.width, report.video.height)[-1]
+    """The windows of the master that are looked at."""
     count = max(settings.quality_frames * MEASURE_EVERY // WINDOW_PICTURES, 1)
     windows = sample_windows(ladder.duration_s, ladder.rate, count, WINDOW_PICTURES)
-    return Reference(master=master, report=report, rate=ladder.rate, windows=windows, width=width, height=height)
+    return reference_of(master, report, ladder.rate, windows)
 
 
 def _measure_rungs(

@@ -6,7 +6,7 @@ import datetime as dt
 import dagster as dg
 
 from orchestration.defs.media import display
-from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, SIDECARS, title_asset
+from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, SIDECARS, title_asset, warning_result
 from orchestration.media.handover import read_ladder, read_loudness
 from orchestration.media.pipeline import PackagedTitle, package_title
 from orchestration.media.sound import loudness_warnings
@@ -75,12 +75,11 @@ def build_assets() -> list[dg.AssetsDefinition]:
             data_version=dg.DataVersion(packaged.record.package_id),
             check_results=[
                 conforms_result(PACKAGE, packaged),
-                dg.AssetCheckResult(
-                    check_name=AT_LOUDNESS.name,
-                    asset_key=PACKAGE,
-                    passed=not warnings,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"warnings": display.bullets(warnings), "loudness": display.loudness_table(loudness)},
+                warning_result(
+                    AT_LOUDNESS,
+                    warnings,
+                    warnings=display.bullets(warnings),
+                    loudness=display.loudness_table(loudness),
                 ),
             ],
         )

@@ -10,7 +10,7 @@ import dagster as dg
 from orchestration import taxonomy
 from orchestration.defs.media import display
 from orchestration.defs.media.masters import master_of
-from orchestration.defs.media.naming import LADDER, QUALITY, RENDITIONS, title_asset
+from orchestration.defs.media.naming import LADDER, QUALITY, RENDITIONS, title_asset, warning_result
 from orchestration.defs.media.quality_plot import plot_hull, png_markdown
 from orchestration.media.correction import Delivered, on_target
 from orchestration.media.forms import read_forms
@@ -74,24 +74,14 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 settings.work_folder,
                 ContentKeys(settings.secret),
             )
-        missed, overrated = missed_rungs(ladder, delivered), overrated_rungs(ladder, delivered)
         return dg.MaterializeResult(
             metadata=quality_metadata(ladder, delivered, read_forms(store, title_id, ladder, tools)),
             check_results=[
-                dg.AssetCheckResult(
-                    check_name=ON_TARGET.name,
-                    asset_key=QUALITY,
-                    passed=not missed,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"measured_rungs": len(delivered), "missed": ", ".join(missed) or "none"},
-                ),
-                dg.AssetCheckResult(
-                    check_name=GROWS.name,
-                    asset_key=QUALITY,
-                    passed=not overrated,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"measured_rungs": len(delivered), "overrated": ", ".join(overrated) or "none"},
-                ),
+                warning_result(check, rungs, measured_rungs=len(delivered), rungs=", ".join(rungs) or "none")
+                for check, rungs in (
+                    (ON_TARGET, missed_rungs(ladder, delivered)),
+                    (GROWS, overrated_rungs(ladder, delivered)),
+                )
             ],
         )
 

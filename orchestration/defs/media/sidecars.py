@@ -5,7 +5,7 @@ import dagster as dg
 
 from orchestration.defs.media import display
 from orchestration.defs.media.masters import master_of
-from orchestration.defs.media.naming import LADDER, PROBE, SIDECARS, title_asset
+from orchestration.defs.media.naming import LADDER, PROBE, SIDECARS, title_asset, warning_result
 from orchestration.media.pipeline import take_sidecars
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -36,15 +36,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             context.log.warning(warning)
         return dg.MaterializeResult(
             metadata=display.sidecars_metadata(taken),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=EVERY_FILE_TAKEN.name,
-                    asset_key=SIDECARS,
-                    passed=not taken.warnings,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"warnings": display.bullets(taken.warnings)},
-                )
-            ],
+            check_results=[warning_result(EVERY_FILE_TAKEN, taken.warnings, warnings=display.bullets(taken.warnings))],
         )
 
     return [sidecars]
