@@ -16,8 +16,8 @@ from orchestration.media.handover import TakenSidecars
 from orchestration.media.ladder import Ladder
 from orchestration.media.loudness import DeliveredLoudness
 from orchestration.media.objects import PackageRecord
-from orchestration.media.pipeline import EncodedTitle
 from orchestration.media.report import AudioTrack, ProbeReport, TextTrack, Track, VideoTrack
+from orchestration.media.title_encode import EncodedTitle
 
 PROGRESS_STEP = 0.1
 MOST_SHOWN = 50

@@ -11,6 +11,7 @@ import pytest
 
 from orchestration import partitions, taxonomy
 from orchestration.defs.media import encoding, landing
+from orchestration.defs.media.masters import title_work
 from orchestration.media import pipeline
 from orchestration.media.chunks import Chunk, ChunkPlan, write_plan
 from orchestration.media.encode import Span
@@ -29,11 +30,11 @@ STEP = "media__renditions"
 @pytest.fixture
 def store(settings: Settings, make_film: Callable[[Path], Path]) -> LocalStore:
     """Holds a probed and planned film of 4 s."""
-    master = make_film(settings.masters_folder / "film.mp4")
-    made = LocalStore(settings.store_folder)
-    pipeline.probe_title(made, "film", master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
-    pipeline.plan_title(made, "film", TOOLS.settings(), lambda: master, settings.work_folder)
-    return made
+    make_film(settings.masters_folder / "film.mp4")
+    work = title_work(settings, "film", MediaStorage(root=str(settings.store_folder)), TOOLS)
+    pipeline.probe_title(work, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
+    pipeline.plan_title(work)
+    return LocalStore(settings.store_folder)
 
 
 def in_two_chunks(store: LocalStore, settings: MediaSettings) -> None:

@@ -12,7 +12,7 @@ import pytest
 from orchestration import partitions
 from orchestration.defs.media import build_defs, landing
 from orchestration.defs.media.landing import SETTLED_S, Asked, LandingCursor, settle
-from orchestration.media import pipeline
+from orchestration.media import title_package
 from orchestration.media.publish import current_packages, read_current_package
 from orchestration.media.quarantine import list_quarantine
 from orchestration.resources.ffmpeg import MediaTools
@@ -96,7 +96,7 @@ def test_a_title_that_is_served_with_its_storyboard_is_not_packaged_anew(
     def refuse(*_args: object, **_more: object) -> None:
         raise AssertionError("there is nothing to package")
 
-    monkeypatch.setattr(pipeline, "build_package", refuse)
+    monkeypatch.setattr(title_package, "build_package", refuse)
     again = ingest(definitions, instance, "film", "storyboard")
     assert again.success
     assert [(item.check_name, item.passed) for item in again.get_asset_check_evaluations()] == [("conforms", True)]
