@@ -122,7 +122,7 @@ def _after_key_pictures(
 ) -> tuple[Window, ...]:
     """Each window moved to just after a key picture of the master, so that little is decoded for nothing."""
     moved: dict[int, Window] = {}
-    with av.open(str(master)) as container:
+    with av.open(str(master), metadata_errors="replace") as container:
         for window in windows:
             first = min(_after_key_picture(container, report.video.index, window.first, rate), window.first)
             moved[first] = Window(first=first, count=window.count)
