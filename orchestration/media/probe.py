@@ -1,8 +1,8 @@
 """Look at one master and say whether a title can be made of it.
 
 The verdict rests on what is there, never on what a header or an exit code claims: the bytes are sniffed, the boxes
-walked, every packet's timestamp read, pictures and sound decoded at the beginning, in the middle and near the end. Made to take
-about a second for a short file; the packet scan reads the file once.
+walked, every packet's timestamp read, pictures and sound decoded at the beginning, in the middle and near the end. Made
+to take about a second for a short file; the packet scan reads the file once.
 """
 
 from __future__ import annotations
