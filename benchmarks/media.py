@@ -33,7 +33,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +43,6 @@ import msgspec
 from orchestration.media import pipeline
 from orchestration.media.encode import cascade, encode_command
 from orchestration.media.encoders import video_options
-from orchestration.media.handover import read_ladder
 from orchestration.media.ladder import Ladder, VideoRung
 from orchestration.media.picture import prepared_picture
 from orchestration.media.probe import probe_file
@@ -52,6 +51,8 @@ from orchestration.media.programs import find_ffmpeg
 from orchestration.media.progressive import publish_first_rung
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
+from orchestration.media.title_encode import encode_title, find_chunks
+from orchestration.media.title_work import TitleWork
 from orchestration.store import LocalStore
 
 CPU_BAR = 1.10
@@ -105,24 +106,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(master: Path, settings: MediaSettings, folder: Path) -> int:
     """All measurements of one master, printed as they are known."""
-    store = LocalStore(folder / "store")
-    pipeline.probe_title(store, "film", master, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
-    pipeline.plan_title(store, "film", settings, lambda: master, folder / "work")
-    ladder, report = read_ladder(store, "film"), probe_file(master)
+    work = _work("film", master, settings, folder)
+    pipeline.probe_title(work, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
+    ladder, report = pipeline.plan_title(work), work.read_probed().report
     silent = msgspec.structs.replace(ladder, audio=[])
-    chunks = len(pipeline.find_chunks(store, "film", lambda: master, settings, folder / "work"))
+    chunks = len(find_chunks(work))
     rungs = ", ".join(f"{rung.width}x{rung.height}" for rung in ladder.video)
     print(f"{master.name}: {ladder.duration_s:.1f} s at {ladder.frame_rate} to {rungs}, x264 {settings.preset}")
     print(f"{chunks} chunk(s); load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
 
     started, before_s = time.monotonic(), _cpu_s()
     with watch() as watched:
-        encoded = pipeline.encode_title(store, "film", lambda: master, settings, folder / "work", ladder=silent)
+        encoded = encode_title(work, ladder=silent)
     around_cpu_s, around_wall_s = _cpu_s() - before_s - watched.own_cpu_s, time.monotonic() - started
     whole = encoded.result
     assert whole is not None
     sizes_bytes = {record.rendition.rung: record.size_bytes for record in encoded.records}
-    sound = pipeline.encode_title(store, "film", lambda: master, settings, folder / "work").result
+    sound = encode_title(work).result
     alone = {
         rung.rung: encode_alone(master, report, rung, ladder, settings, folder, sizes_bytes[rung.rung])
         for rung in ladder.video
@@ -206,13 +206,11 @@ def measure_first_rungs(settings: MediaSettings, folder: Path) -> int:
     foreign = make_ten_minutes(folder / "foreign.mkv", folder, "yuv420p10le")
     rows, met = [], True
     for title_id, master in (("playable", playable), ("foreign", foreign)):
-        store = LocalStore(folder / f"store-{title_id}")
+        work = _work(title_id, master, settings, folder)
         started, before_s = time.monotonic(), _cpu_s()
-        pipeline.probe_title(store, title_id, master, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
+        pipeline.probe_title(work, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
         probed_wall_s, probed_s = time.monotonic() - started, _cpu_s() - before_s
-        first = publish_first_rung(
-            store, title_id, _always(master), settings, work_folder=folder / "work", now=lambda: dt.datetime.now(dt.UTC)
-        )
+        first = publish_first_rung(work, lambda: dt.datetime.now(dt.UTC))
         wall_s, cpu_s = time.monotonic() - started, _cpu_s() - before_s
         assert first is not None
         reached = first.packaged.published and wall_s <= FIRST_RUNG_GOAL_S
@@ -312,8 +310,14 @@ def make_ten_minutes(path: Path, folder: Path, pixel_format: str) -> Path:
     return path
 
 
-def _always(master: Path) -> Callable[[], Path]:
-    return lambda: master
+def _work(title_id: str, master: Path, settings: MediaSettings, folder: Path) -> TitleWork:
+    return TitleWork(
+        store=LocalStore(folder / f"store-{title_id}"),
+        title_id=title_id,
+        master=lambda: master,
+        settings=settings,
+        work_folder=folder / "work",
+    )
 
 
 def _descendants(pid: int) -> list[int]:

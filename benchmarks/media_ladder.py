@@ -33,16 +33,17 @@ from orchestration.media import pipeline
 from orchestration.media.clear import clear_file
 from orchestration.media.correction import on_target
 from orchestration.media.encoders import BUFFER_S, video_options
-from orchestration.media.handover import read_probed
 from orchestration.media.hull import RatePoint, bd_rate, convex_hull
 from orchestration.media.ladder import FINE_BOX_HEIGHTS, Ladder, VideoRung, fit_sizes
 from orchestration.media.picture import in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import compile_ffmpeg
-from orchestration.media.quality import Reference, measure_quality, sample_windows
+from orchestration.media.quality import Reference, measure_quality, reference_of, sample_windows
 from orchestration.media.reference_ladder import fitting_rungs
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+from orchestration.media.title_work import TitleWork
+from orchestration.media.verification import encode_title_to_target
 from orchestration.store import LocalStore
 
 APPLE_KEYFRAME_INTERVAL_S = 2.0
@@ -79,11 +80,8 @@ class Film:
     @property
     def reference(self) -> Reference:
         """Windows of the master, in the size of the largest rung."""
-        _, width, height = fit_sizes(self.report.video.width, self.report.video.height)[-1]
         windows = sample_windows(self.ladder.duration_s - 0.1, self.ladder.rate, MEASURED_WINDOWS, WINDOW_PICTURES)
-        return Reference(
-            master=self.master, report=self.report, rate=self.ladder.rate, windows=windows, width=width, height=height
-        )
+        return reference_of(self.master, self.report, self.ladder.rate, windows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,15 +138,16 @@ def main() -> None:
 
 def measure_master(master: Path, settings: MediaSettings, folder: Path, keep: Path | None = None) -> Outcome:
     """Make a master's ladder, Apple's and the hull's grid, and compare them."""
-    store, work = LocalStore(folder / "store"), folder / "work"
-    pipeline.probe_title(store, "film", master, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
-    pipeline.plan_title(store, "film", settings, lambda: master, work)
-    verified = pipeline.encode_title_to_target(store, "film", lambda: master, settings, work)
+    store = LocalStore(folder / "store")
+    work = TitleWork(
+        store=store, title_id="film", master=lambda: master, settings=settings, work_folder=folder / "work"
+    )
+    pipeline.probe_title(work, folder / "quarantine", lambda: dt.datetime.now(dt.UTC))
+    pipeline.plan_title(work)
+    verified = encode_title_to_target(work)
     first, ladder = verified.encodes[0].result, verified.ladder
     assert first is not None, "the store was empty"
-    film = Film(
-        master=master, report=read_probed(store, "film").report, ladder=ladder, settings=settings, folder=folder
-    )
+    film = Film(master=master, report=work.read_probed().report, ladder=ladder, settings=settings, folder=folder)
     records = {record.rendition.rung: record for record in verified.encodes[-1].records}
     mine = _measure(
         film,

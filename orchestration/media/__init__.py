@@ -32,6 +32,7 @@ from orchestration.media.publish import (
 from orchestration.media.quarantine import QuarantineReport, list_quarantine
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
+from orchestration.media.title_work import TitleWork
 
 __all__ = [
     "EncodeTruncated",
@@ -51,6 +52,7 @@ __all__ = [
     "ProgramTimedOut",
     "QuarantineReport",
     "Rendition",
+    "TitleWork",
     "check_package",
     "current_packages",
     "find_ffmpeg",

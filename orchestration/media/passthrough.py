@@ -14,13 +14,13 @@ import msgspec
 
 from orchestration.media.cmaf import EncodedFile, cut_segments
 from orchestration.media.ladder import cap_bps, output_rate
-from orchestration.media.protection import ContentKeys, KeyGroup, Protection, protections
+from orchestration.media.protection import KeyGroup, Protection, protections
 from orchestration.media.recipe import rendition_id
 from orchestration.media.renditions import RenditionRecord, store_rendition
 from orchestration.media.report import AudioTrack, ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.media.sound import plan_sound
-from orchestration.store import ObjectStore
+from orchestration.media.title_work import TitleWork
 
 RATE_LIMIT = 4.0
 """A master may cost this many times what our own rung of its size may: more than that few lines carry."""
@@ -45,21 +45,15 @@ def can_pass(report: ProbeReport) -> bool:
     )
 
 
-def cut_master(
-    store: ObjectStore,
-    title_id: str,
-    master: Path,
-    report: ProbeReport,
-    source_sha256: str,
-    settings: MediaSettings,
-    folder: Path,
-    keys: ContentKeys | None,
-) -> list[RenditionRecord]:
+def cut_master(work: TitleWork, folder: Path) -> list[RenditionRecord]:
     """Cut a master that `can_pass`, with all its sound, into the store; empty when its segments come out too long.
 
     Raises:
+        MasterMissing: It is gone or another one than was probed.
         ProgramError, PackagingError: It cannot be cut.
     """
+    settings, master, probed = work.settings, work.probed_master(), work.read_probed()
+    report, source_sha256 = probed.report, probed.sha256
     protection = protections(settings, source_sha256)[0]
     name = f"{min(report.video.width, report.video.height)}p-master"
     encoded = [_master_as("video", name, report.video.index, master, source_sha256, settings, protection)]
@@ -70,12 +64,12 @@ def cut_master(
             "audio", f"{rung.rung}-master", rung.track_index, master, source_sha256, settings, protection
         )
         encoded.append(replace(sound, language=rung.language, name=rung.name, role=rung.role))
-    records = cut_segments(encoded, settings, folder, protection, keys)
+    records = cut_segments(encoded, settings, folder, protection, work.keys)
     longest_s = max(records[0].segment_duration_s(segment) for segment in records[0].segments)
     if longest_s > LONGEST_SEGMENT_S:
         return []
     for record in records:
-        store_rendition(store, title_id, record, folder / record.rendition.rendition_id)
+        store_rendition(work.store, work.title_id, record, folder / record.rendition.rendition_id)
     return records
 
 

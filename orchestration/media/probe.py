@@ -1,8 +1,8 @@
 """Look at one master and say whether a title can be made of it.
 
 The verdict rests on what is there, never on what a header or an exit code claims: the bytes are sniffed, the boxes
-walked, every packet's timestamp read, and pictures decoded at the beginning, in the middle and at the end. Made to take
-about a second for a short file; the packet scan reads the file once.
+walked, every packet's timestamp read, pictures and sound decoded at the beginning, in the middle and near the end. Made
+to take about a second for a short file; the packet scan reads the file once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, Soun
 MIN_DURATION_S = 0.4
 MAX_MISSING_SHARE = 0.05
 MAX_MISSING_S = 0.5
+HOLE_SHARE = 0.5
+"""A hole of this share of what is there beyond the declared duration explains it: a timestamp is damaged."""
 SAMPLED_FRAMES_PER_WINDOW = 16
 MAX_PACKETS_PER_WINDOW = 600
 MAX_UNDECODABLE_SHARE = 0.5
@@ -75,7 +77,7 @@ def probe_file(path: Path) -> ProbeReport:
         )
         return _rejected(path, size_bytes, container_format, notes)
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             return _probe_open(container, path, size_bytes, container_format, boxes, notes)
     except av.error.FFmpegError as error:
         notes.reject(f"the {container_format} container cannot be opened: {error.strerror}", _EXPORT_AGAIN)
@@ -140,7 +142,7 @@ class _Scan:
 
 @dataclass
 class _Decoded:
-    """What decoding some pictures showed."""
+    """What decoding some of a track showed."""
 
     frames: int = 0
     corrupt: int = 0
@@ -153,7 +155,7 @@ class _Decoded:
         self.first = self.first if self.first is not None else frame
         self.frames += 1
         self.corrupt += bool(frame.is_corrupt)
-        self.interlaced += bool(frame.interlaced_frame)
+        self.interlaced += isinstance(frame, av.VideoFrame) and frame.interlaced_frame
 
 
 def _probe_open(
@@ -175,7 +177,7 @@ def _probe_open(
         tracks.append(_video_track(pictures[0], scans[pictures[0].index], decoded, start_s, notes))
         if len(pictures) > 1:
             notes.warn(f"{len(pictures)} video tracks; the first is used")
-    tracks += [_audio_track(path, stream, scans[stream.index], start_s, notes) for stream in sounds]
+    tracks += [_audio_track(container, stream, scans[stream.index], start_s, notes) for stream in sounds]
     tracks += _other_tracks(container, pictures, notes)
     _judge_completeness(container, scans, boxes, declared_s, duration_s, scan_error, notes)
     _judge_pictures(decoded, tracks, notes)
@@ -237,7 +239,7 @@ def _presented_span(scans: Iterable[_Scan]) -> tuple[float, float]:
 
 
 def _decode_samples(container: Any, stream: Any, start_s: float, duration_s: float) -> _Decoded:
-    """Decode pictures at the beginning, in the middle and near the end."""
+    """Decode some of a track at its beginning, in the middle and near the end."""
     decoded = _Decoded()
     if stream.codec_context is None:
         decoded.last_error = "no decoder for this codec"
@@ -246,7 +248,7 @@ def _decode_samples(container: Any, stream: Any, start_s: float, duration_s: flo
     windows = [0.0] if duration_s < 3 else [0.0, duration_s / 2, max(duration_s - 1.5, 0.0)]
     for offset_s in windows:
         try:
-            container.seek(int((start_s + offset_s) * av.time_base), backward=True)
+            container.seek(int((start_s + offset_s) / stream.time_base), backward=True, stream=stream)
         except av.error.FFmpegError as error:
             decoded.last_error = f"cannot seek to {offset_s:.1f} s: {error.strerror}"
             continue
@@ -275,6 +277,11 @@ def _decode_window(container: Any, stream: Any, decoded: _Decoded) -> None:
 def _video_track(stream: Any, scan: _Scan, decoded: _Decoded, start_s: float, notes: _Notes) -> VideoTrack:
     context = stream.codec_context
     rate, variable = _frame_rate(scan, fallback=stream.average_rate)
+    if len(scan.times) > max(USUAL_RATES) * scan.duration_s + 1:
+        notes.warn(
+            f"{len(scan.times)} pictures in {scan.duration_s:.2f} s by their timestamps, of which most are dropped; "
+            "if they are to be shown, export it again"
+        )
     if variable:
         notes.warn(f"variable frame rate; encoded at a constant {float(rate):.3g} frames per second")
     frame = decoded.first
@@ -349,18 +356,23 @@ def _transfer(frame: Any) -> Literal["sdr", "pq", "hlg"]:
     return "hlg" if frame.color_trc == _HLG else "sdr"
 
 
-def _audio_track(path: Path, stream: Any, scan: _Scan, start_s: float, notes: _Notes) -> AudioTrack:
+def _audio_track(container: Any, stream: Any, scan: _Scan, start_s: float, notes: _Notes) -> AudioTrack:
     context = stream.codec_context
-    fault = "it has no sample description" if context is None else _audio_fault(path, stream.index)
-    if fault:
+    decoded = _decode_samples(container, stream, scan.start_s, scan.duration_s)
+    usable = decoded.frames > 0
+    if not usable:
+        fault = "it has no sample description" if context is None else decoded.last_error or "it holds no sound"
         notes.warn(f"audio track {stream.index} is left out: {fault}")
+    elif decoded.errors:
+        tried = decoded.frames + decoded.errors
+        notes.warn(f"{decoded.errors} of {tried} sampled packets of audio track {stream.index} cannot be decoded")
     return AudioTrack(
         index=stream.index,
         codec=_codec_name(stream),
         channels=context.channels if context is not None else 0,
         sample_rate_hz=(context.sample_rate or 0) if context is not None else 0,
         language=stream.metadata.get("language") or "und",
-        usable=not fault,
+        usable=usable,
         start_s=round(scan.start_s - start_s, 6),
         duration_s=round(scan.duration_s, 6),
         layout=context.layout.name if context is not None and context.channels else "",
@@ -382,25 +394,6 @@ def _role(stream: Any) -> SoundRole:
     if stream.disposition & (Disposition.visual_impaired | Disposition.descriptions) or "audio description" in words:
         return "description"
     return "main"
-
-
-def _audio_fault(path: Path, index: int) -> str | None:
-    """Why a sound track cannot be decoded; None when its beginning can."""
-    error_text = "it holds no sound"
-    with av.open(str(path)) as container:
-        stream = container.streams[index]
-        try:
-            for number, packet in enumerate(container.demux(stream)):
-                try:
-                    if packet.decode():
-                        return None
-                except av.error.FFmpegError as error:
-                    error_text = f"it cannot be decoded ({error.strerror})"
-                if number >= 50:
-                    break
-        except av.error.FFmpegError as error:
-            error_text = f"it cannot be read ({error.strerror})"
-    return error_text
 
 
 def _other_tracks(container: Any, pictures: list[Any], notes: _Notes) -> list[Track]:
@@ -462,7 +455,15 @@ def _judge_completeness(
         notes.reject(f"truncated: {lost}{found}", _UPLOAD_AGAIN)
         return
     missing_s = (declared_s or 0.0) - duration_s
-    if missing_s > max(MAX_MISSING_S, MAX_MISSING_SHARE * (declared_s or 0.0)):
+    tolerance_s = max(MAX_MISSING_S, MAX_MISSING_SHARE * (declared_s or 0.0))
+    if declared_s is not None and -missing_s > tolerance_s:
+        longer = f"the header declares {declared_s:.1f} s, the timestamps go on to {duration_s:.1f} s"
+        hole_s = max((max(scan.intervals_s, default=0.0) for scan in scans.values()), default=0.0)
+        if hole_s >= HOLE_SHARE * -missing_s:
+            notes.reject(f"damaged: {longer}, over a hole of {hole_s:.1f} s", _UPLOAD_AGAIN)
+        else:
+            notes.warn(f"{longer}, which counts")
+    elif missing_s > tolerance_s:
         samples_lost = any(stream.frames > scans[stream.index].packets for stream in container.streams)
         if boxes is not None and not samples_lost:
             notes.warn(f"the header declares {declared_s:.1f} s, the file holds {duration_s:.2f} s, which counts")

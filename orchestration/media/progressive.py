@@ -14,30 +14,22 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
 from orchestration.media.errors import PackagingError, ProgramFailed, ProgramTimedOut
-from orchestration.media.handover import ProbedMaster, read_probed
 from orchestration.media.ladder import Ladder, plan_ladder
 from orchestration.media.objects import current_package_key
 from orchestration.media.passthrough import can_pass, cut_master
-from orchestration.media.pipeline import (
-    PackagedTitle,
-    draw_title,
-    encode_title,
-    package_records,
-    package_title,
-    scratch_folder,
-)
-from orchestration.media.protection import ContentKeys
+from orchestration.media.pipeline import draw_title
 from orchestration.media.recipe import rendition_id
 from orchestration.media.renditions import RenditionRecord
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.media.side_by_side import run_side_by_side
-from orchestration.store import ObjectStore
+from orchestration.media.title_encode import encode_title
+from orchestration.media.title_package import PackagedTitle, package_records, package_title
+from orchestration.media.title_work import TitleWork
 
 logger = logging.getLogger(__name__)
 
@@ -56,38 +48,29 @@ class FirstPlayable:
     encode_cpu_s: float
 
 
-def publish_first_rung(
-    store: ObjectStore,
-    title_id: str,
-    master: Callable[[], Path],
-    settings: MediaSettings,
-    *,
-    work_folder: Path,
-    now: Callable[[], dt.datetime],
-    keys: ContentKeys | None = None,
-) -> FirstPlayable | None:
+def publish_first_rung(work: TitleWork, now: Callable[[], dt.datetime]) -> FirstPlayable | None:
     """Serve a first rung of a probed master; None where there is no reason to.
 
     Raises:
         MediaError: As the steps of the pipeline do. Nothing is lost: the whole title is still to be made.
     """
-    probed = read_probed(store, title_id)
+    title_id, settings, probed = work.title_id, work.settings, work.read_probed()
     ladder = first_rungs(probed.report, probed.sha256, settings)
     if settings.first_rung_from_s is None or ladder.duration_s < settings.first_rung_from_s:
         return None
-    if store.exists(current_package_key(title_id)):
+    if work.store.exists(current_package_key(title_id)):
         return None
     started = time.monotonic()
     if can_pass(probed.report):
-        passed = _pass_master(store, title_id, master, probed, settings, work_folder, now, keys)
+        passed = _pass_master(work, now)
         if passed is not None and passed.published:
             return FirstPlayable(packaged=passed, wall_s=time.monotonic() - started, encode_cpu_s=0.0)
         for finding in passed.findings if passed is not None else []:
             logger.warning("%s as it was delivered: %s, %s", title_id, finding.rule, finding.message)
         logger.warning("%s cannot be served as it was delivered; its smallest rung is made first", title_id)
-    draw_title(store, title_id, master, work_folder)
-    encoded = encode_title(store, title_id, master, settings, work_folder, keys=keys, ladder=ladder)
-    packaged = package_title(store, title_id, settings, now, first_rungs=ladder)
+    draw_title(work)
+    encoded = encode_title(work, ladder=ladder)
+    packaged = package_title(work, now, first_rungs=ladder)
     return FirstPlayable(
         packaged=packaged,
         wall_s=time.monotonic() - started,
@@ -112,29 +95,20 @@ def first_rungs(report: ProbeReport, source_sha256: str, settings: MediaSettings
     return msgspec.structs.replace(ladder, video=[early])
 
 
-def _pass_master(
-    store: ObjectStore,
-    title_id: str,
-    master: Callable[[], Path],
-    probed: ProbedMaster,
-    settings: MediaSettings,
-    work_folder: Path,
-    now: Callable[[], dt.datetime],
-    keys: ContentKeys | None,
-) -> PackagedTitle | None:
+def _pass_master(work: TitleWork, now: Callable[[], dt.datetime]) -> PackagedTitle | None:
     """The master as it is, cut beside the drawing of its artwork, packaged and checked; None if it cannot be cut."""
 
     def cut() -> list[RenditionRecord]:
         try:
-            return cut_master(store, title_id, master(), probed.report, probed.sha256, settings, folder, keys)
+            return cut_master(work, folder)
         except (ProgramFailed, ProgramTimedOut, PackagingError) as error:
-            logger.warning("%s cannot be cut as it was delivered: %s", title_id, error)
+            logger.warning("%s cannot be cut as it was delivered: %s", work.title_id, error)
             return []
 
     def draw() -> list[RenditionRecord]:
-        draw_title(store, title_id, master, work_folder)
+        draw_title(work)
         return []
 
-    with scratch_folder(work_folder, title_id) as folder:
+    with work.scratch_folder() as folder:
         records, _ = run_side_by_side(cut, draw)
-    return package_records(store, title_id, records, settings, now, complete=False) if records else None
+    return package_records(work, records, now, complete=False) if records else None

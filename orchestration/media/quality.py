@@ -24,6 +24,7 @@ from typing import Any
 import ffmpeg
 
 from orchestration.media.errors import QualityUnmeasured
+from orchestration.media.ladder import fit_sizes
 from orchestration.media.picture import UPSCALER, in_eight_bits, prepared_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import compile_ffmpeg
@@ -91,6 +92,16 @@ class Quality:
     pictures: int
     cpu_s: float
     xpsnr_db: float | None = None
+
+
+def reference_of(
+    master: Path, report: ProbeReport, rate: Fraction, windows: Sequence[Window], *, lead_s: float = LEAD_S
+) -> Reference:
+    """Windows of a master, at the size of the largest rung that it may have: all its rungs are compared there."""
+    _, width, height = fit_sizes(report.video.width, report.video.height)[-1]
+    return Reference(
+        master=master, report=report, rate=rate, windows=tuple(windows), width=width, height=height, lead_s=lead_s
+    )
 
 
 def sample_windows(film_s: float, rate: Fraction, count: int, length: int) -> tuple[Window, ...]:

@@ -27,7 +27,14 @@ from orchestration.media.ladder import FINE_BOX_HEIGHTS, VideoRung, fit_sizes, o
 from orchestration.media.picture import in_eight_bits, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import compile_ffmpeg
-from orchestration.media.quality import Reference, Window, measure_quality, sample_windows, sampled_picture
+from orchestration.media.quality import (
+    Reference,
+    Window,
+    measure_quality,
+    reference_of,
+    sample_windows,
+    sampled_picture,
+)
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import RECIPE_VERSION, MediaSettings
 
@@ -68,10 +75,7 @@ def probe_qualities(
     rate = output_rate(report.video)
     windows = _after_key_pictures(master, report, rate, search_windows(film_s or report.video.duration_s, rate))
     sizes = probed_sizes(report.video.width, report.video.height)
-    width, height = sizes[0]
-    reference = Reference(
-        master=master, report=report, rate=rate, windows=windows, width=width, height=height, lead_s=0
-    )
+    reference = reference_of(master, report, rate, windows, lead_s=0)
     trials = [
         _Trial(rung=_trial_rung(*size, crf), path=folder / f"probe-{size[0]}x{size[1]}-{crf:g}.mp4")
         for size in sizes
@@ -118,7 +122,7 @@ def _after_key_pictures(
 ) -> tuple[Window, ...]:
     """Each window moved to just after a key picture of the master, so that little is decoded for nothing."""
     moved: dict[int, Window] = {}
-    with av.open(str(master)) as container:
+    with av.open(str(master), metadata_errors="replace") as container:
         for window in windows:
             first = min(_after_key_picture(container, report.video.index, window.first, rate), window.first)
             moved[first] = Window(first=first, count=window.count)

@@ -12,105 +12,79 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import msgspec
 
+from orchestration.media.chunk_encode import OnProgress
 from orchestration.media.clear import clear_file
 from orchestration.media.correction import MOST_CORRECTIONS, Delivered, correct
 from orchestration.media.forms import read_forms
-from orchestration.media.handover import (
-    read_delivered,
-    read_ladder,
-    read_probed,
-    write_delivered,
-    write_ladder,
-)
-from orchestration.media.ladder import Ladder, VideoRung, fit_sizes
-from orchestration.media.protection import ContentKeys
-from orchestration.media.quality import Reference, Window, measure_quality, sample_windows
+from orchestration.media.handover import read_delivered, read_ladder, write_delivered, write_ladder
+from orchestration.media.ladder import Ladder, VideoRung
+from orchestration.media.quality import Reference, Window, measure_quality, reference_of, sample_windows
 from orchestration.media.renditions import RenditionRecord, Segment
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
-from orchestration.store import ObjectStore
+from orchestration.media.title_encode import EncodedTitle, encode_title
+from orchestration.media.title_work import TitleWork
 
 MEASURE_EVERY = 4
 WINDOW_PICTURES = 24
 """Six pictures of each window are measured."""
 
-Encoded = TypeVar("Encoded")
-
 
 @dataclass(frozen=True, kw_only=True)
-class VerifiedTitle(Generic[Encoded]):
+class VerifiedTitle:
     """What an encode with its verification did.
 
     Attributes:
-        encodes: What ``encode`` returned, first to last: one, and one more for each correction.
+        encodes: First to last: one, and one more for each correction.
         delivered: One per H.264 rung and others that were measured; empty where nothing is measured.
         cpu_s: What measuring cost in this call, in CPU seconds.
     """
 
     ladder: Ladder
-    encodes: list[Encoded]
+    encodes: list[EncodedTitle]
     delivered: list[Delivered]
     cpu_s: float
 
 
-def encode_to_target(
-    store: ObjectStore,
-    title_id: str,
-    master: Callable[[], Path],
-    settings: MediaSettings,
-    scratch: Path,
-    encode: Callable[[], Encoded],
-    keys: ContentKeys | None = None,
-) -> VerifiedTitle[Encoded]:
-    """Encode a title's ladder until each rung is on its target, with at most two corrections.
+def encode_title_to_target(work: TitleWork, on_progress: OnProgress | None = None) -> VerifiedTitle:
+    """Encode a title, and its rungs that miss their target again; a fixed ladder has no targets.
 
-    Args:
-        store: Holds the title's ladder, which is replaced when a rung is corrected.
-        title_id: The title.
-        master: Finds the master file; called only when something must be measured.
-        settings: As for planning.
-        scratch: An empty folder.
-        encode: Encodes what the store lacks of the ladder that it holds.
-        keys: Needed where renditions are encrypted.
+    The ladder in the store is replaced when a rung is corrected, twice at most.
 
     Raises:
-        MediaError: As ``encode`` does, and when a rendition cannot be measured.
+        MediaError: As `encode_title` does, and when a rendition cannot be measured.
     """
-    encodes = [encode()]
+    store, title_id = work.store, work.title_id
+    encodes = [encode_title(work, on_progress)]
     ladder, cpu_s = read_ladder(store, title_id), 0.0
     delivered: list[Delivered] = []
-    if settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
+    if work.settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
         return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0)
     for _ in range(MOST_CORRECTIONS + 2):  # the last round may go back to the best one tried
-        delivered, spent_s = measure_title(store, title_id, master, settings, scratch, keys)
+        delivered, spent_s = measure_title(work)
         cpu_s += spent_s
-        corrected = correct(ladder, read_delivered(store, title_id), settings)
+        corrected = correct(ladder, read_delivered(store, title_id), work.settings)
         if corrected == ladder:
             break
         ladder = corrected
         write_ladder(store, title_id, ladder)
-        encodes.append(encode())
+        encodes.append(encode_title(work, on_progress))
     return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=delivered, cpu_s=cpu_s)
 
 
-def measure_title(
-    store: ObjectStore,
-    title_id: str,
-    master: Callable[[], Path],
-    settings: MediaSettings,
-    scratch: Path,
-    keys: ContentKeys | None = None,
-) -> tuple[list[Delivered], float]:
-    """What each video rung delivers, in the ladder's order, and the CPU seconds that finding out cost now.
+def measure_title(work: TitleWork) -> tuple[list[Delivered], float]:
+    """What each video rung of an encoded title delivers, in the ladder's order, and what finding out cost now.
+
+    Rungs that the store knows of are not measured again; the cost is in CPU seconds.
 
     Raises:
         MasterMissing, PackagingError: The title is not encoded.
         ProgramError, QualityUnmeasured, ProtectionError: A rendition cannot be measured.
     """
+    store, title_id = work.store, work.title_id
     ladder = read_ladder(store, title_id)
     known = read_delivered(store, title_id)
     found = {item.rendition_id: item for item in known}
@@ -119,16 +93,17 @@ def measure_title(
     if missing:
         records = {
             record.rendition.rung: record
-            for record in read_forms(store, title_id, ladder, settings)
+            for record in read_forms(store, title_id, ladder, work.settings)
             if record.rendition.kind == "video" and record.rendition.protection != "aes-128"
         }
-        new = _measure_rungs(
-            missing,
-            [records[rung.rung] for rung in missing],
-            lambda record: clear_file(store, title_id, record, scratch, keys),
-            _reference(master(), read_probed(store, title_id).report, ladder, settings),
-            scratch,
-        )
+        with work.scratch_folder() as folder:
+            new = _measure_rungs(
+                missing,
+                [records[rung.rung] for rung in missing],
+                lambda record: clear_file(store, title_id, record, folder, work.keys),
+                _reference(work.probed_master(), work.read_probed().report, ladder, work.settings),
+                folder,
+            )
         cpu_s = sum(item.cpu_s for item in new)
         found |= {item.rendition_id: item for item in new}
         write_delivered(store, title_id, [*known, *new])
@@ -136,11 +111,10 @@ def measure_title(
 
 
 def _reference(master: Path, report: ProbeReport, ladder: Ladder, settings: MediaSettings) -> Reference:
-    """The windows of the master that are looked at; all rungs are compared at the size of the largest that fits."""
-    _, width, height = fit_sizes(report.video.width, report.video.height)[-1]
+    """The windows of the master that are looked at."""
     count = max(settings.quality_frames * MEASURE_EVERY // WINDOW_PICTURES, 1)
     windows = sample_windows(ladder.duration_s, ladder.rate, count, WINDOW_PICTURES)
-    return Reference(master=master, report=report, rate=ladder.rate, windows=windows, width=width, height=height)
+    return reference_of(master, report, ladder.rate, windows)
 
 
 def _measure_rungs(

@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.media import pipeline
+from orchestration.media import TitleWork, ingest_master
 from orchestration.media.objects import PackageRecord
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
@@ -272,16 +272,15 @@ def package_of(tmp_path_factory: pytest.TempPathFactory, key_server: KeyServer) 
             **choices,
         )
         if settings not in made:
-            packaged = pipeline.ingest_master(
-                key_server.store,
-                f"film-{len(made)}",
-                master,
-                settings,
+            work = TitleWork(
+                store=key_server.store,
+                title_id=f"film-{len(made)}",
+                master=lambda: master,
+                settings=settings,
                 work_folder=root / "work",
-                quarantine_folder=root / "quarantine",
-                now=lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC),
                 keys=ContentKeys(SECRET),
             )
+            packaged = ingest_master(work, root / "quarantine", lambda: dt.datetime(2026, 9, 1, tzinfo=dt.UTC))
             assert packaged.findings == []
             made[settings] = Played(record=packaged.record, token=key_server.token(packaged.record))
         return made[settings]

@@ -33,6 +33,9 @@ from orchestration.media.programs import find_ffmpeg
 from orchestration.media.settings import MediaSettings
 from orchestration.media.shots import find_cuts
 from orchestration.media.side_by_side import run_side_by_side
+from orchestration.media.title_encode import EncodedTitle, encode_title, encode_title_chunk, find_chunks
+from orchestration.media.title_package import package_title
+from orchestration.media.title_work import TitleWork
 from orchestration.store import LocalStore
 
 NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
@@ -66,10 +69,12 @@ class Room:
     def __init__(
         self, root: Path, master: Path, settings: MediaSettings = SETTINGS, starts: tuple[int, ...] = STARTS
     ) -> None:
-        self.root, self.master, self.settings = root, master, settings
         self.store = LocalStore(root / "store")
-        pipeline.probe_title(self.store, "film", master, root / "quarantine", lambda: NOW)
-        pipeline.plan_title(self.store, "film", settings, lambda: master, root / "work")
+        self.work = TitleWork(
+            store=self.store, title_id="film", master=lambda: master, settings=settings, work_folder=root / "work"
+        )
+        pipeline.probe_title(self.work, root / "quarantine", lambda: NOW)
+        pipeline.plan_title(self.work)
         self.ladder = read_ladder(self.store, "film")
         spans = [Span(start=start, end=end) for start, end in zip(starts, (*starts[1:], None), strict=True)]
         codecs = dict.fromkeys(rung.codec for rung in self.ladder.video)
@@ -81,19 +86,16 @@ class Room:
         ]
         write_plan(self.store, "film", self.ladder, settings, ChunkPlan(chunks=chunks))
 
-    def encode(self) -> pipeline.EncodedTitle:
-        return pipeline.encode_title(self.store, "film", lambda: self.master, self.settings, self.root / "work")
+    def encode(self) -> EncodedTitle:
+        return encode_title(self.work)
 
     def encode_chunk(self, name: str) -> EncodeResult:
-        result = pipeline.encode_title_chunk(
-            self.store, "film", name, lambda: self.master, self.settings, self.root / "work"
-        )
+        result = encode_title_chunk(self.work, name)
         assert result is not None
         return result
 
     def find_chunks(self) -> list[str]:
-        chunks = pipeline.find_chunks(self.store, "film", lambda: self.master, self.settings, self.root / "work")
-        return [chunk.name for chunk in chunks]
+        return [chunk.name for chunk in find_chunks(self.work)]
 
     def rendition_bytes(self) -> dict[str, str]:
         """sha256 by key of everything that is served of the renditions."""
@@ -155,8 +157,8 @@ def test_chunks_hold_the_pictures_that_the_whole_film_has(tmp_path: Path, name: 
 
 
 def test_chunks_become_one_film_cut_alike(undisturbed: Room) -> None:
-    pipeline.draw_title(undisturbed.store, "film", lambda: undisturbed.master, undisturbed.root / "work")
-    packaged = pipeline.package_title(undisturbed.store, "film", SETTINGS, lambda: NOW)
+    pipeline.draw_title(undisturbed.work)
+    packaged = package_title(undisturbed.work, lambda: NOW)
     assert packaged.findings == []
     for rung in undisturbed.ladder.video:
         manifest = undisturbed.store.local_path(media_prefix("film") + packaged.record.hls_key).with_name(
@@ -168,7 +170,7 @@ def test_chunks_become_one_film_cut_alike(undisturbed: Room) -> None:
         assert [moment for moment, _ in frames] == pytest.approx([float(n / RATE) for n in range(240)], abs=1e-3)
         assert [number for number, (_, is_key) in enumerate(frames) if is_key] == [0, 60, 120, 180]
     assert undisturbed.leftovers() == []
-    assert list((undisturbed.root / "work").iterdir()) == []
+    assert list(undisturbed.work.work_folder.iterdir()) == []
 
 
 def test_steps_on_several_hosts_share_nothing_but_the_store(undisturbed: Room, master: Path, tmp_path: Path) -> None:
@@ -188,10 +190,14 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from test_chunks import SETTINGS
-from orchestration.media import pipeline
+from orchestration.media.title_encode import encode_title
+from orchestration.media.title_work import TitleWork
 from orchestration.store import LocalStore
 root, master = Path(sys.argv[1]), Path(sys.argv[2])
-pipeline.encode_title(LocalStore(root / "store"), "film", lambda: master, SETTINGS, root / "work")
+store = LocalStore(root / "store")
+encode_title(
+    TitleWork(store=store, title_id="film", master=lambda: master, settings=SETTINGS, work_folder=root / "work")
+)
 """
 
 
@@ -250,8 +256,8 @@ def test_every_codec_is_cut_at_the_same_moments_and_gives_the_same_bytes_again(
         segment.start_ticks for segment in records["240p"].segments
     ]
     assert other.duration_s == pytest.approx(120 * 1001 / 30000)
-    pipeline.draw_title(room.store, "film", lambda: master, tmp_path / "work")
-    packaged = pipeline.package_title(room.store, "film", settings, lambda: NOW)
+    pipeline.draw_title(room.work)
+    packaged = package_title(room.work, lambda: NOW)
     assert check_package(room.store, packaged.record) == []
 
 
@@ -295,7 +301,7 @@ def test_chunks_of_other_settings_are_not_joined(master: Path, tmp_path: Path) -
 def test_progress_names_chunk_and_stretch(master: Path, tmp_path: Path) -> None:
     room = Room(tmp_path, master)
     told: list[ChunkProgress] = []
-    pipeline.encode_title(room.store, "film", lambda: master, SETTINGS, tmp_path / "work", told.append)
+    encode_title(room.work, told.append)
     assert {(made.chunk.number, made.chunk.count, made.span.start) for made in told} == {
         (1, 2, 0), (1, 2, 60), (2, 2, 180),
     }  # fmt: skip

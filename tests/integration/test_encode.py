@@ -24,6 +24,9 @@ from orchestration.media.publish import read_current_package
 from orchestration.media.quarantine import list_quarantine
 from orchestration.media.renditions import rendition_key
 from orchestration.media.settings import MediaSettings
+from orchestration.media.title_encode import encode_title
+from orchestration.media.title_package import PackagedTitle, package_title
+from orchestration.media.title_work import TitleWork
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, keyframe_interval_s=2.0)
@@ -46,16 +49,17 @@ class Room:
         self.root = root
         self.store = LocalStore(root / "store")
 
-    def ingest(self, title_id: str, master: Path, settings: MediaSettings = SETTINGS) -> pipeline.PackagedTitle:
-        return pipeline.ingest_master(
-            self.store,
-            title_id,
-            master,
-            settings,
+    def work(self, title_id: str, master: Path, settings: MediaSettings = SETTINGS) -> TitleWork:
+        return TitleWork(
+            store=self.store,
+            title_id=title_id,
+            master=lambda: master,
+            settings=settings,
             work_folder=self.root / "work",
-            quarantine_folder=self.root / "quarantine",
-            now=lambda: NOW,
         )
+
+    def ingest(self, title_id: str, master: Path, settings: MediaSettings = SETTINGS) -> PackagedTitle:
+        return pipeline.ingest_master(self.work(title_id, master, settings), self.root / "quarantine", lambda: NOW)
 
     def play(self, record: PackageRecord, manifest: str | None = None) -> Path:
         return self.store.local_path(media_prefix(record.title_id) + (manifest or record.hls_key))
@@ -72,7 +76,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def packaged(room: Room, master: Path) -> pipeline.PackagedTitle:
+def packaged(room: Room, master: Path) -> PackagedTitle:
     return room.ingest("film", master)
 
 
@@ -87,14 +91,14 @@ def read_video(path: Path) -> tuple[int, float, list[float]]:
     return len(times), max(times) + 1001 / 30000, key_times
 
 
-def test_a_package_conforms_and_is_served(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_a_package_conforms_and_is_served(room: Room, packaged: PackagedTitle) -> None:
     assert packaged.findings == []
     assert packaged.published
     assert read_current_package(room.store, "film") == packaged.record
     assert [item.rung for item in packaged.record.renditions] == ["360p", "240p", "audio-de"]
 
 
-def test_every_rung_plays_whole_and_is_cut_alike(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_every_rung_plays_whole_and_is_cut_alike(room: Room, packaged: PackagedTitle) -> None:
     folder = room.play(packaged.record).parent
     starts = set()
     for rung in ("360p", "240p"):
@@ -105,7 +109,7 @@ def test_every_rung_plays_whole_and_is_cut_alike(room: Room, packaged: pipeline.
     assert starts == {(0.0, 2.002, 4.004, 6.006, 8.008)}
 
 
-def test_sound_is_stereo_and_as_long_as_the_picture(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_sound_is_stereo_and_as_long_as_the_picture(room: Room, packaged: PackagedTitle) -> None:
     with av.open(
         str(room.play(packaged.record).parent / "audio-de.m3u8"), options={"allowed_extensions": "ALL"}
     ) as sound:
@@ -115,7 +119,7 @@ def test_sound_is_stereo_and_as_long_as_the_picture(room: Room, packaged: pipeli
     assert sum(frame.samples for frame in frames) / 48000 == pytest.approx(10.01, abs=0.06)
 
 
-def test_the_record_lists_what_is_in_the_store(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_the_record_lists_what_is_in_the_store(room: Room, packaged: PackagedTitle) -> None:
     for item in packaged.record.objects:
         content = room.store.read_bytes(media_prefix("film") + item.key)
         assert len(content) == item.size_bytes
@@ -126,8 +130,8 @@ def test_the_record_lists_what_is_in_the_store(room: Room, packaged: pipeline.Pa
     assert groups == {("init.mp4", 0), ("seg-00001.m4s", 0), ("seg-00002.m4s", 0), ("seg-00003.m4s", 1)}
 
 
-def test_a_second_run_encodes_nothing(room: Room, master: Path, packaged: pipeline.PackagedTitle) -> None:
-    again = pipeline.encode_title(room.store, "film", lambda: master, SETTINGS, room.root / "work")
+def test_a_second_run_encodes_nothing(room: Room, master: Path, packaged: PackagedTitle) -> None:
+    again = encode_title(room.work("film", master))
     assert again.encoded == []
     assert again.result is None
     assert room.ingest("film", master).record == packaged.record
@@ -136,7 +140,7 @@ def test_a_second_run_encodes_nothing(room: Room, master: Path, packaged: pipeli
 def test_an_interrupted_run_encodes_only_what_is_missing(room: Room, master: Path, packaged) -> None:
     lost = packaged.record.renditions[1]
     room.store.delete(rendition_key("film", lost.rendition_id, "rendition.json"))
-    again = pipeline.encode_title(room.store, "film", lambda: master, SETTINGS, room.root / "work")
+    again = encode_title(room.work("film", master))
     assert again.encoded == [lost.rung]
     assert list((room.root / "work").iterdir()) == []
 
@@ -150,7 +154,7 @@ def test_a_richer_ladder_keeps_the_renditions_that_exist(room: Room, master: Pat
     assert read_current_package(other.store, "film") == more
 
 
-def test_clear_output_is_the_same_on_every_run(room: Room, master: Path, packaged: pipeline.PackagedTitle) -> None:
+def test_clear_output_is_the_same_on_every_run(room: Room, master: Path, packaged: PackagedTitle) -> None:
     twin = Room(room.root / "twin").ingest("film", master).record
     assert twin.package_id == packaged.record.package_id
     assert {(item.key, item.sha256) for item in twin.objects} == {
@@ -158,13 +162,13 @@ def test_clear_output_is_the_same_on_every_run(room: Room, master: Path, package
     }
 
 
-def test_a_lost_segment_blocks_the_package(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_a_lost_segment_blocks_the_package(room: Room, master: Path, packaged: PackagedTitle) -> None:
     other = Room(room.root / "lossy")
     shutil.copytree(room.root / "store", other.root / "store")
     segment = next(item for item in packaged.record.objects if item.key.endswith("seg-00002.m4s"))
     other.store.delete(media_prefix("film") + segment.key)
     other.store.delete("media/film/CURRENT")
-    again = pipeline.package_title(other.store, "film", SETTINGS, lambda: NOW)
+    again = package_title(other.work("film", master), lambda: NOW)
     assert [finding.rule for finding in again.findings] == ["object-exists"]
     assert not again.published
     assert not other.store.exists("media/film/CURRENT")
@@ -263,26 +267,28 @@ def test_a_master_that_changed_after_its_probe_is_not_encoded(room: Room, master
     other = Room(room.root / "changed")
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(master.read_bytes())
-    pipeline.probe_title(other.store, "copy", copy, other.root / "quarantine", lambda: NOW)
-    pipeline.plan_title(other.store, "copy", SETTINGS, lambda: copy, other.root / "work")
+    work = other.work("copy", copy)
+    pipeline.probe_title(work, other.root / "quarantine", lambda: NOW)
+    pipeline.plan_title(work)
     copy.write_bytes(master.read_bytes() + b"more")
     with pytest.raises(MasterMissing, match="changed after it was probed"):
-        pipeline.encode_title(other.store, "copy", lambda: copy, SETTINGS, other.root / "work")
+        encode_title(work)
 
 
 def test_steps_say_which_step_they_miss(room: Room, master: Path) -> None:
     other = Room(room.root / "steps")
+    work = other.work("film", master)
     with pytest.raises(MasterMissing, match="materialise media/probe"):
-        pipeline.plan_title(other.store, "film", SETTINGS, lambda: master, other.root / "work")
-    pipeline.probe_title(other.store, "film", master, other.root / "quarantine", lambda: NOW)
+        pipeline.plan_title(work)
+    pipeline.probe_title(work, other.root / "quarantine", lambda: NOW)
     with pytest.raises(MasterMissing, match="materialise media/ladder"):
         read_ladder(other.store, "film")
-    pipeline.plan_title(other.store, "film", SETTINGS, lambda: master, other.root / "work")
+    pipeline.plan_title(work)
     with pytest.raises(PackagingError, match="materialise media/renditions"):
-        pipeline.package_title(other.store, "film", SETTINGS, lambda: NOW)
+        package_title(work, lambda: NOW)
 
 
-def test_a_published_record_stands_where_the_contract_says(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_a_published_record_stands_where_the_contract_says(room: Room, packaged: PackagedTitle) -> None:
     record = packaged.record
     stored = room.store.read_bytes(package_record_key("film", record.package_id))
     assert msgspec.json.decode(stored, type=PackageRecord) == record

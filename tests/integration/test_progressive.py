@@ -1,5 +1,6 @@
 """A title grows while it is watched: first rung, all rungs, storyboard; each step a package, none of them edited."""
 
+import dataclasses
 import datetime as dt
 import re
 
@@ -8,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from orchestration.media import pipeline
+from orchestration.media import pipeline, title_package
 from orchestration.media.handover import read_ladder
 from orchestration.media.objects import media_prefix, package_record_key
 from orchestration.media.passthrough import can_pass
@@ -20,6 +21,8 @@ from orchestration.media.protection import ContentKeys
 from orchestration.media.publish import read_current_package, share_title
 from orchestration.media.settings import MediaSettings
 from orchestration.media.sidecars import find_sidecars
+from orchestration.media.title_encode import encode_title
+from orchestration.media.title_work import TitleWork
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(
@@ -39,34 +42,37 @@ class Room:
     """One title on its way through the steps."""
 
     def __init__(self, root, master, settings=SETTINGS):
-        self.root, self.file, self.settings = root, master, settings
+        self.root, self.file = root, master
         self.store = LocalStore(root / "store")
-
-    def probe(self):
-        pipeline.probe_title(self.store, "film", self.file, self.root / "quarantine", lambda: NOW)
-
-    def master(self):
-        return self.file
-
-    def first_rung(self):
-        return publish_first_rung(
-            self.store, "film", self.master, self.settings, work_folder=self.root / "work", now=lambda: NOW, keys=KEYS
+        self.work = TitleWork(
+            store=self.store,
+            title_id="film",
+            master=lambda: master,
+            settings=settings,
+            work_folder=root / "work",
+            keys=KEYS,
         )
 
+    def probe(self):
+        pipeline.probe_title(self.work, self.root / "quarantine", lambda: NOW)
+
+    def first_rung(self):
+        return publish_first_rung(self.work, lambda: NOW)
+
     def encode_and_package(self):
-        pipeline.plan_title(self.store, "film", self.settings, self.master, self.root / "work")
-        encoded = pipeline.encode_title(self.store, "film", self.master, self.settings, self.root / "work", keys=KEYS)
-        pipeline.draw_title(self.store, "film", self.master, self.root / "work")
+        pipeline.plan_title(self.work)
+        encoded = encode_title(self.work)
+        pipeline.draw_title(self.work)
         return encoded, self.package()
 
     def package(self):
-        return pipeline.package_title(self.store, "film", self.settings, lambda: NOW)
+        return title_package.package_title(self.work, lambda: NOW)
 
     def storyboard(self):
-        return pipeline.draw_title_storyboard(self.store, "film", self.settings, self.root / "work", KEYS)
+        return title_package.draw_title_storyboard(self.work)
 
     def package_storyboard(self):
-        return pipeline.package_storyboard(self.store, "film", self.settings, lambda: NOW)
+        return title_package.package_storyboard(self.work, lambda: NOW)
 
     def served(self):
         return read_current_package(self.store, "film")
@@ -171,10 +177,10 @@ def test_first_rungs_that_turn_out_to_be_all_become_another_package(tmp_path, ma
     """So the record that was published, lent or placed on edges stays true of what it names."""
     room = Room(tmp_path, master, msgspec.structs.replace(SETTINGS, max_rungs=1))
     room.probe()
-    pipeline.plan_title(room.store, "film", room.settings, room.master, tmp_path / "work")
-    pipeline.encode_title(room.store, "film", room.master, room.settings, tmp_path / "work")
-    pipeline.draw_title(room.store, "film", room.master, tmp_path / "work")
-    early = pipeline.package_title(room.store, "film", room.settings, lambda: NOW, read_ladder(room.store, "film"))
+    pipeline.plan_title(room.work)
+    encode_title(room.work)
+    pipeline.draw_title(room.work)
+    early = title_package.package_title(room.work, lambda: NOW, read_ladder(room.store, "film"))
     published = room.store.read_bytes(package_record_key("film", early.record.package_id))
     share_title(room.store, "film", "lent")
     full = room.package()
@@ -227,7 +233,7 @@ def test_short_films_and_titles_that_are_served_get_no_early_package(tmp_path, m
     assert room.first_rung() is None
     _, packaged = room.encode_and_package()
     assert len(read_ladder(room.store, "film").video) == 1
-    room.settings = SETTINGS
+    room.work = dataclasses.replace(room.work, settings=SETTINGS)
     assert room.first_rung() is None
     assert room.served() == packaged.record
 

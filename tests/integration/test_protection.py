@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from orchestration.media import pipeline
+from orchestration.media import TitleWork, ingest_master, read_current_package
 from orchestration.media.clear import clear_file
 from orchestration.media.errors import ProtectionError
 from orchestration.media.process import run_program
@@ -39,16 +39,15 @@ class Room:
         self.store = LocalStore(root / "store")
 
     def ingest(self, settings, keys=KEYS):
-        return pipeline.ingest_master(
-            self.store,
-            "film",
-            self.master,
-            settings,
+        work = TitleWork(
+            store=self.store,
+            title_id="film",
+            master=lambda: self.master,
+            settings=settings,
             work_folder=self.root / "work",
-            quarantine_folder=self.root / "quarantine",
-            now=lambda: NOW,
             keys=keys,
         )
+        return ingest_master(work, self.root / "quarantine", lambda: NOW)
 
     def text(self, key):
         return self.store.read_bytes(f"media/film/{key}").decode()
@@ -76,7 +75,7 @@ def pictures_of(room, protection, folder):
     """Every decoded picture of the one video rung under a protection, decrypted with the key."""
     record = next(
         item
-        for item in pipeline.read_current_package(room.store, "film").renditions
+        for item in read_current_package(room.store, "film").renditions
         if item.kind == "video" and item.protection == protection
     )
     rendition = read_rendition(room.store, "film", record.rendition_id)

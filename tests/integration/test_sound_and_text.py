@@ -15,7 +15,7 @@ from player_sdk.playlist import parse_manifest
 
 from orchestration.media import pipeline
 from orchestration.media.check import check_package
-from orchestration.media.handover import described_titles, read_sidecars
+from orchestration.media.handover import ProbedMaster, described_titles, read_sidecars
 from orchestration.media.loudness import measure_loudness
 from orchestration.media.masters import masters_by_title
 from orchestration.media.objects import PackageRecord, media_prefix
@@ -25,6 +25,9 @@ from orchestration.media.publish import read_current_package
 from orchestration.media.retention import GRACE, sweep_media
 from orchestration.media.settings import MediaSettings
 from orchestration.media.sidecars import find_sidecars
+from orchestration.media.title_encode import encode_title
+from orchestration.media.title_package import PackagedTitle, package_title
+from orchestration.media.title_work import TitleWork
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, threads=1, codecs=("h264", "vp9"))
@@ -60,11 +63,20 @@ class Room:
         self.masters = root / "masters"
         self.masters.mkdir(parents=True)
 
-    def ingest(self, master: Path, title_id: str = "film", at: dt.datetime = NOW) -> pipeline.PackagedTitle:
-        return pipeline.ingest_master(
-            self.store, title_id, master, self.settings,
-            work_folder=self.root / "work", quarantine_folder=self.root / "quarantine", now=lambda: at,
-        )  # fmt: skip
+    def work(self, master: Path, title_id: str = "film") -> TitleWork:
+        return TitleWork(
+            store=self.store,
+            title_id=title_id,
+            master=lambda: master,
+            settings=self.settings,
+            work_folder=self.root / "work",
+        )
+
+    def probe(self, work: TitleWork) -> ProbedMaster:
+        return pipeline.probe_title(work, self.root / "quarantine", lambda: NOW)
+
+    def ingest(self, master: Path, title_id: str = "film", at: dt.datetime = NOW) -> PackagedTitle:
+        return pipeline.ingest_master(self.work(master, title_id), self.root / "quarantine", lambda: at)
 
     def was_ingested(self, master: Path, title_id: str = "film") -> bool:
         return pipeline.was_ingested(self.store, title_id, master, find_sidecars(master), self.root / "quarantine")
@@ -94,11 +106,11 @@ def room(delivered: Path, tmp_path_factory: pytest.TempPathFactory) -> Room:
 
 
 @pytest.fixture(scope="module")
-def packaged(room: Room) -> pipeline.PackagedTitle:
+def packaged(room: Room) -> PackagedTitle:
     return room.ingest(room.masters / "film.mkv")
 
 
-def test_every_track_is_in_the_package_and_it_conforms(packaged: pipeline.PackagedTitle) -> None:
+def test_every_track_is_in_the_package_and_it_conforms(packaged: PackagedTitle) -> None:
     assert packaged.findings == []
     assert packaged.published
     rungs = [item.rung for item in packaged.record.renditions if item.kind != "video"]
@@ -108,7 +120,7 @@ def test_every_track_is_in_the_package_and_it_conforms(packaged: pipeline.Packag
     ]  # fmt: skip
 
 
-def test_every_rung_of_sound_is_at_minus_23_lufs(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_every_rung_of_sound_is_at_minus_23_lufs(room: Room, packaged: PackagedTitle) -> None:
     folder = room.store.local_path(f"media/film/p/{packaged.record.package_id}")
     for item in packaged.record.renditions:
         if item.kind == "audio":
@@ -123,7 +135,7 @@ def test_every_rung_of_sound_is_at_minus_23_lufs(room: Room, packaged: pipeline.
             assert channels == (6 if item.rung.endswith("-surround") else 2)
 
 
-def test_hls_groups_hold_every_language_and_go_with_their_codecs(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_hls_groups_hold_every_language_and_go_with_their_codecs(room: Room, packaged: PackagedTitle) -> None:
     lines = room.text(packaged.record, "master.m3u8").splitlines()
     media = [line for line in lines if line.startswith("#EXT-X-MEDIA")]
     members = {
@@ -145,7 +157,7 @@ def test_hls_groups_hold_every_language_and_go_with_their_codecs(room: Room, pac
     assert any("avc1" in line and 'AUDIO="audio-surround"' in line for line in variants)
 
 
-def test_captions_are_one_file_in_both_manifests(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_captions_are_one_file_in_both_manifests(room: Room, packaged: PackagedTitle) -> None:
     record = packaged.record
     playlist = room.text(record, "text-sv.m3u8")
     swedish = next(item for item in record.renditions if item.rung == "text-sv")
@@ -161,14 +173,14 @@ def test_captions_are_one_file_in_both_manifests(room: Room, packaged: pipeline.
     assert "bredvid" in room.store.read_bytes(media_prefix("film") + files[0].key).decode()
 
 
-def test_our_player_reads_both_manifests(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_our_player_reads_both_manifests(room: Room, packaged: PackagedTitle) -> None:
     for name in ("master.m3u8", "manifest.mpd"):
         presentation = parse_manifest(room.text(packaged.record, name), f"http://edge/{name}")
         assert {track.height for track in presentation.video} == {180}
         assert presentation.audio[0].rung == "audio-en"
 
 
-def test_the_description_is_taken_for_the_catalogue(room: Room, packaged: pipeline.PackagedTitle) -> None:
+def test_the_description_is_taken_for_the_catalogue(room: Room, packaged: PackagedTitle) -> None:
     assert {title_id: said.name for title_id, said in described_titles(room.store).items()} == {"film": "Der Film"}
 
 
@@ -185,7 +197,7 @@ def test_a_changed_sidecar_makes_a_new_package_without_an_encode(delivered: Path
     assert room.was_ingested(master)
     assert after.package_id != before.package_id
     assert room.video_ids(after) == room.video_ids(before)
-    again = pipeline.encode_title(room.store, "film", lambda: master, PLAIN, room.root / "work")
+    again = encode_title(room.work(master))
     assert again.encoded == []
     assert "film.toml is left out" in read_sidecars(room.store, "film").warnings[0]
     for path in ("film.sv.srt", "film.toml"):
@@ -201,7 +213,7 @@ def test_the_same_bytes_delivered_again_encode_nothing(delivered: Path, tmp_path
     before = room.ingest(master).record
     os.utime(master, ns=(1, 1))  # the upload ran again
     assert not room.was_ingested(master)
-    probed = pipeline.probe_title(room.store, "film", master, room.root / "quarantine", lambda: NOW)
+    probed = room.probe(room.work(master))
     assert (probed.delivered_before, probed.twin_title_id) == ("film.mkv", "")
     assert room.ingest(master).record == before
     renamed = master.rename(room.masters / "film.mov")
@@ -214,11 +226,10 @@ def test_the_same_bytes_under_another_title_are_linked_and_not_encoded(delivered
     shutil.copytree(delivered, room.masters, dirs_exist_ok=True)
     first = room.ingest(room.masters / "film.mkv").record
     copy = Path(shutil.copy(room.masters / "film.mkv", room.masters / "other.mkv"))
-    probed = pipeline.probe_title(room.store, "other", copy, room.root / "quarantine", lambda: NOW)
-    assert probed.twin_title_id == "film"
-    pipeline.plan_title(room.store, "other", PLAIN, lambda: copy, room.root / "work")
-    encoded = pipeline.encode_title(room.store, "other", lambda: copy, PLAIN, room.root / "work")
-    assert encoded.encoded == []
+    work = room.work(copy, "other")
+    assert room.probe(work).twin_title_id == "film"
+    pipeline.plan_title(work)
+    assert encode_title(work).encoded == []
     second = room.ingest(copy, "other")
     assert second.published
     assert room.video_ids(second.record) == room.video_ids(first)
@@ -234,18 +245,13 @@ def test_a_changed_master_is_served_only_once_it_is_complete(delivered: Path, tm
     old = room.ingest(master).record
     make_master(master, colour="smptebars")
     assert not room.was_ingested(master)
-    for step in (
-        lambda: pipeline.probe_title(room.store, "film", master, room.root / "quarantine", lambda: NOW),
-        lambda: pipeline.plan_title(room.store, "film", PLAIN, lambda: master, room.root / "work"),
-        lambda: pipeline.encode_title(room.store, "film", lambda: master, PLAIN, room.root / "work"),
-        lambda: pipeline.take_sidecars(room.store, "film", master, room.root / "work"),
-        lambda: pipeline.draw_title(room.store, "film", lambda: master, room.root / "work"),
-    ):
-        step()
+    work = room.work(master)
+    for step in (room.probe, pipeline.plan_title, encode_title, pipeline.take_sidecars, pipeline.draw_title):
+        step(work)
         assert read_current_package(room.store, "film") == old
         assert not room.was_ingested(master)
         assert all(room.store.exists(media_prefix("film") + item.key) for item in old.objects)
-    new = pipeline.package_title(room.store, "film", PLAIN, lambda: NOW + dt.timedelta(days=1)).record
+    new = package_title(work, lambda: NOW + dt.timedelta(days=1)).record
     assert read_current_package(room.store, "film") == new
     assert room.video_ids(new).isdisjoint(room.video_ids(old))
     assert msgspec.json.encode(new) != msgspec.json.encode(old)

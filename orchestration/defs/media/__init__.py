@@ -30,7 +30,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *encoding.build_assets(settings),
             *quality.build_assets(settings),
             *sidecars.build_assets(settings),
-            *packaging.build_assets(),
+            *packaging.build_assets(settings),
             *storyboards.build_assets(settings),
             *sharing.build_assets(settings),
             *retention.build_assets(),

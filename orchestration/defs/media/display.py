@@ -16,8 +16,8 @@ from orchestration.media.handover import TakenSidecars
 from orchestration.media.ladder import Ladder
 from orchestration.media.loudness import DeliveredLoudness
 from orchestration.media.objects import PackageRecord
-from orchestration.media.pipeline import EncodedTitle
 from orchestration.media.report import AudioTrack, ProbeReport, TextTrack, Track, VideoTrack
+from orchestration.media.title_encode import EncodedTitle
 
 PROGRESS_STEP = 0.1
 MOST_SHOWN = 50
@@ -60,8 +60,9 @@ def probe_metadata(report: ProbeReport) -> dict[str, Any]:
 
 
 def bullets(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
-    """A list, or ``none``."""
-    return dg.MetadataValue.md("\n".join(f"- {text}" for text in lines) or "none")
+    """A list, or ``none``: the first fifty, and how many more there are."""
+    shown = [*lines[:MOST_SHOWN], *_told_more(lines)]
+    return dg.MetadataValue.md("\n".join(f"- {text}" for text in shown) or "none")
 
 
 def sidecars_metadata(taken: TakenSidecars) -> dict[str, Any]:
@@ -172,21 +173,25 @@ def loudness_table(delivered: Sequence[DeliveredLoudness]) -> dg.MarkdownMetadat
 
 def findings_table(findings: Sequence[Finding]) -> dg.MarkdownMetadataValue:
     """Findings of a package check."""
-    rows = ((finding.severity, finding.rule, finding.where, finding.message) for finding in findings)
-    return table(("severity", "rule", "where", "what"), rows)
+    rows = ((finding.rule, finding.where, finding.message) for finding in findings)
+    return table(("rule", "where", "what"), rows)
 
 
 def failures_table(failed: dict[str, str]) -> dg.MarkdownMetadataValue:
     """Titles and why each of them failed: the first fifty, and how many more there are."""
     rows = list(failed.items())
-    more = [(f"and {len(rows) - MOST_SHOWN} more", "")] if len(rows) > MOST_SHOWN else []
-    return table(("title", "why"), [*rows[:MOST_SHOWN], *more])
+    return table(("title", "why"), [*rows[:MOST_SHOWN], *((more, "") for more in _told_more(rows))])
 
 
 def pictures(contents: Iterable[bytes]) -> dg.MarkdownMetadataValue:
     """Small JPEGs, shown in the page."""
     encoded = (base64.b64encode(content).decode() for content in contents)
     return dg.MetadataValue.md(" ".join(f"![](data:image/jpeg;base64,{text})" for text in encoded))
+
+
+def _told_more(items: Sequence[object]) -> list[str]:
+    """What stands in the place of those that are not shown; nothing when all are."""
+    return [f"and {len(items) - MOST_SHOWN} more"] if len(items) > MOST_SHOWN else []
 
 
 def _track_row(track: Track) -> tuple[str, str, str]:

@@ -6,11 +6,10 @@ import datetime as dt
 import dagster as dg
 
 from orchestration import taxonomy
-from orchestration.defs.media.masters import master_of
+from orchestration.defs.media.masters import title_work
 from orchestration.defs.media.naming import ARTWORK, FIRST_RUNG, PROBE, title_asset
 from orchestration.media.errors import MediaError
 from orchestration.media.progressive import publish_first_rung
-from orchestration.media.protection import ContentKeys
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -29,19 +28,11 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         happens for others. `media/package` replaces it for sessions that start later. When it fails, the title goes on
         without it: the failure stands in the metadata and in the log.
         """
-        store, title_id = storage.store(), context.partition_key
+        work = title_work(settings, context.partition_key, storage, media_tools)
         try:
-            first = publish_first_rung(
-                store,
-                title_id,
-                lambda: master_of(settings, store, title_id),
-                media_tools.settings(),
-                work_folder=settings.work_folder,
-                now=lambda: dt.datetime.now(dt.UTC),
-                keys=ContentKeys(settings.secret),
-            )
+            first = publish_first_rung(work, lambda: dt.datetime.now(dt.UTC))
         except MediaError as error:
-            context.log.error(f"no early rung of {title_id}: {error}")
+            context.log.error(f"no early rung of {work.title_id}: {error}")
             return dg.MaterializeResult(metadata={"published": False, "failure": str(error)})
         if first is None:
             return dg.MaterializeResult(metadata={"published": False})

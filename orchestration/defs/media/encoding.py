@@ -2,22 +2,16 @@
 
 # annotations stay real objects here: Dagster reads them
 from collections.abc import Iterator
-from functools import partial
 
 import dagster as dg
 
 from orchestration import taxonomy
 from orchestration.defs.media import display
-from orchestration.defs.media.masters import master_of
+from orchestration.defs.media.masters import title_work
 from orchestration.defs.media.naming import ARTWORK, FIRST_RUNG, LADDER, PROBE, RENDITIONS, title_asset
-from orchestration.media.pipeline import (
-    draw_title,
-    encode_title_chunk,
-    encode_title_to_target,
-    find_chunks,
-    joined_encodes,
-)
-from orchestration.media.protection import ContentKeys
+from orchestration.media.pipeline import draw_title
+from orchestration.media.title_encode import encode_title_chunk, find_chunks, joined_encodes
+from orchestration.media.verification import encode_title_to_target
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -33,11 +27,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         context: dg.OpExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> Iterator[dg.DynamicOutput[None]]:
         """The chunks that are to be encoded; none for a film of one chunk, which is encoded where it is cut."""
-        store = storage.store()
-        title_id = context.partition_key
-        found = find_chunks(
-            store, title_id, partial(master_of, settings, store, title_id), media_tools.settings(), settings.work_folder
-        )
+        found = find_chunks(title_work(settings, context.partition_key, storage, media_tools))
         if len(found) > 1:
             for chunk in found:
                 yield dg.DynamicOutput(None, mapping_key=chunk.name)
@@ -45,34 +35,17 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     @dg.op(ins={"chunk": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), pool=taxonomy.POOL_ENCODE)
     def encode_chunk(context: dg.OpExecutionContext, storage: MediaStorage, media_tools: MediaTools) -> None:
         """Encodes one chunk to all rungs of its codec, unless the store has it."""
-        store = storage.store()
-        title_id, chunk_name = context.partition_key, context.get_mapping_key()
+        work, chunk_name = title_work(settings, context.partition_key, storage, media_tools), context.get_mapping_key()
         assert chunk_name is not None
-        encoded = encode_title_chunk(
-            store,
-            title_id,
-            chunk_name,
-            partial(master_of, settings, store, title_id),
-            media_tools.settings(),
-            settings.work_folder,
-            display.log_progress(context.log.info),
-        )
+        encoded = encode_title_chunk(work, chunk_name, display.log_progress(context.log.info))
         if encoded is not None:
             context.log.info(f"{chunk_name}: {encoded.cpu_s:.1f} CPU seconds at {encoded.speed:.2f}x")
 
     @dg.op(ins={"chunks": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), pool=taxonomy.POOL_ENCODE)
     def cut(context: dg.OpExecutionContext, storage: MediaStorage, media_tools: MediaTools) -> None:
         """Encodes what is left, joins chunks, cuts segments, and corrects rungs that miss their target."""
-        store = storage.store()
-        verified = encode_title_to_target(
-            store,
-            context.partition_key,
-            partial(master_of, settings, store, context.partition_key),
-            media_tools.settings(),
-            settings.work_folder,
-            display.log_progress(context.log.info),
-            ContentKeys(settings.secret),
-        )
+        work = title_work(settings, context.partition_key, storage, media_tools)
+        verified = encode_title_to_target(work, display.log_progress(context.log.info))
         context.add_output_metadata(
             {
                 **display.renditions_metadata(joined_encodes(verified.encodes)),
@@ -101,23 +74,20 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         return cut(chunks(probe=probe, ladder=ladder, first_rung=first_rung).map(encode_chunk).collect())
 
     @dg.asset(**title_asset(ARTWORK, "ffmpeg", "jpeg"), deps=[PROBE])
-    def artwork(context: dg.AssetExecutionContext, storage: MediaStorage) -> dg.MaterializeResult:
+    def artwork(
+        context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
+    ) -> dg.MaterializeResult:
         """The poster and thumbnails of a title, taken from its master; the poster is the picture with most detail.
 
         Put into the package; shown by the viewer's page.
         """
-        store = storage.store()
-        keys, drawn = draw_title(
-            store,
-            context.partition_key,
-            partial(master_of, settings, store, context.partition_key),
-            settings.work_folder,
-        )
+        work = title_work(settings, context.partition_key, storage, media_tools)
+        keys, drawn = draw_title(work)
         return dg.MaterializeResult(
             metadata={
                 "pictures": len(keys),
                 "drawn": drawn is not None,
-                "thumbnails": display.pictures(store.read_bytes(key) for key in keys if "/thumb-" in key),
+                "thumbnails": display.pictures(work.store.read_bytes(key) for key in keys if "/thumb-" in key),
             }
         )
 

@@ -6,7 +6,7 @@ import datetime as dt
 import dagster as dg
 
 from orchestration.defs.media import display
-from orchestration.defs.media.masters import master_of
+from orchestration.defs.media.masters import title_work
 from orchestration.defs.media.naming import LADDER, PROBE, title_asset
 from orchestration.media.errors import MasterRejected
 from orchestration.media.pipeline import plan_title, probe_title
@@ -20,7 +20,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`media/probe` and `media/ladder`."""
 
     @dg.asset(**title_asset(PROBE, "ffmpeg", "json"))
-    def probe(context: dg.AssetExecutionContext, storage: MediaStorage) -> dg.MaterializeResult:
+    def probe(
+        context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
+    ) -> dg.MaterializeResult:
         """What a master file really holds: one report per title.
 
         Container, tracks, frame rate, rotation and duration, measured from packets and decoded pictures and not from
@@ -28,14 +30,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         and a report with what to do about them in the quarantine folder. Other titles go on. Read by the ladder and the
         encoder, and by whoever delivered the file.
         """
-        store = storage.store()
-        title_id = context.partition_key
-        master = master_of(settings, store, title_id)
+        work = title_work(settings, context.partition_key, storage, media_tools)
+        quarantine_folder = settings.quarantine_folder
         try:
-            probed = probe_title(store, title_id, master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
+            probed = probe_title(work, quarantine_folder, lambda: dt.datetime.now(dt.UTC))
         except MasterRejected as error:
-            refusal = read_refusal(settings.quarantine_folder, title_id)
-            report_file = str(report_path(settings.quarantine_folder, title_id))
+            refusal = read_refusal(quarantine_folder, work.title_id)
+            report_file = str(report_path(quarantine_folder, work.title_id))
             raise dg.Failure(
                 description=str(error),
                 metadata=display.refusal_metadata(error.reasons, refusal.hints if refusal else [], report_file),
@@ -62,14 +63,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         which may correct a rate factor; each rung's id is a hash of the master's content and the rung's settings, so a
         rung that exists is never encoded again.
         """
-        store = storage.store()
-        planned = plan_title(
-            store,
-            context.partition_key,
-            media_tools.settings(),
-            lambda: master_of(settings, store, context.partition_key),
-            settings.work_folder,
-        )
+        planned = plan_title(title_work(settings, context.partition_key, storage, media_tools))
         return dg.MaterializeResult(metadata=display.ladder_metadata(planned))
 
     return [probe, ladder]

@@ -6,13 +6,14 @@ import datetime as dt
 import dagster as dg
 
 from orchestration.defs.media import display
-from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, SIDECARS, title_asset
-from orchestration.media.check import blocking
+from orchestration.defs.media.masters import title_work
+from orchestration.defs.media.naming import ARTWORK, LADDER, PACKAGE, RENDITIONS, SIDECARS, title_asset, warning_result
 from orchestration.media.handover import read_ladder, read_loudness
-from orchestration.media.pipeline import PackagedTitle, package_title
 from orchestration.media.sound import loudness_warnings
+from orchestration.media.title_package import PackagedTitle, package_title
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
+from orchestration.settings import Settings
 
 AT_LOUDNESS = dg.AssetCheckSpec(
     name="at_loudness",
@@ -39,16 +40,15 @@ def conforms_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
 
 def conforms_result(asset: dg.AssetKey, packaged: PackagedTitle) -> dg.AssetCheckResult:
     """What the check found in a package."""
-    errors = blocking(packaged.findings)
     return dg.AssetCheckResult(
         check_name=conforms_spec(asset).name,
         asset_key=asset,
-        passed=not errors,
-        metadata={"errors": len(errors), "findings": display.findings_table(packaged.findings)},
+        passed=not packaged.findings,
+        metadata={"errors": len(packaged.findings), "findings": display.findings_table(packaged.findings)},
     )
 
 
-def build_assets() -> list[dg.AssetsDefinition]:
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`media/package`."""
 
     @dg.asset(
@@ -64,11 +64,12 @@ def build_assets() -> list[dg.AssetsDefinition]:
         One current package per title. It is checked before the title's pointer moves to it, so viewers only meet
         packages that conform. Read by the catalogue, by placement, by edges and by the playback API.
         """
-        store, title_id, tools = storage.store(), context.partition_key, media_tools.settings()
-        packaged = package_title(store, title_id, tools, lambda: dt.datetime.now(dt.UTC))
-        ladder = read_ladder(store, title_id)
-        loudness = read_loudness(store, title_id, ladder.source_sha256)
-        warnings = [] if tools.loudness_lufs is None else loudness_warnings(ladder.audio, loudness, tools.loudness_lufs)
+        work = title_work(settings, context.partition_key, storage, media_tools)
+        packaged = package_title(work, lambda: dt.datetime.now(dt.UTC))
+        ladder = read_ladder(work.store, work.title_id)
+        loudness = read_loudness(work.store, work.title_id, ladder.source_sha256)
+        target_lufs = work.settings.loudness_lufs
+        warnings = [] if target_lufs is None else loudness_warnings(ladder.audio, loudness, target_lufs)
         return dg.MaterializeResult(
             metadata={
                 **display.package_metadata(packaged.record, packaged.findings, published=packaged.published),
@@ -77,12 +78,11 @@ def build_assets() -> list[dg.AssetsDefinition]:
             data_version=dg.DataVersion(packaged.record.package_id),
             check_results=[
                 conforms_result(PACKAGE, packaged),
-                dg.AssetCheckResult(
-                    check_name=AT_LOUDNESS.name,
-                    asset_key=PACKAGE,
-                    passed=not warnings,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"warnings": display.bullets(warnings), "loudness": display.loudness_table(loudness)},
+                warning_result(
+                    AT_LOUDNESS,
+                    warnings,
+                    warnings=display.bullets(warnings),
+                    loudness=display.loudness_table(loudness),
                 ),
             ],
         )

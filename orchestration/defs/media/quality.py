@@ -9,17 +9,16 @@ import dagster as dg
 
 from orchestration import taxonomy
 from orchestration.defs.media import display
-from orchestration.defs.media.masters import master_of
-from orchestration.defs.media.naming import LADDER, QUALITY, RENDITIONS, title_asset
+from orchestration.defs.media.masters import title_work
+from orchestration.defs.media.naming import LADDER, QUALITY, RENDITIONS, title_asset, warning_result
 from orchestration.defs.media.quality_plot import plot_hull, png_markdown
 from orchestration.media.correction import Delivered, on_target
 from orchestration.media.forms import read_forms
 from orchestration.media.handover import read_ladder
 from orchestration.media.ladder import Ladder
-from orchestration.media.pipeline import measure_delivered
-from orchestration.media.protection import ContentKeys
 from orchestration.media.reference_ladder import foretold_saving
 from orchestration.media.renditions import RenditionRecord
+from orchestration.media.verification import measure_title
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -62,36 +61,19 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         the encode step measured to correct them are not measured again. Looked at by whoever sets targets, and when
         viewers complain about a picture.
         """
-        store, title_id, tools = storage.store(), context.partition_key, media_tools.settings()
-        ladder = read_ladder(store, title_id)
+        work = title_work(settings, context.partition_key, storage, media_tools)
+        ladder = read_ladder(work.store, work.title_id)
         delivered: list[Delivered] = []
-        if tools.quality_frames > 0:
-            delivered = measure_delivered(
-                store,
-                title_id,
-                lambda: master_of(settings, store, title_id),
-                tools,
-                settings.work_folder,
-                ContentKeys(settings.secret),
-            )
-        missed, overrated = missed_rungs(ladder, delivered), overrated_rungs(ladder, delivered)
+        if work.settings.quality_frames > 0:
+            delivered, _ = measure_title(work)
         return dg.MaterializeResult(
-            metadata=quality_metadata(ladder, delivered, read_forms(store, title_id, ladder, tools)),
+            metadata=quality_metadata(ladder, delivered, read_forms(work.store, work.title_id, ladder, work.settings)),
             check_results=[
-                dg.AssetCheckResult(
-                    check_name=ON_TARGET.name,
-                    asset_key=QUALITY,
-                    passed=not missed,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"measured_rungs": len(delivered), "missed": ", ".join(missed) or "none"},
-                ),
-                dg.AssetCheckResult(
-                    check_name=GROWS.name,
-                    asset_key=QUALITY,
-                    passed=not overrated,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"measured_rungs": len(delivered), "overrated": ", ".join(overrated) or "none"},
-                ),
+                warning_result(check, rungs, measured_rungs=len(delivered), rungs=", ".join(rungs) or "none")
+                for check, rungs in (
+                    (ON_TARGET, missed_rungs(ladder, delivered)),
+                    (GROWS, overrated_rungs(ladder, delivered)),
+                )
             ],
         )
 

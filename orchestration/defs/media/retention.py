@@ -37,8 +37,8 @@ def build_assets() -> list[dg.AssetsDefinition]:
                 "renditions_removed": len(swept.renditions),
                 "size_bytes": swept.size_bytes,
                 "grace_days": GRACE.days,
-                "packages": display.bullets(swept.packages[:50]),
-                "renditions": display.bullets(swept.renditions[:50]),
+                "packages": display.bullets(swept.packages),
+                "renditions": display.bullets(swept.renditions),
                 "left_alone": display.failures_table(swept.left_alone),
             }
         )

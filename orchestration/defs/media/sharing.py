@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from orchestration.defs.media import display
-from orchestration.defs.media.naming import PACKAGE, SHARED_TITLES, media_asset
+from orchestration.defs.media.naming import PACKAGE, SHARED_TITLES, media_asset, warning_result
 from orchestration.media.publish import share_titles
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -45,13 +45,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 "seconds": time.monotonic() - started,
             },
             check_results=[
-                dg.AssetCheckResult(
-                    check_name=EVERY_SOURCE_PACKAGED.name,
-                    asset_key=SHARED_TITLES,
-                    passed=not shared.failed,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"failed": display.failures_table(shared.failed)},
-                )
+                warning_result(EVERY_SOURCE_PACKAGED, shared.failed, failed=display.failures_table(shared.failed))
             ],
         )
 

@@ -6,10 +6,10 @@ import datetime as dt
 import dagster as dg
 
 from orchestration.defs.media import display
+from orchestration.defs.media.masters import title_work
 from orchestration.defs.media.naming import PACKAGE, STORYBOARD, title_asset
 from orchestration.defs.media.packaging import conforms_result, conforms_spec
-from orchestration.media.pipeline import draw_title_storyboard, package_storyboard
-from orchestration.media.protection import ContentKeys
+from orchestration.media.title_package import draw_title_storyboard, package_storyboard
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings
@@ -29,11 +29,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         is checked as the first one was, and not served when it does not conform. Nothing is made of a title whose
         package has its pictures already.
         """
-        store, title_id, media_settings = storage.store(), context.partition_key, media_tools.settings()
-        drawn = draw_title_storyboard(
-            store, title_id, media_settings, settings.work_folder, ContentKeys(settings.secret)
-        )
-        packaged = package_storyboard(store, title_id, media_settings, lambda: dt.datetime.now(dt.UTC))
+        work = title_work(settings, context.partition_key, storage, media_tools)
+        drawn = draw_title_storyboard(work)
+        packaged = package_storyboard(work, lambda: dt.datetime.now(dt.UTC))
         return dg.MaterializeResult(
             metadata={
                 "drawn": drawn is not None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from orchestration.media.check.dash import check_dash
-from orchestration.media.check.findings import Finding, blocking, error
+from orchestration.media.check.findings import Finding, error
 from orchestration.media.check.hls import check_hls
 from orchestration.media.check.images import check_image_tracks, check_pictures
 from orchestration.media.check.media import MediaFacts
@@ -20,7 +20,7 @@ from orchestration.media.check.records import check_record
 from orchestration.media.objects import PackageRecord
 from orchestration.store import ObjectStore
 
-__all__ = ["Finding", "blocking", "check_package"]
+__all__ = ["Finding", "check_package"]
 
 _VARIANT_TAG = "#EXT-X-STREAM-INF:"
 

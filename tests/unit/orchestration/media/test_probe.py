@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import av
 import msgspec
 import pytest
 
@@ -136,3 +138,41 @@ def test_ten_bits_and_interlacing_are_seen(make_film, tmp_path: Path) -> None:
 def test_an_absurd_declared_rate_does_not_count(make_film, tmp_path: Path) -> None:
     video = probe_file(make_film(tmp_path / "ms.mkv", rate="30000/1001", duration_s=4)).video
     assert video.frame_rate == "30000/1001"
+
+
+def test_sound_that_is_broken_in_its_middle_is_told(tmp_path: Path, make_film: Callable[..., Path]) -> None:
+    film = make_film(tmp_path / "film.mp4", duration_s=6)
+    content = bytearray(film.read_bytes())
+    with av.open(str(film)) as container:
+        for packet in container.demux(audio=0):
+            if packet.size and 2.9 < packet.pts * packet.time_base < 3.6:
+                content[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    film.write_bytes(content)
+    report = probe_file(film)
+    assert report.playable
+    assert report.audio[0].usable
+    [warning] = report.warnings
+    assert "sampled packets of audio track 1 cannot be decoded" in warning
+
+
+def test_pictures_crammed_into_a_moment_are_told(tmp_path: Path, make_film: Callable[..., Path]) -> None:
+    film = make_film(tmp_path / "film.mkv", "-vf", "setpts=PTS/30", "-fps_mode", "passthrough", duration_s=2)
+    assert any(warning.startswith("50 pictures in 0.0") for warning in probe_file(film).warnings)
+
+
+def test_a_damaged_timestamp_does_not_make_a_film_longer(tmp_path: Path, make_film: Callable[..., Path]) -> None:
+    film = make_film(tmp_path / "film.mkv", "-cluster_time_limit", "500", duration_s=2)
+    content = bytearray(film.read_bytes())
+    last_cluster = content.rindex(bytes.fromhex("1f43b675"))
+    timestamp = content.index(b"\xe7\x82", last_cluster) + 2  # in milliseconds, two bytes
+    content[timestamp] ^= 0x40
+    film.write_bytes(content)
+    report = probe_file(film)
+    assert not report.playable
+    assert "the header declares 2.0 s, the timestamps go on to 18." in report.reasons[0]
+
+
+def test_a_title_that_is_no_text_harms_nothing(tmp_path: Path, make_film: Callable[..., Path]) -> None:
+    film = make_film(tmp_path / "film.mkv", "-metadata", "title=A readable title")
+    film.write_bytes(film.read_bytes().replace(b"A readable", b"\xf6 readable"))
+    assert probe_file(film).playable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -10,17 +11,16 @@ import pytest
 
 from orchestration import partitions, taxonomy
 from orchestration.defs.media import encoding, landing
+from orchestration.defs.media.masters import title_work
 from orchestration.media import pipeline
 from orchestration.media.chunks import Chunk, ChunkPlan, write_plan
 from orchestration.media.encode import Span
 from orchestration.media.handover import read_ladder
-from orchestration.media.process import run_program
-from orchestration.media.programs import find_ffmpeg
 from orchestration.media.settings import MediaSettings
 from orchestration.media.sidecars import find_sidecars
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
-from orchestration.settings import Settings, read_settings
+from orchestration.settings import Settings
 from orchestration.store import LocalStore
 
 TOOLS = MediaTools(ladder="fixed", preset="ultrafast", max_rungs=1, threads=1, quality_frames=0)
@@ -28,25 +28,13 @@ STEP = "media__renditions"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    read = read_settings({"MATINEE_HOME": str(tmp_path)})
-    read.masters_folder.mkdir(parents=True)
-    return read
-
-
-@pytest.fixture
-def store(settings: Settings) -> LocalStore:
+def store(settings: Settings, make_film: Callable[[Path], Path]) -> LocalStore:
     """Holds a probed and planned film of 4 s."""
-    master = settings.masters_folder / "film.mp4"
-    command = [
-        find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=160x120:d=4", "-f", "lavfi", "-i", "sine=d=4",
-        "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", str(master),
-    ]  # fmt: skip
-    run_program(command, timeout_s=60)
-    made = LocalStore(settings.store_folder)
-    pipeline.probe_title(made, "film", master, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
-    pipeline.plan_title(made, "film", TOOLS.settings(), lambda: master, settings.work_folder)
-    return made
+    make_film(settings.masters_folder / "film.mp4")
+    work = title_work(settings, "film", MediaStorage(root=str(settings.store_folder)), TOOLS)
+    pipeline.probe_title(work, settings.quarantine_folder, lambda: dt.datetime.now(dt.UTC))
+    pipeline.plan_title(work)
+    return LocalStore(settings.store_folder)
 
 
 def in_two_chunks(store: LocalStore, settings: MediaSettings) -> None:

@@ -12,26 +12,17 @@ import pytest
 from orchestration import partitions
 from orchestration.defs.media import build_defs, landing
 from orchestration.defs.media.landing import SETTLED_S, Asked, LandingCursor, settle
-from orchestration.media import pipeline
-from orchestration.media.process import run_program
-from orchestration.media.programs import find_ffmpeg
+from orchestration.media import title_package
 from orchestration.media.publish import current_packages, read_current_package
 from orchestration.media.quarantine import list_quarantine
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
-from orchestration.settings import Settings, read_settings
+from orchestration.settings import Settings
 from orchestration.store import LocalStore
 
 JOB = dg.define_asset_job(
     "ingest_title", dg.AssetSelection.groups("media") - dg.AssetSelection.assets(["media", "shared_titles"])
 )
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    read = read_settings({"MATINEE_HOME": str(tmp_path)})
-    read.masters_folder.mkdir(parents=True)
-    return read
 
 
 @pytest.fixture
@@ -53,15 +44,6 @@ def instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.ephemeral()
 
 
-def make_film(path: Path) -> Path:
-    command = [
-        find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=2", "-f", "lavfi", "-i", "sine=d=2",
-        "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", str(path),
-    ]  # fmt: skip
-    run_program(command, timeout_s=60)
-    return path
-
-
 def ingest(
     definitions: dg.Definitions, instance: dg.DagsterInstance, title_id: str, *names: str
 ) -> dg.ExecuteInProcessResult:
@@ -80,7 +62,7 @@ def metadata_of(result: dg.ExecuteInProcessResult, name: str) -> dict:
     return dict(event.materialization.metadata)
 
 
-def test_a_master_becomes_a_served_package(definitions, instance, settings, store) -> None:
+def test_a_master_becomes_a_served_package(make_film, definitions, instance, settings, store) -> None:
     make_film(settings.masters_folder / "A Film.mp4")
     result = ingest(definitions, instance, "a-film")
     assert result.success
@@ -88,12 +70,12 @@ def test_a_master_becomes_a_served_package(definitions, instance, settings, stor
     evaluations = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
     assert evaluations["conforms"]
     assert all(evaluations.values())
-    assert "| 240p | 320x180 |" in metadata_of(result, "ladder")["ladder"].value
+    assert "| 240p | 160x120 |" in metadata_of(result, "ladder")["ladder"].value
     assert metadata_of(result, "renditions")["encode_cpu_s"].value > 0
     assert "data:image/jpeg;base64," in metadata_of(result, "artwork")["thumbnails"].value
 
 
-def test_running_it_again_encodes_nothing(definitions, instance, settings) -> None:
+def test_running_it_again_encodes_nothing(make_film, definitions, instance, settings) -> None:
     make_film(settings.masters_folder / "film.mp4")
     assert ingest(definitions, instance, "film").success
     again = ingest(definitions, instance, "film")
@@ -103,7 +85,7 @@ def test_running_it_again_encodes_nothing(definitions, instance, settings) -> No
 
 
 def test_a_title_that_is_served_with_its_storyboard_is_not_packaged_anew(
-    definitions, instance, settings, store, monkeypatch
+    make_film, definitions, instance, settings, store, monkeypatch
 ) -> None:
     make_film(settings.masters_folder / "film.mp4")
     first = ingest(definitions, instance, "film")
@@ -114,7 +96,7 @@ def test_a_title_that_is_served_with_its_storyboard_is_not_packaged_anew(
     def refuse(*_args: object, **_more: object) -> None:
         raise AssertionError("there is nothing to package")
 
-    monkeypatch.setattr(pipeline, "build_package", refuse)
+    monkeypatch.setattr(title_package, "build_package", refuse)
     again = ingest(definitions, instance, "film", "storyboard")
     assert again.success
     assert [(item.check_name, item.passed) for item in again.get_asset_check_evaluations()] == [("conforms", True)]
@@ -122,7 +104,7 @@ def test_a_title_that_is_served_with_its_storyboard_is_not_packaged_anew(
 
 
 def test_a_package_with_a_storyboard_that_does_not_conform_fails_and_is_not_served(
-    definitions, instance, settings, store
+    make_film, definitions, instance, settings, store
 ) -> None:
     make_film(settings.masters_folder / "film.mp4")
     made = ("probe", "ladder", "renditions", "artwork", "sidecars", "package")
@@ -137,7 +119,7 @@ def test_a_package_with_a_storyboard_that_does_not_conform_fails_and_is_not_serv
     assert read_current_package(store, "film") == served
 
 
-def test_a_refused_master_fails_its_own_run_and_says_why(definitions, instance, settings, store) -> None:
+def test_a_refused_master_fails_its_own_run_and_says_why(make_film, definitions, instance, settings, store) -> None:
     (settings.masters_folder / "bad.mp4").write_text("no film")
     make_film(settings.masters_folder / "good.mp4")
     bad = ingest(definitions, instance, "bad")
@@ -149,7 +131,9 @@ def test_a_refused_master_fails_its_own_run_and_says_why(definitions, instance, 
     assert [record.title_id for record in current_packages(store)] == ["good"]
 
 
-def test_shared_titles_get_packages_and_missing_sources_are_listed(definitions, instance, settings, store) -> None:
+def test_shared_titles_get_packages_and_missing_sources_are_listed(
+    make_film, definitions, instance, settings, store
+) -> None:
     make_film(settings.masters_folder / "film.mp4")
     ingest(definitions, instance, "film")
     settings.catalogue_drop_folder.mkdir()
@@ -183,7 +167,7 @@ def age(path: Path, seconds: float) -> None:
     os.utime(path, (moment, moment))
 
 
-def test_a_settled_file_is_requested_once_and_an_ingested_one_never(definitions, instance, settings) -> None:
+def test_a_settled_file_is_requested_once_and_an_ingested_one_never(make_film, definitions, instance, settings) -> None:
     (settings.masters_folder / "README.md").write_text("about these films")
     film = make_film(settings.masters_folder / "My Film.mp4")
     (settings.masters_folder / "text.mp4").write_text("not a film, but it says so")
@@ -206,7 +190,7 @@ def test_a_settled_file_is_requested_once_and_an_ingested_one_never(definitions,
     assert changed.run_requests[0].run_key not in {request.run_key for request in second.run_requests}
 
 
-def test_a_file_is_not_asked_for_beside_a_run_of_its_title(definitions, instance, settings) -> None:
+def test_a_file_is_not_asked_for_beside_a_run_of_its_title(make_film, definitions, instance, settings) -> None:
     """Such as one that the sensor asked for before a share was away for a moment, or one launched from the graph."""
     make_film(settings.masters_folder / "film.mp4")
     seen = look(definitions, instance, None).cursor
@@ -218,7 +202,7 @@ def test_a_file_is_not_asked_for_beside_a_run_of_its_title(definitions, instance
 
 
 def test_a_file_whose_run_failed_is_asked_for_again_until_it_is_given_up(
-    definitions, instance, settings, store, monkeypatch
+    make_film, definitions, instance, settings, store, monkeypatch
 ) -> None:
     make_film(settings.masters_folder / "film.mp4")
     settings.work_folder.write_text("in the way: no scratch space, as on a full disk")
@@ -247,7 +231,7 @@ def test_a_file_whose_run_failed_is_asked_for_again_until_it_is_given_up(
     assert "given up" not in tick.skip_reason.skip_message
 
 
-def test_a_new_asking_after_failures_starts_to_count_anew(definitions, instance, settings) -> None:
+def test_a_new_asking_after_failures_starts_to_count_anew(make_film, definitions, instance, settings) -> None:
     film = make_film(settings.masters_folder / "film.mp4")
     age(film, SETTLED_S + 10)
     settings.work_folder.write_text("in the way")
@@ -261,7 +245,7 @@ def test_a_new_asking_after_failures_starts_to_count_anew(definitions, instance,
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.STARTED])
 def test_a_run_that_was_cancelled_or_goes_on_is_not_repeated(
-    definitions, instance, settings, monkeypatch, status
+    make_film, definitions, instance, settings, monkeypatch, status
 ) -> None:
     monkeypatch.setattr(landing, "RETRY_AFTER_S", (0.0, 0.0))
     film = make_film(settings.masters_folder / "film.mp4")
