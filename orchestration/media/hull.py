@@ -101,7 +101,8 @@ def fit_curves(points: Iterable[RatePoint], sizes: Collection[tuple[int, int]] |
         points: What was measured.
         sizes: Which curves are wanted; those of the measured sizes when not given. A size that was not measured gets
             what lies between the measured ones at each rate factor, over the logarithm of the pixels (piecewise cubic
-            and monotone, so nothing overshoots); beyond them, what the nearest one has.
+            and monotone, so nothing overshoots); beyond them, what the nearest one has. The largest measured size is
+            the master's own and lost nothing by scaling, so no quality is foretold from it.
     """
     measured: dict[tuple[int, int], list[RatePoint]] = {}
     for point in points:
@@ -112,21 +113,26 @@ def fit_curves(points: Iterable[RatePoint], sizes: Collection[tuple[int, int]] |
 
 def _between(measured: Mapping[tuple[int, int], Sequence[RatePoint]], size: tuple[int, int]) -> list[RatePoint]:
     """What a size would have been measured to give, from the sizes that were."""
-    from scipy.interpolate import PchipInterpolator
-
     by_crf: dict[float, list[RatePoint]] = {}
     for point in sorted((point for found in measured.values() for point in found), key=_pixels):
         by_crf.setdefault(point.crf, []).append(point)
     foretold = []
     for crf, row in by_crf.items():
-        places = [math.log(_pixels(point)) for point in row]
-        place = min(max(math.log(size[0] * size[1]), places[0]), places[-1])
-        values = [(math.log(point.bitrate_bps), point.vmaf) for point in row]
-        log_rate, vmaf = PchipInterpolator(places, values)(place) if len(row) > 1 else values[0]
-        foretold.append(
-            RatePoint(width=size[0], height=size[1], crf=crf, bitrate_bps=math.exp(log_rate), vmaf=float(vmaf))
-        )
+        log_rate = _interpolated(row, [math.log(point.bitrate_bps) for point in row], size)
+        scaled = row[:-1] or row
+        vmaf = _interpolated(scaled, [point.vmaf for point in scaled], size)
+        foretold.append(RatePoint(width=size[0], height=size[1], crf=crf, bitrate_bps=math.exp(log_rate), vmaf=vmaf))
     return foretold
+
+
+def _interpolated(row: Sequence[RatePoint], values: Sequence[float], size: tuple[int, int]) -> float:
+    """The value at a size, from those of the points of ``row``, smallest first."""
+    from scipy.interpolate import PchipInterpolator
+
+    if len(row) == 1:
+        return values[0]
+    places = [math.log(_pixels(point)) for point in row]
+    return float(PchipInterpolator(places, values)(min(max(math.log(size[0] * size[1]), places[0]), places[-1])))
 
 
 def _pixels(point: RatePoint) -> int:

@@ -41,12 +41,15 @@ from orchestration.media.settings import RECIPE_VERSION, MediaSettings
 PROBE_CRFS = (18.0, 26.0, 34.0)
 PROBED_SIZES = 4
 """The curves of the sizes between are foretold to within half a VMAF and three per cent of the rate."""
-WINDOW_PICTURES = 10
-SECONDS_PER_WINDOW = 20.0
-FEWEST_WINDOWS = 2
-MOST_WINDOWS = 24
-MEASURE_EVERY = 5
-"""Pictures 1 and 6 of every window are measured: VMAF costs more than the encode."""
+WINDOW_PICTURES = 8
+SECONDS_PER_WINDOW = 14.0
+FEWEST_WINDOWS = 4
+MOST_WINDOWS = 32
+UNMEASURED_PICTURES = 5
+"""A window starts with a key picture. That and the first after it are better than what a film mostly consists of, and
+most so in small sizes, which would look cheaper than they are."""
+MEASURE_EVERY = 3
+"""One picture of every window is measured: VMAF costs more than the encode, and neighbours tell the same."""
 TIMEOUT_S = 3600
 
 
@@ -76,13 +79,20 @@ def probe_qualities(
     windows = _after_key_pictures(master, report, rate, search_windows(film_s or report.video.duration_s, rate))
     sizes = probed_sizes(report.video.width, report.video.height)
     reference = reference_of(master, report, rate, windows, lead_s=0)
+    shown, held = measured_pictures(windows)
     trials = [
         _Trial(rung=_trial_rung(*size, crf), path=folder / f"probe-{size[0]}x{size[1]}-{crf:g}.mp4")
         for size in sizes
         for crf in PROBE_CRFS
     ]
     encoded = run_program(_encode_command(reference, sizes, trials, settings), timeout_s=TIMEOUT_S)
-    qualities = measure_quality(reference, [trial.path for trial in trials], folder, every=MEASURE_EVERY)
+    qualities = measure_quality(
+        reference_of(master, report, rate, shown, lead_s=0),
+        [trial.path for trial in trials],
+        folder,
+        every=MEASURE_EVERY,
+        held=held,
+    )
     points = [
         RatePoint(
             width=trial.rung.width,
@@ -106,7 +116,8 @@ def search_id(settings: MediaSettings) -> str:
     """Names a way to search: another one finds other points."""
     way = [
         PROBE_CRFS, PROBED_SIZES, FINE_BOX_HEIGHTS, WINDOW_PICTURES, SECONDS_PER_WINDOW, FEWEST_WINDOWS, MOST_WINDOWS,
-        MEASURE_EVERY, RECIPE_VERSION, settings.preset, settings.threads, settings.keyframe_interval_s,
+        UNMEASURED_PICTURES, MEASURE_EVERY, RECIPE_VERSION, settings.preset, settings.threads,
+        settings.keyframe_interval_s,
     ]  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(way)).hexdigest()[:16]
 
@@ -115,6 +126,17 @@ def search_windows(film_s: float, rate: Fraction) -> tuple[Window, ...]:
     """Which pictures are probed: few of a short film, never many."""
     count = min(max(int(film_s / SECONDS_PER_WINDOW), FEWEST_WINDOWS), MOST_WINDOWS)
     return sample_windows(film_s, rate, count, WINDOW_PICTURES)
+
+
+def measured_pictures(windows: Sequence[Window]) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+    """The part of each window that is measured, as pictures of the master, and as pictures of a trial."""
+    shown, held, start = [], [], 0
+    for window in windows:
+        skipped = min(UNMEASURED_PICTURES, window.count - 1)
+        shown.append(Window(first=window.first + skipped, count=window.count - skipped))
+        held.append(Window(first=start + skipped, count=window.count - skipped))
+        start += window.count
+    return tuple(shown), tuple(held)
 
 
 def _after_key_pictures(

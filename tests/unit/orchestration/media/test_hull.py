@@ -72,8 +72,9 @@ def test_the_cheapest_size_depends_on_the_quality() -> None:
 
 
 def test_a_size_that_was_not_measured_lies_between_its_neighbours() -> None:
+    master = [point(item.bitrate_bps * 4, item.vmaf + 2, item.crf, (1280, 720)) for item in POINTS]
     sizes = [(640, 360), (512, 288), (426, 240), (320, 180)]
-    large, between, small, beyond = fit_curves([*SMALL, *POINTS], sizes)
+    large, between, small, beyond = fit_curves([*SMALL, *POINTS, *master], sizes)
     assert [(curve.width, curve.height) for curve in (large, between, small, beyond)] == sizes
     for crf in (20.0, 28.0, 36.0):
         assert small.at_crf(crf).vmaf < between.at_crf(crf).vmaf < large.at_crf(crf).vmaf
@@ -81,6 +82,14 @@ def test_a_size_that_was_not_measured_lies_between_its_neighbours() -> None:
         assert beyond.at_crf(crf).vmaf == pytest.approx(small.at_crf(crf).vmaf)
     assert [curve.grid for curve in fit_curves(POINTS, [(640, 360)])] == [large.grid]
     assert fit_curves([], sizes) == []
+
+
+def test_just_below_the_size_of_the_master_no_quality_is_taken_from_it() -> None:
+    """The first scaling costs quality, however little it makes the picture smaller."""
+    [nearly] = fit_curves([*SMALL, *POINTS], [(600, 338)])
+    for crf in (20.0, 28.0, 36.0):
+        assert nearly.at_crf(crf).vmaf == pytest.approx(SizeCurve(SMALL).at_crf(crf).vmaf)
+        assert nearly.at_crf(crf).bitrate_bps > SizeCurve(SMALL).at_crf(crf).bitrate_bps
 
 
 @given(st.floats(41, 94))

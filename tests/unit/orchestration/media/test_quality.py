@@ -12,7 +12,14 @@ from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.quality import Reference, Window, measure_quality, pool_scores, sample_windows
-from orchestration.media.search import PROBED_SIZES, probe_qualities, probed_sizes, search_id, search_windows
+from orchestration.media.search import (
+    PROBED_SIZES,
+    measured_pictures,
+    probe_qualities,
+    probed_sizes,
+    search_id,
+    search_windows,
+)
 from orchestration.media.settings import MediaSettings
 
 RATE = Fraction(25)
@@ -39,6 +46,13 @@ def test_windows_are_spread_and_a_short_film_is_one() -> None:
     assert sample_windows(0.5, RATE, 2, 10) == (Window(first=0, count=12),)
     assert len(search_windows(8, RATE)) < len(search_windows(120, RATE)) < len(search_windows(1200, RATE))
     assert len(search_windows(7200, RATE)) == len(search_windows(1200, RATE))
+
+
+def test_the_first_pictures_of_a_window_are_not_measured() -> None:
+    shown, held = measured_pictures((Window(first=50, count=8), Window(first=700, count=8)))
+    assert shown == (Window(first=55, count=3), Window(first=705, count=3))
+    assert held == (Window(first=5, count=3), Window(first=13, count=3))
+    assert measured_pictures((Window(first=0, count=2),)) == ((Window(first=1, count=1),), (Window(first=1, count=1),))
 
 
 def test_pools() -> None:
