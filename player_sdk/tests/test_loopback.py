@@ -77,8 +77,8 @@ def test_a_session_over_sockets_plays_and_beats(server):
 def test_the_blocking_player_does_the_same(server):
     url, _ = server
     with SyncPlayer(api_url=url, viewer=Viewer(viewer_id="v-1", region_id="r")) as player:
-        assert player.watch("film", watch_s=0.5).played_s == pytest.approx(0.5)
-    with pytest.raises(RuntimeError, match="not open"):
+        assert player.play("film").watch(0.5).played_s == pytest.approx(0.5)
+    with pytest.raises(RuntimeError, match="closed"):
         player.home()
 
 

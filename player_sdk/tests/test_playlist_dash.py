@@ -4,7 +4,8 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from player_sdk.playlist import ByteRange, ClockSource, InitSegment, parse_manifest, parse_mpd, with_index
+from player_sdk.playlist import parse_manifest, parse_mpd, with_index
+from player_sdk.playlist.model import ByteRange, ClockSource, InitSegment
 
 from player_sdk import PlaylistError
 

@@ -46,7 +46,7 @@ from player_sdk.models import (
 )
 from player_sdk.report import SessionReport
 from player_sdk.session import PlaybackSettings, Session
-from player_sdk.sync import SyncPlayer
+from player_sdk.sync import SyncPlayer, SyncSession
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http_transport
 
 __all__ = [
@@ -91,6 +91,7 @@ __all__ = [
     "Started",
     "Switched",
     "SyncPlayer",
+    "SyncSession",
     "SystemClock",
     "ThroughputAbr",
     "Title",

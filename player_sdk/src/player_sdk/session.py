@@ -45,7 +45,8 @@ from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
 from player_sdk.media_source import MediaSource
 from player_sdk.models import Pathway, PlaybackPlan, Viewer
 from player_sdk.playing_media import PlayingMedia
-from player_sdk.playlist import ByteRange, InitSegment, MediaPlaylist, Presentation, Segment, Track
+from player_sdk.playlist import MediaPlaylist, Presentation, Segment, Track
+from player_sdk.playlist.model import ByteRange, InitSegment
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
 from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks, short_side
