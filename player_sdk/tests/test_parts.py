@@ -166,4 +166,4 @@ def test_sizes_are_bit_rate_times_time_until_a_playlist_knows_better():
 
     ladder = (video("360p", 360), video("720p", 720))
     known = parse_media("#EXTM3U\n#EXT-X-BITRATE:100\n#EXTINF:4,\na\n#EXTINF:2,\nb\n")
-    assert segment_sizes(ladder, [known, None]) == [(50_000.0, 360_000.0), (25_000.0, 180_000.0)]
+    assert list(segment_sizes(ladder, [known, None])) == [(50_000.0, 360_000.0), (25_000.0, 180_000.0)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from player_sdk.errors import PlaylistError
+from player_sdk.playlist.lazy import LazySequence
 from player_sdk.playlist.model import MediaPlaylist, Presentation, Track
 
 DEVICE_MAX_HEIGHT = {"mobile": 720, "tablet": 1080, "desktop": 1080, "tv-hd": 1080, "tv-4k": 2160}
@@ -62,7 +63,7 @@ def select_tracks(
     return Selection(ladder=ladder, audio=audio or (candidates[0] if candidates else None))
 
 
-def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None]) -> list[tuple[float, ...]]:
+def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None]) -> Sequence[tuple[float, ...]]:
     """Bytes of every segment at every rung: as the manifests tell, else bit rate times duration.
 
     Args:
@@ -70,15 +71,17 @@ def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None
         loaded: Their media playlists, None for those not fetched yet; at least one must be there.
     """
     reference = next(playlist for playlist in loaded if playlist is not None)
-    sizes = []
-    for segment in reference.segments:
-        row = []
+
+    def row(index: int) -> tuple[float, ...]:
+        segment = reference.segments[index]
+        sizes = []
         for track, playlist in zip(ladder, loaded, strict=True):
             same = playlist.segment(segment.number) if playlist else None
             known = same.size_bytes if same is not None else None
-            row.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
-        sizes.append(tuple(row))
-    return sizes
+            sizes.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
+        return tuple(sizes)
+
+    return LazySequence(len(reference.segments), row)
 
 
 def short_side(track: Track) -> int:

@@ -10,7 +10,7 @@ import bisect
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from player_sdk.models import Pathway
@@ -102,27 +102,29 @@ class MediaPlaylist:
 
     Attributes:
         ended: No segment will be added.
+        timed: Its times are those of the presentation (DASH), not counted from the first segment that was there.
+        unindexed: Some of it is still to be cut by an index.
         event: Segments may be added, and none is taken away.
         refresh_s: How long after it was read it may have changed.
         renumbered_by: What was added to the numbers in the playlist, to bring it in line with another one.
         hold_back_s: How far from its end a live one is to be played, where the manifest says.
     """
 
-    segments: tuple[Segment, ...]
+    segments: Sequence[Segment]
     target_duration_s: float = 0.0
     ended: bool = True
+    timed: bool = False
+    unindexed: bool = False
     event: bool = False
     refresh_s: float = 0.0
     hold_back_s: float | None = None
     renumbered_by: int = 0
-    _starts: tuple[float, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_starts", tuple(segment.start_s for segment in self.segments))
 
     @property
     def first_unindexed(self) -> Segment | None:
         """The first one that is still to be cut by its index; None where all segments are known."""
+        if not self.unindexed:
+            return None
         return next((segment for segment in self.segments if segment.index_range is not None), None)
 
     @property
@@ -155,7 +157,8 @@ class MediaPlaylist:
         if position_s >= self.duration_s - 1e-3:
             return self.end_number
         # Rounded durations add up to positions a hair before the cut they mean.
-        return self.first_number + max(0, bisect.bisect_right(self._starts, position_s + 1e-3) - 1)
+        after = bisect.bisect_right(self.segments, position_s + 1e-3, key=lambda segment: segment.start_s)
+        return self.first_number + max(0, after - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
