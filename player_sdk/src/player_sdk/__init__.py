@@ -31,6 +31,7 @@ from player_sdk.events import (
     Stalled,
     Started,
     Switched,
+    TrackChanged,
 )
 from player_sdk.loader import RetrySettings
 from player_sdk.models import (
@@ -44,6 +45,7 @@ from player_sdk.models import (
     Title,
     Viewer,
 )
+from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import PlaybackSettings, Session
 from player_sdk.sync import SyncPlayer, SyncSession
@@ -97,6 +99,8 @@ __all__ = [
     "Title",
     "TitleNotFound",
     "TitleUnavailable",
+    "Track",
+    "TrackChanged",
     "Viewer",
     "VirtualClock",
     "http_transport",

@@ -16,7 +16,7 @@ PlayerState = Literal[
 ]
 Value = str | bool | None
 
-_OBJECT_TYPES = {"manifest": "m", "video": "v", "audio": "a", "init": "i", "key": "k"}
+_OBJECT_TYPES = {"manifest": "m", "video": "v", "audio": "a", "text": "c", "init": "i", "key": "k"}
 _FORMATS = {"hls": "h", "dash": "d"}
 _STATES: Mapping[PlayerState, str] = {
     "starting": "s",
@@ -56,7 +56,7 @@ class CmcdRequest(CmcdPlayback):
     """What is known about a request; None leaves a key out.
 
     Attributes:
-        object_type: ``manifest``, ``video``, ``audio``, ``init`` or ``key``.
+        object_type: ``manifest``, ``video``, ``audio``, ``text``, ``init`` or ``key``.
         startup: The answer is needed to start.
         starved: Playback stands still.
         version: Which version of the standard to write; the state and the pathway are of the second one only.

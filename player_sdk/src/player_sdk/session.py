@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urljoin
@@ -39,14 +39,15 @@ from player_sdk.events import (
     Stalled,
     Started,
     Switched,
+    TrackChanged,
 )
 from player_sdk.heartbeat import BeatKind, EndReason
 from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
 from player_sdk.media_source import MediaSource
 from player_sdk.models import Pathway, PlaybackPlan, Viewer
-from player_sdk.playing_media import PlayingMedia
+from player_sdk.playing_media import PlayingMedia, TrackBeside
 from player_sdk.playlist import MediaPlaylist, Presentation, Segment, Track
-from player_sdk.playlist.model import ByteRange, InitSegment
+from player_sdk.playlist.model import ByteRange, InitSegment, TrackKind
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
 from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks, short_side
@@ -67,6 +68,7 @@ class PlaybackSettings:
         display: The screen, if it is known: nothing is loaded that is larger than it can show.
         codecs: Beginnings of the codec names that can be played.
         language: Audio language to prefer.
+        captions: Language of the captions to begin with, None for none.
         cmcd: Send Common Media Client Data with media requests.
         cmcd_version: Which version of it.
         cmcd_events_url: Where its events go (version 2), None sends none.
@@ -80,6 +82,7 @@ class PlaybackSettings:
     display: Display | None = None
     codecs: tuple[str, ...] = PLAYABLE_CODECS
     language: str | None = None
+    captions: str | None = None
     cmcd: bool = False
     cmcd_version: CmcdVersion = 1
     cmcd_events_url: str | None = None
@@ -157,6 +160,7 @@ class Session:
         self._paused = False
         self._resume_at_s = math.inf
         self._seek_to_s: float | None = None
+        self._track_wishes: dict[Literal["audio", "text"], Track | None] = {}
         self._keep_content = False
         self._contents: list[SegmentContent] = []
         self._report: SessionReport | None = None
@@ -234,6 +238,38 @@ class Session:
     def limit_height(self, max_height: int | None) -> None:
         """Load nothing taller from the next segment on; None lifts the limit, not the device's own."""
         self._height_limit = max_height
+
+    @property
+    def audio_tracks(self) -> tuple[Track, ...]:
+        """The sound to choose from; empty until the manifest was read, and where the picture brings its own."""
+        return self._media.selection.audio_tracks if self._media else ()
+
+    @property
+    def caption_tracks(self) -> tuple[Track, ...]:
+        """The same for captions and subtitles."""
+        return self._media.selection.caption_tracks if self._media else ()
+
+    def choose_audio(self, track: Track) -> None:
+        """Hear another track at the next tick: a second of the old one plays on, the rest of it is thrown away.
+
+        Raises:
+            PlayerError: Not one of ``audio_tracks``.
+        """
+        self._wish("audio", track, self.audio_tracks)
+
+    def choose_captions(self, track: Track | None) -> None:
+        """Load other captions from the next tick on, or none. Playback never waits for captions.
+
+        Raises:
+            PlayerError: Not one of ``caption_tracks``.
+        """
+        self._wish("text", track, (*self.caption_tracks, None))
+
+    def _wish(self, kind: Literal["audio", "text"], track: Track | None, offered: Sequence[Track | None]) -> None:
+        if not any(track is one for one in offered):
+            names = [one.rung for one in offered if one is not None]
+            raise PlayerError(f"no such {kind} track; there are {names}")
+        self._track_wishes[kind] = track
 
     async def segments(self, watch_s: float | None = None) -> AsyncIterator[SegmentContent]:
         """Play, and hand out the bytes as they come: what a decoder or another player is fed with.
@@ -358,6 +394,7 @@ class Session:
             display=self._settings.display,
             codecs=self._settings.codecs,
             language=self._settings.language,
+            captions=self._settings.captions,
         )
         media = PlayingMedia(selection)
         opening = media.opening_state(
@@ -367,7 +404,9 @@ class Session:
         while not media.reference.segments:
             await self._refresh(media)
         if selection.audio is not None:
-            media.set_audio_playlist(await self._source.playlist(selection.audio))
+            media.put_beside("audio", selection.audio, await self._source.playlist(selection.audio))
+        if selection.captions is not None:
+            self._track_wishes.setdefault("text", selection.captions)
         media.start_at(self._start_s, self._watch_s)
         if self._paused:
             media.buffer.pause(self._clock.now())
@@ -413,8 +452,8 @@ class Session:
         track = media.selection.ladder[rung]
         media.set_playlist(rung, await self._reread(track, media.playlist(rung)))
 
-    async def _refresh_audio(self, media: PlayingMedia, track: Track, playlist: MediaPlaylist) -> None:
-        media.set_audio_playlist(await self._reread(track, playlist))
+    async def _refresh_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
+        media.set_beside_playlist(beside, await self._reread(beside.track, beside.playlist))
 
     async def _reread(self, track: Track, playlist: MediaPlaylist) -> MediaPlaylist:
         await self._idle(self._source.due_in_s(track, playlist))
@@ -445,6 +484,8 @@ class Session:
         try:
             if self._seek_to_s is not None:
                 await self._jump(media, self._seek_to_s)
+            if self._track_wishes and media.buffer.started:
+                await self._change_tracks(media)
             await self._load_next(media)
         except NotWanted:
             return  # the viewer has left or gone elsewhere: the next step sees to it
@@ -456,20 +497,61 @@ class Session:
                 media.finish()
             return
         if media.all_loaded:
-            await self._idle(media.buffer.until_stop_s)
+            await self._idle(media.buffer.until_stop_s, unless_wished=True)
             return
         excess_s = max(
             media.buffer.ahead_s - self._settings.buffer_max_s,
             media.buffer.until_below_s(self._settings.buffer_max_bytes),
         )
         if excess_s > _LEAST_WAIT_S:
-            await self._idle(excess_s)
+            await self._idle(excess_s, unless_wished=True)
             return
         decision = self._decide(media)
         await self._idle(min(decision.wait_s, media.buffer.ahead_s))
         if self.still_wanted():
             await self._load_both(media, decision.rung)
             self._arrived(media)
+            await self._load_captions(media)
+
+    async def _change_tracks(self, media: PlayingMedia) -> None:
+        """Play the sound and the captions that the viewer wishes; where they cannot be had, it stays as it was."""
+        for kind, track in list(self._track_wishes.items()):
+            try:
+                playlist = None if track is None else await self._source.playlist(track)
+            except (DeliveryError, PlaylistError) as error:
+                self._tally.errors.append(f"{kind}: {error}")
+            else:
+                self._put_beside(media, kind, track, playlist)
+            if self._track_wishes[kind] is track:
+                del self._track_wishes[kind]
+        if "audio" in media.beside:
+            await self._load_beside(media, media.beside["audio"])
+            self._arrived(media)
+        await self._load_captions(media)
+
+    async def _load_captions(self, media: PlayingMedia) -> None:
+        """Load captions as far as the picture goes; without them, playback goes on."""
+        if "text" not in media.beside:
+            return
+        try:
+            await self._load_beside(media, media.beside["text"])
+        except (DeliveryError, PlaylistError) as error:
+            self._tally.errors.append(f"text: {error}")
+            self._put_beside(media, "text", None, None)
+
+    def _put_beside(
+        self, media: PlayingMedia, kind: Literal["audio", "text"], track: Track | None, playlist: MediaPlaylist | None
+    ) -> None:
+        old = media.beside.get(kind)
+        media.put_beside(kind, track, playlist)
+        self._events.append(
+            TrackChanged(
+                kind=kind,
+                position_s=self.position_s,
+                old_name=old.track.rung if old else None,
+                new_name=track.rung if track else None,
+            )
+        )
 
     async def _jump(self, media: PlayingMedia, position_s: float) -> None:
         """Empty the buffer and go on from elsewhere, as near to a position as a live title is there by now."""
@@ -479,11 +561,12 @@ class Session:
         self._seek_to_s = None
         media.empty_buffer()
         self._tell_state()
-        rung, sound = media.used_rung, media.selection.audio
+        rung = media.used_rung
         if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
             await self._refresh(media, rung)
-        if sound is not None and media.audio_playlist is not None and self._is_due(sound, media.audio_playlist):
-            await self._refresh_audio(media, sound, media.audio_playlist)
+        for beside in media.beside.values():
+            if self._is_due(beside.track, beside.playlist):
+                await self._refresh_beside(media, beside)
         media.go_to(position_s, self._watch_s - self._tally.played_s)
         if self._paused:
             media.buffer.pause(self._clock.now())
@@ -505,7 +588,8 @@ class Session:
     async def _load_both(self, media: PlayingMedia, rung: int) -> None:
         """The next segment of picture, and sound as far as that goes."""
         await self._load_video(media, self._allowed_rung(media, rung))
-        await self._load_audio(media)
+        if "audio" in media.beside:
+            await self._load_beside(media, media.beside["audio"])
         if media.all_loaded and not media.live:
             media.finish()
 
@@ -532,7 +616,7 @@ class Session:
                 size_bytes=resource.size_bytes,
             )
         )
-        if media.audio_playlist is None:
+        if "audio" not in media.beside:
             media.buffer.add_audio(segment.end_s)
         if media.rung >= 0 and media.rung != rung:
             old = media.selection.ladder[media.rung].rung
@@ -594,33 +678,31 @@ class Session:
         lower = self._abr.abandon(state, rung, received_bytes, elapsed_s) if rung > 0 else None
         return lower if lower is not None and 0 <= lower < rung else None
 
-    async def _load_audio(self, media: PlayingMedia) -> None:
-        """Load audio until it reaches as far as video."""
-        track, buffer = media.selection.audio, media.buffer
-        if media.audio_playlist is None or track is None:
-            return
-        if self._is_due(track, media.audio_playlist):
-            await self._refresh_audio(media, track, media.audio_playlist)
-        while (behind_s := buffer.video_end_s - buffer.audio_end_s) > 1e-3:
-            segment = media.next_audio()
-            if segment is None and media.audio_playlist.ended:
+    async def _load_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
+        """Load sound or captions until they reach as far as the picture; of these, only sound is waited for."""
+        track = beside.track
+        if self._is_due(track, beside.playlist):
+            await self._refresh_beside(media, beside)
+        while (behind_s := media.buffer.video_end_s - beside.end_s) > 1e-3:
+            segment = media.next_beside(beside)
+            if segment is None and beside.playlist.ended:
                 break
-            if segment is None and behind_s <= media.audio_playlist.target_duration_s:
+            if segment is None and (track.kind == "text" or behind_s <= beside.playlist.target_duration_s):
                 return  # the rest comes with what is cut next
             if segment is None:
-                await self._refresh_audio(media, track, media.audio_playlist)
+                await self._refresh_beside(media, beside)
                 continue
             await self._load_init(media, segment.init)
             resource = await self._fetch(
-                segment.uri, byte_range=segment.byte_range, headers=self._cmcd("audio", track, segment)
+                segment.uri, byte_range=segment.byte_range, headers=self._cmcd(track.kind, track, segment)
             )
             resource = await self._source.clear(resource, segment.key)
-            buffer.advance(self._clock.now())
-            buffer.add_audio(segment.end_s, resource.size_bytes)
-            self._downloaded("audio", media.next_audio_index, track.rung, resource, media.init_content(segment))
-            media.next_audio_index += 1
-        if media.audio_playlist.ended and media.next_audio_index >= media.audio_playlist.end_number:
-            media.finish_audio()
+            media.buffer.advance(self._clock.now())
+            number = beside.next_index
+            media.add_beside(beside, segment.end_s, resource.size_bytes)
+            self._downloaded(track.kind, number, track.rung, resource, media.init_content(segment))
+        if beside.all_loaded:
+            media.finish_beside(beside)
 
     async def _load_init(self, media: PlayingMedia, init: InitSegment | None) -> None:
         if init is None or init in media.init_contents:
@@ -697,10 +779,10 @@ class Session:
                 self._tell_cmcd("t")
             await self._cmcd_reporter.send_due()
 
-    async def _idle(self, duration_s: float) -> None:
-        """Wait while the buffer plays, ticking whenever something is due."""
+    async def _idle(self, duration_s: float, *, unless_wished: bool = False) -> None:
+        """Wait while the buffer plays, ticking whenever something is due; or only until other tracks are wished."""
         until_s = self._clock.now() + duration_s
-        while self.still_wanted():
+        while self.still_wanted() and not (unless_wished and self._track_wishes):
             left_s = until_s - self._clock.now()
             if left_s <= _LEAST_WAIT_S:
                 return
@@ -736,9 +818,7 @@ class Session:
             first_poll_after_s=first_poll_after_s,
         )
 
-    def _downloaded(
-        self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource, init: bytes
-    ) -> None:
+    def _downloaded(self, kind: TrackKind, index: int, rung: str, resource: Resource, init: bytes) -> None:
         if self._keep_content or not self._begun:
             self._contents.append(
                 SegmentContent(kind=kind, index=index, rung=rung, init=init, content=resource.content)

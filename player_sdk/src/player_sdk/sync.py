@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from player_sdk.client import Player
+from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import Session
 
@@ -95,6 +96,8 @@ class SyncSession(_Blocking[Session]):
     seek = _at_once(Session.seek)
     limit_height = _at_once(Session.limit_height)
     stop = _at_once(Session.stop)
+    choose_audio = _at_once(Session.choose_audio)
+    choose_captions = _at_once(Session.choose_captions)
 
     @property
     def report(self) -> SessionReport | None:
@@ -120,6 +123,16 @@ class SyncSession(_Blocking[Session]):
     def paused(self) -> bool:
         """As ``Session.paused``."""
         return self._inner.paused
+
+    @property
+    def audio_tracks(self) -> tuple[Track, ...]:
+        """As ``Session.audio_tracks``."""
+        return self._inner.audio_tracks
+
+    @property
+    def caption_tracks(self) -> tuple[Track, ...]:
+        """As ``Session.caption_tracks``."""
+        return self._inner.caption_tracks
 
 
 def _opening(

@@ -26,10 +26,20 @@ class Display:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The ladder to adapt on, lowest bit rate first, and the audio to go with it (None: muxed, or silent)."""
+    """What a viewer gets.
+
+    Attributes:
+        ladder: The rungs to adapt on, lowest bit rate first.
+        audio: The sound to begin with; None where it is in the picture's segments, or there is none.
+        captions: The captions to begin with.
+        audio_tracks, caption_tracks: What there is to choose from beside these rungs.
+    """
 
     ladder: tuple[Track, ...]
-    audio: Track | None
+    audio: Track | None = None
+    captions: Track | None = None
+    audio_tracks: tuple[Track, ...] = ()
+    caption_tracks: tuple[Track, ...] = ()
 
 
 def select_tracks(
@@ -40,6 +50,7 @@ def select_tracks(
     display: Display | None = None,
     codecs: Sequence[str] = PLAYABLE_CODECS,
     language: str | None = None,
+    captions: str | None = None,
 ) -> Selection:
     """Leave out what the device cannot show or decode; the smallest rung stays when all are too tall.
 
@@ -57,10 +68,17 @@ def select_tracks(
     fitting = [track for track in decodable if cap is None or short_side(track) <= cap]
     ladder = tuple(_filling(fitting or decodable[:1], display))
     groups = {track.audio_group for track in ladder}
-    candidates = [track for track in presentation.audio if groups == {None} or track.audio_group in groups]
-    preferred = [track for track in candidates if language is not None and track.language == language]
-    audio = next((track for track in preferred + candidates if track in preferred or track.default), None)
-    return Selection(ladder=ladder, audio=audio or (candidates[0] if candidates else None))
+    audio_tracks = tuple(one for one in presentation.audio if groups == {None} or one.audio_group in groups)
+    groups = {track.text_group for track in ladder}
+    caption_tracks = tuple(one for one in presentation.text if groups == {None} or one.text_group in groups)
+    default = next((track for track in audio_tracks if track.default), audio_tracks[0] if audio_tracks else None)
+    return Selection(
+        ladder=ladder,
+        audio=next((track for track in audio_tracks if track.language == language), default),
+        captions=next((track for track in caption_tracks if track.language == captions), None),
+        audio_tracks=audio_tracks,
+        caption_tracks=caption_tracks,
+    )
 
 
 def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None]) -> Sequence[tuple[float, ...]]:

@@ -23,6 +23,7 @@ from player_sdk.playlist.model import (
     Segment,
     Track,
     TrackKind,
+    distinct_renditions,
     distinct_rungs,
     rung_name,
 )
@@ -75,8 +76,8 @@ def parse_mpd(text: str, base_uri: str = "", utc_s: float | None = None) -> Pres
         raise PlaylistError(f"{what}: no video representation in it")
     return Presentation(
         video=distinct_rungs(video),
-        audio=tuple(track for track in tracks if track.kind == "audio"),
-        text=tuple(track for track in tracks if track.kind == "text"),
+        audio=distinct_renditions(tracks, "audio"),
+        text=distinct_renditions(tracks, "text"),
         duration_s=_total_s(periods) if live is None else None,
         protocol="dash",
         pathways=pathways,

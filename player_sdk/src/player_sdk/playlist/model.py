@@ -166,7 +166,7 @@ class Track:
     """One rung of video, one audio language, or one track of subtitles or captions.
 
     Attributes:
-        rung: ``720p``; ``audio-<language>`` and ``text-<language>`` for the others.
+        rung: ``720p``; ``audio-<language>`` and ``text-<language>`` for the others, numbered from the second on.
         bitrate_bps, peak_bitrate_bps: As declared; for HLS video they include the audio that goes with it.
         uri: Its media playlist, None when ``media`` came with the manifest.
         name: For people, where the manifest gives one.
@@ -232,6 +232,16 @@ def distinct_rungs(tracks: Sequence[Track]) -> tuple[Track, ...]:
         replace(track, rung=f"{track.rung}-{round(track.bitrate_bps / 1000)}k") if counts[track.rung] > 1 else track
         for track in ordered
     )
+
+
+def distinct_renditions(tracks: Sequence[Track], kind: TrackKind) -> tuple[Track, ...]:
+    """The tracks of sound or text; the second of a name is told from the first by its number."""
+    chosen: list[Track] = []
+    for track in tracks:
+        if track.kind == kind:
+            before = sum(one.language == track.language for one in chosen)
+            chosen.append(replace(track, rung=f"{track.rung}-{before + 1}") if before else track)
+    return tuple(chosen)
 
 
 def rung_name(uri: str, height: int, bitrate_bps: float) -> str:
