@@ -181,6 +181,17 @@ def test_a_download_that_will_not_make_it_is_dropped():
     assert policy.abandon(state(buffer_s=1.0, last_rung=5), 5, 0.0, 20.0) == 0, "twenty seconds of it are"
 
 
+@pytest.mark.parametrize(("buffer_s", "dropped_after_s"), [(4.0, 0.5), (8.0, 1.25), (12.0, 2.25), (20.0, 5.5)])
+def test_the_fuller_the_buffer_the_longer_it_hopes_for_a_line_that_fell_to_a_tenth(buffer_s, dropped_after_s):
+    policy = fed(MarkovMpcAbr, *[4e6] * 5)
+
+    def drops(elapsed_s):
+        now = state(buffer_s=buffer_s - elapsed_s, last_rung=5)
+        return policy.abandon(now, 5, 0.4e6 / 8 * elapsed_s, elapsed_s) is not None
+
+    assert next(elapsed_s for elapsed_s in (0.25 * n for n in range(1, 80)) if drops(elapsed_s)) == dropped_after_s
+
+
 def test_what_was_dropped_counts_for_the_estimate():
     estimator = TransferEstimator()
     estimator.observe(sample(8e6))
