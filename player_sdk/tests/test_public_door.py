@@ -21,7 +21,7 @@ def test_importing_the_player_pulls_in_no_test_doubles_and_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("False")
-    for heavy in ("numpy", "dagster", "litestar", "playback_api", "orchestration", "ml"):
+    for heavy in ("numpy", "av", "cryptography", "dagster", "litestar", "playback_api", "orchestration", "ml"):
         assert f"'{heavy}'" not in done.stdout
 
 

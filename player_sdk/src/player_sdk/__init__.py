@@ -33,6 +33,7 @@ from player_sdk.events import (
     Switched,
     TrackChanged,
 )
+from player_sdk.frames import DecodedFrame
 from player_sdk.loader import RetrySettings
 from player_sdk.models import (
     CataloguePage,
@@ -57,6 +58,7 @@ __all__ = [
     "BolaAbr",
     "CataloguePage",
     "Clock",
+    "DecodedFrame",
     "DefaultAbr",
     "DeliveryError",
     "EmulatedTransport",

@@ -138,11 +138,13 @@ class SegmentContent:
     """The bytes of a segment, as ``Session.segments`` hands them out.
 
     Attributes:
+        start_s: Where in the title it begins.
         init: The init segment that goes before it, empty where there is none; a decoder needs it when it changes.
     """
 
     kind: TrackKind
     index: int
     rung: str
+    start_s: float
     init: bytes
     content: bytes

@@ -41,13 +41,14 @@ from player_sdk.events import (
     Switched,
     TrackChanged,
 )
+from player_sdk.frames import DecodedFrame, FrameDecoder
 from player_sdk.heartbeat import BeatKind, EndReason
 from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
 from player_sdk.media_source import MediaSource
 from player_sdk.models import Pathway, PlaybackPlan, Viewer
 from player_sdk.playing_media import PlayingMedia, TrackBeside
 from player_sdk.playlist import MediaPlaylist, Presentation, Segment, Track
-from player_sdk.playlist.model import ByteRange, InitSegment, TrackKind
+from player_sdk.playlist.model import ByteRange, InitSegment
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
 from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks, short_side
@@ -282,6 +283,25 @@ class Session:
             contents, self._contents = self._contents, []
             for content in contents:
                 yield content
+
+    async def frames(self, watch_s: float | None = None) -> AsyncIterator[DecodedFrame]:
+        """Play, and hand out pictures and sound, decoded, as they come; needs the extra ``frames``.
+
+        Each of the two comes in its own order, a segment at a time, as far ahead of the playhead as it is loaded.
+
+        Args:
+            watch_s: As for ``events``.
+
+        Raises:
+            PlaylistError: The extra is not installed, or a segment cannot be decoded.
+        """
+        decoder = FrameDecoder()
+        async for content in self.segments(watch_s):
+            if content.kind != "text":
+                for frame in decoder.decode(content):
+                    yield frame
+        for frame in decoder.rest():
+            yield frame
 
     async def watch(self, watch_s: float | None = None, *, patience_s: float | None = None) -> SessionReport:
         """Play to the end; arguments as for ``events``."""
@@ -621,7 +641,7 @@ class Session:
         if media.rung >= 0 and media.rung != rung:
             old = media.selection.ladder[media.rung].rung
             self._events.append(Switched(old_rung=old, new_rung=track.rung))
-        self._downloaded("video", media.next_index, track.rung, resource, media.init_content(segment))
+        self._downloaded(track, segment, resource, media.init_content(segment))
         if media.rung != rung:
             media.rung = rung
             self._tell_cmcd("bc")
@@ -698,9 +718,8 @@ class Session:
             )
             resource = await self._source.clear(resource, segment.key)
             media.buffer.advance(self._clock.now())
-            number = beside.next_index
             media.add_beside(beside, segment.end_s, resource.size_bytes)
-            self._downloaded(track.kind, number, track.rung, resource, media.init_content(segment))
+            self._downloaded(track, segment, resource, media.init_content(segment))
         if beside.all_loaded:
             media.finish_beside(beside)
 
@@ -818,16 +837,23 @@ class Session:
             first_poll_after_s=first_poll_after_s,
         )
 
-    def _downloaded(self, kind: TrackKind, index: int, rung: str, resource: Resource, init: bytes) -> None:
+    def _downloaded(self, track: Track, segment: Segment, resource: Resource, init: bytes) -> None:
         if self._keep_content or not self._begun:
             self._contents.append(
-                SegmentContent(kind=kind, index=index, rung=rung, init=init, content=resource.content)
+                SegmentContent(
+                    kind=track.kind,
+                    index=segment.number,
+                    rung=track.rung,
+                    start_s=segment.start_s,
+                    init=init,
+                    content=resource.content,
+                )
             )
         self._events.append(
             SegmentDownloaded(
-                kind=kind,
-                index=index,
-                rung=rung,
+                kind=track.kind,
+                index=segment.number,
+                rung=track.rung,
                 pathway_id=resource.pathway_id,
                 size_bytes=resource.size_bytes,
                 duration_s=resource.duration_s,

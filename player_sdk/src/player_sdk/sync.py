@@ -88,6 +88,7 @@ class SyncSession(_Blocking[Session]):
 
     events = _each(Session.events)
     segments = _each(Session.segments)
+    frames = _each(Session.frames)
     watch = _waiting(Session.watch)
     prepare = _waiting(Session.prepare)
     close = _waiting(Session.close)
