@@ -175,6 +175,24 @@ def test_frames_come_decoded_each_once_and_at_its_place(package, serve, tmp_path
     assert [one.position_s for one in sound[1:]] == pytest.approx(ends_s[:-1], abs=0.05), "without a hole"
 
 
+@pytest.mark.parametrize(
+    "package", ["hls-ts-single-file", "dash-index", "dash-periods", "dash-timeline"], indirect=True
+)
+def test_what_is_kept_of_a_package_decodes_to_its_end(package, serve, tmp_path):
+    folder = tmp_path / "kept"
+
+    async def run():
+        async with Player() as player:
+            await player.download_url(f"{serve(tmp_path)}/{package}", folder)
+        async with Player(clock=VirtualClock(dt.datetime.now(dt.UTC))) as player:
+            return [frame async for frame in player.open_offline(folder).frames()]
+
+    frames = asyncio.run(run())
+    assert len([one for one in frames if one.kind == "video"]) == FRAMES
+    assert {one.frame.width for one in frames if one.kind == "video"} == {128}
+    assert [one for one in frames if one.kind == "audio"]
+
+
 def test_bytes_that_are_no_media_are_told_with_their_segment():
     async def run():
         async with fake_player(FakeOrigin()) as player:

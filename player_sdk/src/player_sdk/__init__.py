@@ -11,6 +11,7 @@ from player_sdk.clock import Clock, SystemClock, VirtualClock
 from player_sdk.errors import (
     ApiError,
     DeliveryError,
+    OfflineExpired,
     PlayerError,
     PlaylistError,
     ServiceUnavailable,
@@ -46,6 +47,7 @@ from player_sdk.models import (
     Title,
     Viewer,
 )
+from player_sdk.offline import OfflineTitle
 from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import PlaybackSettings, Session
@@ -70,6 +72,8 @@ __all__ = [
     "HomeRow",
     "Link",
     "MarkovMpcAbr",
+    "OfflineExpired",
+    "OfflineTitle",
     "Pathway",
     "PathwayLink",
     "PathwaySwitched",

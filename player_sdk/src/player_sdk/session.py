@@ -51,7 +51,7 @@ from player_sdk.playlist import MediaPlaylist, Presentation, Segment, Track
 from player_sdk.playlist.model import ByteRange, InitSegment
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
-from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks, short_side
+from player_sdk.tracks import PLAYABLE_CODECS, Display, Selection, select_tracks, short_side
 
 _ABANDON_CHECK_S = 0.25
 _LEAST_WAIT_S = 1e-7
@@ -90,6 +90,22 @@ class PlaybackSettings:
     slice_s: float = 5.0
     steering_after_s: float = 30.0
     retry: RetrySettings = field(default_factory=RetrySettings)
+
+    def select(self, presentation: Presentation, device: str, max_height: int | None) -> Selection:
+        """The tracks of a title that a viewer gets.
+
+        Raises:
+            PlaylistError: None can be played.
+        """
+        return select_tracks(
+            presentation,
+            device=device,
+            max_height=max_height,
+            display=self.display,
+            codecs=self.codecs,
+            language=self.language,
+            captions=self.captions,
+        )
 
 
 class Session:
@@ -407,15 +423,7 @@ class Session:
 
     async def _open(self) -> PlayingMedia:
         presentation = await self._load_presentation()
-        selection = select_tracks(
-            presentation,
-            device=self._viewer.device,
-            max_height=self._max_height,
-            display=self._settings.display,
-            codecs=self._settings.codecs,
-            language=self._settings.language,
-            captions=self._settings.captions,
-        )
+        selection = self._settings.select(presentation, self._viewer.device, self._max_height)
         media = PlayingMedia(selection)
         opening = media.opening_state(
             buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps

@@ -179,8 +179,11 @@ class SyncPlayer(_Blocking[Player]):
     title = _waiting(Player.title)
     search = _waiting(Player.search)
 
+    download = _waiting(Player.download)
+    download_url = _waiting(Player.download_url)
     play = _opening(_waiting(Player.play))
     open_url = _opening(_at_once(Player.open_url))
+    open_offline = _opening(_at_once(Player.open_offline))
 
     def close(self) -> None:
         """As ``Player.close``; the player is of no use afterwards."""
