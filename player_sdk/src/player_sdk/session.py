@@ -191,9 +191,28 @@ class Session:
         return self._report
 
     @property
+    def state(self) -> PlayerState:
+        """What it does, in the words of Common Media Client Data."""
+        if self._report is not None:
+            states: dict[EndReason, PlayerState] = {"completed": "ended", "failed": "failed"}
+            return states.get(self._report.end_reason, "quit")
+        if not self._begun:
+            return "preloading"
+        if self._media is None or not self._media.buffer.started:
+            return "starting" if self._tally.startup_s is None else "seeking"
+        if self._paused:
+            return "paused"
+        return "rebuffering" if self._media.buffer.stalled else "playing"
+
+    @property
     def position_s(self) -> float:
         """Media position of the playhead."""
         return self._media.buffer.position_s if self._media else self._start_s
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of the title; None while it is live or not known yet."""
+        return (self._media.duration_s if self._media else self.plan.duration_s) or None
 
     @property
     def buffer_s(self) -> float:
@@ -889,23 +908,10 @@ class Session:
                 starved=self._media is not None and self._media.buffer.stalled,
                 live=self._media is not None and self._media.live,
                 version=self._settings.cmcd_version,
-                state=self._state,
+                state=self.state,
                 pathway_id=self._loader.pathway_id,
             )
         )
-
-    @property
-    def _state(self) -> PlayerState:
-        if self._report is not None:
-            states: dict[EndReason, PlayerState] = {"completed": "ended", "failed": "failed"}
-            return states.get(self._report.end_reason, "quit")
-        if not self._begun:
-            return "preloading"
-        if self._media is None or not self._media.buffer.started:
-            return "starting" if self._tally.startup_s is None else "seeking"
-        if self._paused:
-            return "paused"
-        return "rebuffering" if self._media.buffer.stalled else "playing"
 
     def _tell_cmcd(
         self,
@@ -924,7 +930,7 @@ class Session:
                 session_id=self.plan.session_id,
                 content_id=self.title_id,
                 streaming_format=self._settings.protocol,
-                state=self._state,
+                state=self.state,
                 position_s=self.position_s,
                 bitrate_bps=media.selection.ladder[media.rung].bitrate_bps if media and media.rung >= 0 else None,
                 buffer_s=self.buffer_s,
@@ -938,8 +944,8 @@ class Session:
 
     def _tell_state(self) -> None:
         """Tell what the player does if that has changed."""
-        if self._cmcd_reporter is not None and self._state != self._told_state:
-            self._told_state = self._state
+        if self._cmcd_reporter is not None and self.state != self._told_state:
+            self._told_state = self.state
             self._tell_cmcd("ps")
 
     def _beat(self, kind: BeatKind, end_reason: EndReason | None = None) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from player_sdk.client import Player
+from player_sdk.cmcd import PlayerState
 from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import Session
@@ -104,6 +105,16 @@ class SyncSession(_Blocking[Session]):
     def report(self) -> SessionReport | None:
         """As ``Session.report``."""
         return self._inner.report
+
+    @property
+    def state(self) -> PlayerState:
+        """As ``Session.state``."""
+        return self._inner.state
+
+    @property
+    def duration_s(self) -> float | None:
+        """As ``Session.duration_s``."""
+        return self._inner.duration_s
 
     @property
     def position_s(self) -> float:
