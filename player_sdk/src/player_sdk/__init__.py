@@ -47,6 +47,7 @@ from player_sdk.models import (
     Title,
     Viewer,
 )
+from player_sdk.network_memory import NetworkMemory
 from player_sdk.offline import OfflineTitle
 from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
@@ -72,6 +73,7 @@ __all__ = [
     "HomeRow",
     "Link",
     "MarkovMpcAbr",
+    "NetworkMemory",
     "OfflineExpired",
     "OfflineTitle",
     "Pathway",

@@ -18,6 +18,7 @@ from player_sdk.clock import Clock, SystemClock
 from player_sdk.errors import PlayerError
 from player_sdk.loader import PathwayLoader
 from player_sdk.models import CataloguePage, HomePage, Pathway, PlaybackPlan, SearchResults, Title, Viewer
+from player_sdk.network_memory import NetworkMemory
 from player_sdk.offline import (
     PLAYLIST,
     DownloadLog,
@@ -30,6 +31,9 @@ from player_sdk.session import PlaybackSettings, Session
 from player_sdk.transports import SharedTransport, http_transport
 
 _TIMEOUT = httpx.Timeout(10.0, connect=4.0)
+_STARTUP_SHARE = 0.6
+"""How much of what a line gave the last time is asked of it at first; where a control API says, that counts."""
+
 _ANYONE = Viewer(viewer_id="anyone", region_id="nowhere")
 
 
@@ -45,6 +49,7 @@ class Player:
         abr: Makes the policy of each session.
         beats: How heartbeats are sent; None sends none.
         settings: How sessions play.
+        memory: Knows what the network gave the last time, and learns it when the player closes.
         seed: Jitter of retries; players with the same seed and the same world do the same.
 
     Example:
@@ -65,6 +70,7 @@ class Player:
         abr: Callable[[], Abr] = DefaultAbr,
         beats: HeartbeatSettings | None = HeartbeatSettings(),  # noqa: B008 - frozen
         settings: PlaybackSettings | None = None,
+        memory: NetworkMemory | None = None,
         seed: int = 0,
     ) -> None:
         self.viewer = viewer or _ANYONE
@@ -77,6 +83,7 @@ class Player:
         self._api = ControlApi(http=self._http, api_url=api_url) if api_url is not None else None
         self._abr = abr
         self._settings = settings or PlaybackSettings()
+        self._memory = memory
         self._rng = random.Random(seed)
         self._beats = (
             BeatSender(http=self._http, clock=self.clock, rng=random.Random(seed), settings=beats)
@@ -99,6 +106,9 @@ class Player:
         """End what still plays, keep or drop what could not be sent, close the connections."""
         for session in self._sessions:
             await session.close()
+        measured_bps = self._measured_bps()
+        if self._memory is not None and measured_bps is not None:
+            self._memory.remember(measured_bps, self.clock.utc_now())
         if self._beats is not None:
             await self._beats.close()
         await self._http.aclose()
@@ -271,8 +281,10 @@ class Player:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise PlayerError(f"{url!r} is not an absolute http or https URL")
         path = parts.path + (f"?{parts.query}" if parts.query else "")
+        known_bps = self._throughput_bps()
         return PlaybackPlan(
             session_id=self._own_session_id("url"),
+            startup_bitrate_bps=None if known_bps is None else _STARTUP_SHARE * known_bps,
             pathways=[Pathway(pathway_id=parts.netloc, base_url=f"{parts.scheme}://{parts.netloc}")],
             hls_path=path,
         )
@@ -311,7 +323,13 @@ class Player:
         return session
 
     def _throughput_bps(self) -> float | None:
-        """What the last session measured: a better start than nothing."""
+        """What the last session measured, or else what is remembered of the network: a better start than nothing."""
+        measured_bps = self._measured_bps()
+        if measured_bps is None and self._memory is not None:
+            return self._memory.recall(self.clock.utc_now())
+        return measured_bps
+
+    def _measured_bps(self) -> float | None:
         measured = [session.throughput_bps for session in self._sessions if session.throughput_bps is not None]
         return measured[-1] if measured else None
 

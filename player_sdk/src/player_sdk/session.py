@@ -17,6 +17,7 @@ from urllib.parse import urljoin
 
 import httpx
 
+from player_sdk.abr.estimator import ThroughputEstimator
 from player_sdk.abr.interface import Abr, Decision, DownloadSample
 from player_sdk.beat_recorder import BeatRecorder
 from player_sdk.beat_sender import BeatSender
@@ -183,7 +184,7 @@ class Session:
         self._report: SessionReport | None = None
         self._finishing = asyncio.Lock()
         self._media: PlayingMedia | None = None
-        self._throughput_bps: float | None = None
+        self._throughput = ThroughputEstimator()
 
     @property
     def report(self) -> SessionReport | None:
@@ -221,8 +222,8 @@ class Session:
 
     @property
     def throughput_bps(self) -> float | None:
-        """Of the last video download; what the next session may start from."""
-        return self._throughput_bps
+        """Of the last video downloads; what the next session may start from."""
+        return self._throughput.estimate_bps()
 
     def stop(self) -> None:
         """The viewer leaves; the session ends at its next tick."""
@@ -648,7 +649,6 @@ class Session:
             segment = await self._next_video(media, rung)
             await self._load_init(media, segment.init)
             resource, lower = await self._fetch_unless_abandoned(media, rung, segment)
-        self._throughput_bps = resource.size_bytes * 8.0 / max(resource.duration_s, 1e-6)
         if media.rung < 0 and resource.cache is not None:
             self._tally.first_segment_local = resource.cache.hit
         track = media.selection.ladder[rung]
@@ -706,6 +706,7 @@ class Session:
             abandoned=watcher.lower_rung is not None,
         )
         self._abr.observe(sample)
+        self._throughput.observe(sample)
         if watcher.lower_rung is not None:
             self._events.append(
                 SegmentAbandoned(
@@ -819,7 +820,7 @@ class Session:
         if self._beats is not None:
             await self._beats.send_due()
         if self._steering is not None:
-            await self._steering.poll_due(self._throughput_bps)
+            await self._steering.poll_due(self.throughput_bps)
         if self._cmcd_reporter is not None:
             if self._cmcd_reporter.due():
                 self._tell_cmcd("t")
@@ -903,7 +904,7 @@ class Session:
                 top_bitrate_bps=ladder[-1].bitrate_bps if ladder else None,
                 duration_s=segment.duration_s if segment else None,
                 buffer_s=self.buffer_s if segment else None,
-                throughput_bps=self._throughput_bps,
+                throughput_bps=self.throughput_bps,
                 startup=self._media is None or not self._media.buffer.started,
                 starved=self._media is not None and self._media.buffer.stalled,
                 live=self._media is not None and self._media.live,

@@ -22,6 +22,7 @@ from player_sdk.client import Player
 from player_sdk.clock import VirtualClock
 from player_sdk.heartbeat import Beat
 from player_sdk.models import Viewer
+from player_sdk.network_memory import NetworkMemory
 from player_sdk.session import PlaybackSettings
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink
 
@@ -325,6 +326,7 @@ def fake_player(
     abr: Callable[[], Abr] = DefaultAbr,
     beats: HeartbeatSettings | None = HeartbeatSettings(),  # noqa: B008 - frozen
     settings: PlaybackSettings | None = None,
+    memory: NetworkMemory | None = None,
     seed: int = 0,
 ) -> Player:
     """A player on a virtual clock whose requests go to a fake platform over an emulated line.
@@ -338,6 +340,7 @@ def fake_player(
         abr: Makes the policy.
         beats: How heartbeats are sent; None sends none.
         settings: How to play.
+        memory: What is known of the network.
         seed: Jitter of retries.
     """
     clock = clock or VirtualClock(START_UTC)
@@ -356,5 +359,6 @@ def fake_player(
         abr=abr,
         beats=beats,
         settings=settings,
+        memory=memory,
         seed=seed,
     )
