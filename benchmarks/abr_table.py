@@ -1,11 +1,12 @@
-"""The default policy beside RobustMPC and the offline optimum: both films, both forms, three round trips.
+"""The default policy beside RobustMPC and the offline optimum: films, both forms, round trips.
 
-    python benchmarks/abr_table.py --traces FOLDER --movies FOLDER [--rtt-ms 20 80 200]
+    python benchmarks/abr_table.py --traces FOLDER --movies FILE ... [--rtt-ms 20 80 200] [--limit TRACES]
 
 Runs ``harness/abr_sim.py`` once for each combination and prints a Markdown table: the mean QoE a segment, its share of
 the optimum, the rebuffered share of the time, the difference to RobustMPC with its paired bootstrap interval, and the
 trace groups in which RobustMPC is better. The optimum is computed at 80 ms only. What the references scored is kept in
-the output folder and not computed again; the policy always is.
+the output folder and not computed again; the policy always is. ``--limit`` takes an even sample of the traces;
+the table says how many there were.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ import abr_sim
 POLICY = f"{Path(__file__).with_name('abr_policy.py')}:Policy"
 OPTIMUM_AT_MS = 80
 RESAMPLES = 10_000
+COLUMNS = (
+    "film", "form", "RTT ms", "traces", "QoE", "of optimum", "rebuffer %", "of optimum's",
+    "RobustMPC", "difference [95 %]", "groups below", "ms",
+)  # fmt: skip
 
 Sessions = Mapping[str, Mapping[str, Any]]
 """What the harness says of each session, by trace."""
@@ -68,26 +73,28 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--traces", type=Path, required=True)
-    parser.add_argument("--movies", type=Path, required=True, help="folder of films")
+    parser.add_argument("--movies", type=Path, nargs="+", required=True, help="films")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/abr"))
     parser.add_argument("--rtt-ms", type=int, nargs="+", default=[20, 80, 200])
+    parser.add_argument("--limit", type=int, default=None, help="every k-th trace, so that at most so many run")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for movie in sorted(options.movies.glob("*.json")):
+    for movie in options.movies:
         for form, flags in (("start-up counted", []), ("compat", ["--compat"])):
             for rtt_ms in options.rtt_ms:
                 rows.append(_row(options, movie, form, flags, rtt_ms))
-    print("\n| film | form | RTT ms | QoE | of optimum | rebuffer % | of optimum's | RobustMPC | difference [95 %] | "
-          "groups below | ms |\n" + "|---" * 11 + "|")  # fmt: skip
+    print("\n| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
     print("\n".join(rows))
 
 
 def _row(options: argparse.Namespace, movie: Path, form: str, flags: list[str], rtt_ms: int) -> str:
     combination = ["--traces", str(options.traces), "--movie", str(movie), *flags]
     combination += ["--rtt-ms", str(rtt_ms), "--jobs", str(options.jobs)]
-    name = f"{movie.stem}-{form.replace(' ', '-')}-{rtt_ms}"
+    name = f"{movie.stem}-{form.replace(' ', '-')}-{rtt_ms}-{options.limit or 'all'}"
+    if options.limit is not None:
+        combination += ["--limit", str(options.limit)]
     ours = sessions_of(POLICY, combination, options.out / f"{name}-policy.json", keep=False)
     robust = sessions_of("robustmpc", combination, options.out / f"{name}-robustmpc.json", keep=True)
     differences = [session["qoe"] - robust[trace]["qoe"] for trace, session in ours.items()]
@@ -98,7 +105,7 @@ def _row(options: argparse.Namespace, movie: Path, form: str, flags: list[str], 
         share = f"{100.0 * mean_qoe(ours) / mean_qoe(optimum):.1f} %"
         optimum_rebuffer = f"{rebuffer_percent(optimum):.2f}"
     think_ms = 1000.0 * fmean(session["think"] / len(session["levels"]) for session in ours.values())
-    cells = [movie.stem, form, rtt_ms, f"{mean_qoe(ours):.3f}", share, f"{rebuffer_percent(ours):.2f}"]
+    cells = [movie.stem, form, rtt_ms, len(ours), f"{mean_qoe(ours):.3f}", share, f"{rebuffer_percent(ours):.2f}"]
     cells += [optimum_rebuffer, f"{mean_qoe(robust):.3f}", f"{fmean(differences):+.3f} [{low:+.3f}, {high:+.3f}]"]
     cells += [", ".join(worse_groups(ours, robust)) or "none", f"{think_ms:.2f}"]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from player_sdk.abr import AbrState, DownloadSample
 from player_sdk.abr.estimator import ThroughputEstimator, TransferEstimator
@@ -130,10 +130,11 @@ def forecast(rate_bps, *, spread=0.0, deviation=0.0, latency_s=0.0):
 
 @settings(max_examples=40, deadline=None)
 @given(throughput_bps=st.floats(2e5, 8e6), buffer_s=st.floats(0, 25), last_rung=st.integers(0, 5))
+@example(throughput_bps=2e5, buffer_s=10.0, last_rung=0)
 def test_on_a_steady_line_the_plan_is_the_best_of_all_plans(throughput_bps, buffer_s, last_rung):
     current = state(buffer_s=buffer_s, last_rung=last_rung, index=37)
     best, _ = exhaustive(current, throughput_bps, 3)
-    values = rung_values(current, forecast(throughput_bps), cells=2000)
+    values = rung_values(current, forecast(throughput_bps), cells=6000)  # finer than the kink that a stall makes
     assert max(values) == pytest.approx(best, abs=0.01)
     assert best_value_from(current, throughput_bps, int(values.argmax())) == pytest.approx(best, abs=0.02)
 
@@ -179,6 +180,17 @@ def test_a_download_that_will_not_make_it_is_dropped():
     assert policy.abandon(state(buffer_s=25.0, last_rung=5), 5, 0.05 * size, 1.0) is None, "the buffer can wait"
     assert policy.abandon(state(buffer_s=25.0, last_rung=5), 5, 0.0, 1.0) is None, "a pause is no outage"
     assert policy.abandon(state(buffer_s=1.0, last_rung=5), 5, 0.0, 20.0) == 0, "twenty seconds of it are"
+
+
+@pytest.mark.parametrize(("buffer_s", "dropped_after_s"), [(4.0, 0.5), (8.0, 1.25), (12.0, 2.25), (20.0, 5.5)])
+def test_the_fuller_the_buffer_the_longer_it_hopes_for_a_line_that_fell_to_a_tenth(buffer_s, dropped_after_s):
+    policy = fed(MarkovMpcAbr, *[4e6] * 5)
+
+    def drops(elapsed_s):
+        now = state(buffer_s=buffer_s - elapsed_s, last_rung=5)
+        return policy.abandon(now, 5, 0.4e6 / 8 * elapsed_s, elapsed_s) is not None
+
+    assert next(elapsed_s for elapsed_s in (0.25 * n for n in range(1, 80)) if drops(elapsed_s)) == dropped_after_s
 
 
 def test_what_was_dropped_counts_for_the_estimate():

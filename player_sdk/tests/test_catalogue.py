@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from player_sdk.loader import LoadListener
 from player_sdk.testing import API_HOST, START_UTC, FakeOrigin, FakeTitle, fake_player
 
-from player_sdk import Ended, Started, SyncPlayer, TitleNotFound, Viewer, VirtualClock
+from player_sdk import Ended, Player, Session, Started, SyncPlayer, TitleNotFound, Viewer, VirtualClock
 
 TITLES = [FakeTitle(title_id=f"film-{number}", duration_s=8.0) for number in range(7)]
 
@@ -52,10 +53,30 @@ def test_the_blocking_player_lists_and_finds_the_same(blocking):
 def test_the_blocking_player_plays_event_by_event(blocking):
     session = blocking.play("film-1", start_s=0.0)
     kinds = []
-    for event in blocking.events(session):
+    for event in session.events():
         kinds.append(type(event))
         if isinstance(event, Started):
             session.seek(4.0)
     assert kinds[-1] is Ended
     assert session.report.end_reason == "completed"
     assert session.report.played_s < 8.0
+
+
+def public_names(thing):
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_both_doors_have_the_same_calls(blocking):
+    assert public_names(blocking) == public_names(Player())
+    told_by_the_loader = public_names(LoadListener)
+    assert public_names(blocking.play("film-1")) == public_names(Session) - told_by_the_loader | {"plan", "title_id"}
+
+
+def test_the_blocking_session_prepares_and_hands_out_bytes(blocking):
+    session = blocking.play("film-2", start_s=0.0)
+    session.prepare()
+    assert session.buffer_s > 0.0
+    pieces = [(segment.kind, len(segment.content)) for segment in session.segments(watch_s=1.0)]
+    assert {kind for kind, _ in pieces} == {"video", "audio"}
+    assert all(size_bytes for _, size_bytes in pieces)
+    assert session.report.played_s == pytest.approx(1.0)

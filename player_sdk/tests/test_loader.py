@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from player_sdk.loader import PathwayLoader
-from player_sdk.playlist import ByteRange
+from player_sdk.playlist.model import ByteRange
 
 from player_sdk import DeliveryError, Pathway, RetrySettings, VirtualClock
 

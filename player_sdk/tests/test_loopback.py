@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -77,8 +78,8 @@ def test_a_session_over_sockets_plays_and_beats(server):
 def test_the_blocking_player_does_the_same(server):
     url, _ = server
     with SyncPlayer(api_url=url, viewer=Viewer(viewer_id="v-1", region_id="r")) as player:
-        assert player.watch("film", watch_s=0.5).played_s == pytest.approx(0.5)
-    with pytest.raises(RuntimeError, match="not open"):
+        assert player.play("film").watch(0.5).played_s == pytest.approx(0.5)
+    with pytest.raises(RuntimeError, match="closed"):
         player.home()
 
 
@@ -92,6 +93,48 @@ def test_the_command_line_plays_and_probes(server, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"Started", "SegmentDownloaded", "Ended"} <= {line.get("event") for line in lines}
     assert lines[-1]["played_s"] == pytest.approx(0.5)
+
+
+def test_the_command_line_shows_what_it_does_while_it_plays(server, capsys):
+    url, _ = server
+    assert main(["play", f"{url}/media/film/p/1/master.m3u8", "--live"]) == 0
+    shown = capsys.readouterr().err.split("\r")
+    assert re.match(r"ended +00:01/00:01  buffer \[ +\]  0\.0 s  240p  \S+ Mbit/s  stalls 0 \(0\.0 s\)", shown[-1])
+    assert len(shown) > 2, "more than once"
+
+
+def test_many_viewers_watch_from_the_command_line(server, capsys):
+    url, _ = server
+    assert main(["watch", f"{url}/media/film/p/1/master.m3u8", "--viewers", "3", "--watch-s", "0.5"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["viewers"], summary["started"], summary["failed"]) == (3, 3, 0)
+    assert 0.0 < summary["startup_p50_s"] <= summary["startup_p95_s"]
+    assert summary["mean_bitrate_bps"] == pytest.approx(200_000)
+    assert main(["watch", f"{url}/none.m3u8", "--viewers", "1"]) == 1
+    assert json.loads(capsys.readouterr().out)["started"] == 0
+
+
+def test_policies_are_compared_on_emulated_lines(server, capsys, tmp_path):
+    url, _ = server
+    trace = tmp_path / "slow.csv"
+    trace.write_text("duration_s,bandwidth_kbps,latency_ms\n5,150,80\n")
+    manifest = f"{url}/media/film/p/1/master.m3u8"
+    assert main(["bench", manifest, "--rate-bps", "8e6", "--trace", str(trace), "--policy", "default", "bola"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["line"], row["policy"]) for row in rows] == [
+        (line, policy) for line in ("8e+06", "slow.csv") for policy in ("default", "bola")
+    ]
+    assert [row["rebuffer_s"] > 0.0 for row in rows] == [False, False, True, True]
+    trace.write_text("a,b\n1,2\n")
+    assert main(["bench", manifest, "--trace", str(trace)]) == 1
+    assert "no trace" in capsys.readouterr().err
+
+
+def test_a_title_is_kept_from_the_command_line(server, capsys, tmp_path):
+    url, _ = server
+    assert main(["download", f"{url}/media/film/p/1/master.m3u8", str(tmp_path / "film")]) == 0
+    assert json.loads(capsys.readouterr().out)["rung"] == "240p"
+    assert (tmp_path / "film" / "master.m3u8").exists()
 
 
 def test_the_command_line_says_what_is_wrong(server, capsys):

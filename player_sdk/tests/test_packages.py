@@ -8,8 +8,9 @@ import subprocess
 import pytest
 from player_sdk.abr import Decision
 from player_sdk.events import SegmentDownloaded
+from player_sdk.testing import FakeOrigin, fake_player
 
-from player_sdk import EmulatedTransport, Link, Player, VirtualClock, http_transport
+from player_sdk import EmulatedTransport, Link, Player, PlaylistError, VirtualClock, http_transport
 
 BOTH = ["-i", "high.mp4", "-i", "low.mp4", "-map", "0:v", "-map", "1:v", "-map", "0:a", "-c", "copy"]
 ONE = ["-i", "high.mp4", "-c", "copy"]
@@ -154,6 +155,52 @@ def test_packages_of_others_play_to_their_end_and_decode(package, serve, tmp_pat
     rungs = {event.rung for event in pictures}
     for rung in range(len(rungs)):
         assert count_frames(asyncio.run(content_of(url, rung))) == FRAMES
+
+
+async def frames_of(url):
+    async with opened(url, Alternating) as session:
+        return [frame async for frame in session.frames()]
+
+
+@pytest.mark.parametrize("package", ["hls-ts", "hls-ts-muxed", "hls-fmp4", "dash-index", "dash-periods"], indirect=True)
+def test_frames_come_decoded_each_once_and_at_its_place(package, serve, tmp_path):
+    frames = asyncio.run(frames_of(f"{serve(tmp_path)}/{package}"))
+    pictures = [one for one in frames if one.kind == "video"]
+    assert [one.position_s for one in pictures] == pytest.approx([n / 10 for n in range(FRAMES)], abs=0.05)
+    assert {one.frame.width for one in pictures} <= {64, 128}
+    sound = [one for one in frames if one.kind == "audio"]
+    heard_s = sum(one.frame.samples / one.frame.sample_rate for one in sound)
+    assert heard_s == pytest.approx(CLIP_S, abs=0.1)
+    ends_s = [one.position_s + one.frame.samples / one.frame.sample_rate for one in sound]
+    assert [one.position_s for one in sound[1:]] == pytest.approx(ends_s[:-1], abs=0.05), "without a hole"
+
+
+@pytest.mark.parametrize(
+    "package", ["hls-ts-single-file", "dash-index", "dash-periods", "dash-timeline"], indirect=True
+)
+def test_what_is_kept_of_a_package_decodes_to_its_end(package, serve, tmp_path):
+    folder = tmp_path / "kept"
+
+    async def run():
+        async with Player() as player:
+            await player.download_url(f"{serve(tmp_path)}/{package}", folder)
+        async with Player(clock=VirtualClock(dt.datetime.now(dt.UTC))) as player:
+            return [frame async for frame in player.open_offline(folder).frames()]
+
+    frames = asyncio.run(run())
+    assert len([one for one in frames if one.kind == "video"]) == FRAMES
+    assert {one.frame.width for one in frames if one.kind == "video"} == {128}
+    assert [one for one in frames if one.kind == "audio"]
+
+
+def test_bytes_that_are_no_media_are_told_with_their_segment():
+    async def run():
+        async with fake_player(FakeOrigin()) as player:
+            session = await player.play("film")
+            return [frame async for frame in session.frames()]
+
+    with pytest.raises(PlaylistError, match="video segment 0 of 240p"):
+        asyncio.run(run())
 
 
 LIVE = {

@@ -1,6 +1,7 @@
 """The small parts: headers, CMCD, tracks."""
 
 import datetime as dt
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -51,21 +52,20 @@ def test_retry_after_as_seconds_or_date(value, seconds):
     assert retry_after_s(httpx.Headers({"Retry-After": value}), NOW) == seconds
 
 
+SEGMENT = CmcdRequest(
+    session_id='a"b',
+    content_id="film",
+    object_type="video",
+    streaming_format="dash",
+    bitrate_bps=2_849_600.0,
+    duration_s=4.0004,
+    buffer_s=12.345,
+    throughput_bps=5_432_100.0,
+)
+
+
 def test_cmcd_rounds_and_quotes_as_the_standard_says():
-    headers = cmcd_headers(
-        CmcdRequest(
-            session_id='a"b',
-            content_id="film",
-            object_type="video",
-            streaming_format="dash",
-            bitrate_bps=2_849_600.0,
-            duration_s=4.0004,
-            buffer_s=12.345,
-            throughput_bps=5_432_100.0,
-            starved=True,
-        )
-    )
-    assert headers == {
+    assert cmcd_headers(replace(SEGMENT, starved=True)) == {
         "CMCD-Object": "br=2850,d=4000,ot=v",
         "CMCD-Request": "bl=12300,mtp=5400",
         "CMCD-Session": 'cid="film",sf=d,sid="a\\"b",st=v',
@@ -74,26 +74,11 @@ def test_cmcd_rounds_and_quotes_as_the_standard_says():
 
 
 def test_cmcd_of_version_2_says_more_and_by_kind_of_object():
-    headers = cmcd_headers(
-        CmcdRequest(
-            session_id="s",
-            content_id="film",
-            object_type="audio",
-            streaming_format="hls",
-            bitrate_bps=128_000.0,
-            top_bitrate_bps=5e6,
-            buffer_s=3.0,
-            throughput_bps=8e6,
-            live=True,
-            version=2,
-            state="rebuffering",
-            pathway_id="edge-1",
-        )
-    )
-    assert headers == {
-        "CMCD-Object": "br=(128;a),ot=a,tb=(5000;v)",
-        "CMCD-Request": "bl=(3000;a),mtp=(8000;v),sta=r",
-        "CMCD-Session": 'cid="film",sf=h,sid="s",st=l,v=2',
+    sound = replace(SEGMENT, object_type="audio", top_bitrate_bps=5e6, live=True)
+    assert cmcd_headers(replace(sound, version=2, state="rebuffering", pathway_id="edge-1")) == {
+        "CMCD-Object": "br=(2850;a),d=4000,ot=a,tb=(5000;v)",
+        "CMCD-Request": "bl=(12300;a),mtp=(5400;v),sta=r",
+        "CMCD-Session": 'cid="film",sf=d,sid="a\\"b",st=l,v=2',
         "CMCD-Status": 'cdn="edge-1"',
     }
 
@@ -181,4 +166,4 @@ def test_sizes_are_bit_rate_times_time_until_a_playlist_knows_better():
 
     ladder = (video("360p", 360), video("720p", 720))
     known = parse_media("#EXTM3U\n#EXT-X-BITRATE:100\n#EXTINF:4,\na\n#EXTINF:2,\nb\n")
-    assert segment_sizes(ladder, [known, None]) == [(50_000.0, 360_000.0), (25_000.0, 180_000.0)]
+    assert list(segment_sizes(ladder, [known, None])) == [(50_000.0, 360_000.0), (25_000.0, 180_000.0)]

@@ -1,10 +1,13 @@
 import contextlib
+import math
 import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from player_sdk.playlist import ByteRange, ClockSource, InitSegment, parse_manifest, parse_mpd, with_index
+from player_sdk.playlist import Segment, addressing, parse_manifest, parse_mpd, with_index
+from player_sdk.playlist.live import on_clock_of
+from player_sdk.playlist.model import ByteRange, ClockSource, InitSegment
 
 from player_sdk import PlaylistError
 
@@ -226,7 +229,39 @@ def test_a_live_timeline_that_repeats_goes_as_far_as_now():
 
 
 def test_a_live_period_that_has_begun_but_has_nothing_yet_is_empty():
-    assert parse_mpd(LIVE, "/p/m.mpd", 101.0).video[0].media.segments == ()
+    assert not parse_mpd(LIVE, "/p/m.mpd", 101.0).video[0].media.segments
+
+
+SHORT = """<MPD type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z"><Period start="PT0S">
+<AdaptationSet contentType="video"><SegmentTemplate timescale="1000" media="$RepresentationID$-$Time$.m4s" {even}>
+{timeline}</SegmentTemplate><Representation id="a" bandwidth="1"/><Representation id="b" bandwidth="2"/>
+</AdaptationSet></Period></MPD>"""
+REPEATED = SHORT.format(even="", timeline='<SegmentTimeline><S t="0" d="2" r="-1"/></SegmentTimeline>')
+EVEN = SHORT.format(even='duration="2"', timeline="")
+
+
+@pytest.mark.parametrize("text", [REPEATED, EVEN])
+def test_of_many_segments_only_those_are_made_that_are_looked_at(text, monkeypatch):
+    made = []
+
+    def counted(**fields):
+        made.append(fields["uri"])
+        return Segment(**fields)
+
+    monkeypatch.setattr(addressing, "Segment", counted)
+    media = parse_mpd(text, "/m.mpd", 100.0).video[0].media
+    assert (len(media.segments), made) == (50_000, ["/a-0.m4s", "/b-0.m4s"])
+    assert media.segment(media.number_at(60.0)).uri == "/a-60000.m4s"
+    assert len(made) - 2 <= 2 * math.log2(50_000), "a search, not a walk"
+
+
+def test_sound_of_a_live_presentation_keeps_its_times_though_its_numbers_are_others():
+    sound = """<AdaptationSet contentType="audio"><SegmentTemplate timescale="10" duration="5" media="$Time$"/>
+        <Representation id="s" bandwidth="1"/></AdaptationSet></Period>"""
+    title = parse_mpd(LIVE.replace("</Period>", sound), "/p/m.mpd", 121.9)
+    video, audio = title.video[0].media, title.audio[0].media
+    assert set(range(video.first_number, video.end_number)).isdisjoint(range(audio.first_number, audio.end_number))
+    assert on_clock_of(video, audio).segments[0].start_s == 111.5
 
 
 @settings(deadline=None)

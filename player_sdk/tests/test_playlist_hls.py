@@ -1,15 +1,8 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from player_sdk.playlist import (
-    ByteRange,
-    InitSegment,
-    SegmentKey,
-    is_multivariant,
-    parse_manifest,
-    parse_media,
-    parse_multivariant,
-)
+from player_sdk.playlist import is_multivariant, parse_manifest, parse_media, parse_multivariant
+from player_sdk.playlist.model import ByteRange, InitSegment, SegmentKey
 
 from player_sdk import PlaylistError
 

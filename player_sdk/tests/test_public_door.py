@@ -21,16 +21,17 @@ def test_importing_the_player_pulls_in_no_test_doubles_and_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("False")
-    for heavy in ("numpy", "dagster", "litestar", "playback_api", "orchestration", "ml"):
+    for heavy in ("numpy", "av", "cryptography", "dagster", "litestar", "playback_api", "orchestration", "ml"):
         assert f"'{heavy}'" not in done.stdout
 
 
 def test_the_examples_of_the_readme_run():
     examples = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     outputs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         for code in examples
     ]
     assert outputs[0].startswith("started after ")
-    assert outputs[1].startswith("stopped 2026-03-01 20:00:3")
+    assert outputs[1] == "origin completed completed\n"
+    assert outputs[2].startswith("stopped 2026-03-01 20:00:3")

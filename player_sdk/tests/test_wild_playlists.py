@@ -80,17 +80,13 @@ def play(path, manifests, start_s):
     return asyncio.run(run())
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(playlists=st.lists(PLAYLIST, min_size=1, max_size=4), start_s=PICK([0.0, 3.0, 1e6]))
-def test_a_session_on_any_hls_playlists_ends(playlists, start_s):
-    report = play("m.m3u8", playlists, start_s)
-    assert report.end_reason in ("completed", "stopped", "failed", "abandoned")
-    assert report.played_s <= 30.0 + 1e-6
-
-
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(manifests=st.lists(MANIFEST, min_size=1, max_size=3), start_s=PICK([0.0, 3.0, 1e6]))
-def test_a_session_on_any_mpds_ends(manifests, start_s):
-    report = play("m.mpd", manifests, start_s)
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    title=st.tuples(st.just("m.m3u8"), st.lists(PLAYLIST, min_size=1, max_size=4))
+    | st.tuples(st.just("m.mpd"), st.lists(MANIFEST, min_size=1, max_size=3)),
+    start_s=PICK([0.0, 3.0, 1e6]),
+)
+def test_a_session_on_any_manifests_ends(title, start_s):
+    report = play(*title, start_s)
     assert report.end_reason in ("completed", "stopped", "failed", "abandoned")
     assert report.played_s <= 30.0 + 1e-6

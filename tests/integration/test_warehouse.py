@@ -3,13 +3,18 @@
 The world has three sessions of two viewers; dbt runs three times, in this process, and all tests look at what it left.
 """
 
+import asyncio
 import datetime as dt
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
+import httpx
+import msgspec
 import polars as pl
 import pytest
 from dbt.cli.main import dbtRunner
+from player_sdk.testing import FakeOrigin, FakeTitle, fake_player
 
 from orchestration.defs.warehouse.project import PROJECT_FOLDER, environment_variables
 from orchestration.resources.warehouse import Warehouse
@@ -26,9 +31,11 @@ from playback_api.events import (
     encode_beats,
     encode_impression,
 )
+from player_sdk import Link, SegmentDownloaded, VirtualClock
 
 FIRST = dt.date(2026, 9, 1)
 SECOND = dt.date(2026, 9, 2)
+THIRD = dt.date(2026, 9, 3)
 SERVING = (
     "srv_titles", "srv_rungs", "srv_viewers", "srv_viewing", "srv_demand_daily", "srv_popularity", "srv_objects",
     "srv_object_files", "srv_rung_mix", "srv_requests", "srv_qoe_daily", "srv_acquisition",
@@ -39,8 +46,9 @@ SERVING = (
 class World:
     """A lake, its event log and what was seen of the tables after each build."""
 
+    folder: Path
     warehouse: Warehouse
-    log: SegmentLogWriter
+    manifest: object
     empty_rows: dict[str, int]
     unit_tests: int
     first: dict[str, pl.DataFrame]
@@ -181,8 +189,9 @@ def world(tmp_path_factory):
     )
     log.close()
     return World(
+        folder=folder,
         warehouse=warehouse,
-        log=log,
+        manifest=parsed,
         empty_rows=empty_rows,
         unit_tests=sum(item.node.resource_type == "unit_test" and item.status == "pass" for item in empty),
         first=first,
@@ -314,3 +323,69 @@ def test_deliveries_by_pathway(world):
     (row,) = world.first["fct_pathway_day"].to_dicts()
 
     assert (row["pathway_id"], row["requests"], row["requests_placed"]) == ("eu-north-1", 10, 5)
+
+
+def watch(session_id, *, link, fault=None, patience_s=None, seek_s=None):
+    """A session of the real player on the third day; its report, and the beats that the collector took."""
+    origin = FakeOrigin([FakeTitle(duration_s=90.0)], plan={"session_id": session_id}, fault=fault)
+
+    async def run():
+        async with fake_player(origin, link=link, clock=VirtualClock(at(3, 20))) as player:
+            session = await player.play("film")
+            async for event in session.events(patience_s=patience_s):
+                if seek_s is not None and isinstance(event, SegmentDownloaded) and event.index == 3:
+                    session.pause(5.0)
+                    session.seek(seek_s)
+            return session.report
+
+    report = asyncio.run(run())
+    return report, [msgspec.convert(msgspec.to_builtins(beat), Beat) for beat in origin.beats]
+
+
+@pytest.fixture(scope="module")
+def watched(world):
+    """Reports of the player, and the rows that the marts made of the same sessions' beats."""
+
+    def no_media(request):
+        return httpx.Response(503) if "/media/" in request.url.path else None
+
+    played = [
+        watch("smooth", link=Link.constant(8e6, latency_s=0.05)),
+        watch("stormy", link=Link([(15.0, 6e6), (25.0, 1e5)], latency_s=0.1)),
+        watch("paused-and-sought", link=Link([(10.0, 3e6), (5.0, 3e5)]), seek_s=60.0),
+        watch("impatient", link=Link.constant(2e3, latency_s=1.0), patience_s=3.0),
+        watch("broken", link=Link.constant(8e6), fault=no_media),
+    ]
+    log = SegmentLogWriter(world.folder / "events", "another-collector")
+    store(log, *(beats for _, beats in played), received_at=at(3, 21))
+    log.close()
+    world.warehouse.ingest_events(SegmentLogReader(world.folder / "events"))
+    wanted = ["--resource-type", "model", "--select", "+fct_sessions", *days(THIRD, THIRD)]
+    build(world.warehouse, world.folder / "target", world.manifest, *wanted)
+    rows = world.warehouse.read("marts.fct_sessions").filter(event_day=THIRD)
+    return {report.session_id: report for report, _ in played}, {row["session_id"]: row for row in rows.to_dicts()}
+
+
+def test_quality_of_experience_is_the_same_by_the_player_and_by_the_marts(watched):
+    reports, rows = watched
+    assert sorted(rows) == sorted(reports)
+    pairs = {
+        "startup_s": "startup_s", "seconds_watched": "played_s", "stall_s": "rebuffer_s", "stall_count": "stalls",
+        "rebuffer_ratio": "rebuffer_ratio", "mean_bitrate_bps": "mean_bitrate_bps", "switches": "switches",
+        "delivered_bytes": "size_bytes", "delivered_bytes_placed": "size_bytes_placed",
+        "delivered_bytes_cached": "size_bytes_cached", "end_reason": "end_reason",
+    }  # fmt: skip
+    for session_id, report in reports.items():
+        marts = [rows[session_id][column] or 0 for column in pairs]
+        player = [getattr(report, field) or 0 for field in pairs.values()]
+        assert marts == [pytest.approx(value) if isinstance(value, float) else value for value in player], session_id
+        assert rows[session_id]["error_count"] == len(report.errors)
+    assert {session_id: row["outcome"] for session_id, row in rows.items()} == {
+        "smooth": "played",
+        "stormy": "played",
+        "paused-and-sought": "played",
+        "impatient": "exited_before_start",
+        "broken": "failed_to_start",
+    }
+    assert reports["stormy"].stalls > 0
+    assert reports["stormy"].switches > 0

@@ -11,6 +11,7 @@ from player_sdk.clock import Clock, SystemClock, VirtualClock
 from player_sdk.errors import (
     ApiError,
     DeliveryError,
+    OfflineExpired,
     PlayerError,
     PlaylistError,
     ServiceUnavailable,
@@ -31,7 +32,9 @@ from player_sdk.events import (
     Stalled,
     Started,
     Switched,
+    TrackChanged,
 )
+from player_sdk.frames import DecodedFrame
 from player_sdk.loader import RetrySettings
 from player_sdk.models import (
     CataloguePage,
@@ -44,9 +47,12 @@ from player_sdk.models import (
     Title,
     Viewer,
 )
+from player_sdk.network_memory import NetworkMemory
+from player_sdk.offline import OfflineTitle
+from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import PlaybackSettings, Session
-from player_sdk.sync import SyncPlayer
+from player_sdk.sync import SyncPlayer, SyncSession
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http_transport
 
 __all__ = [
@@ -55,6 +61,7 @@ __all__ = [
     "BolaAbr",
     "CataloguePage",
     "Clock",
+    "DecodedFrame",
     "DefaultAbr",
     "DeliveryError",
     "EmulatedTransport",
@@ -66,6 +73,9 @@ __all__ = [
     "HomeRow",
     "Link",
     "MarkovMpcAbr",
+    "NetworkMemory",
+    "OfflineExpired",
+    "OfflineTitle",
     "Pathway",
     "PathwayLink",
     "PathwaySwitched",
@@ -91,11 +101,14 @@ __all__ = [
     "Started",
     "Switched",
     "SyncPlayer",
+    "SyncSession",
     "SystemClock",
     "ThroughputAbr",
     "Title",
     "TitleNotFound",
     "TitleUnavailable",
+    "Track",
+    "TrackChanged",
     "Viewer",
     "VirtualClock",
     "http_transport",

@@ -119,6 +119,18 @@ class PlaybackBuffer:
         if size_bytes:
             self._audio_sizes.append((end_s, size_bytes))
 
+    def drop_audio(self, keep_s: float) -> float:
+        """Forget the sound after what the next seconds need.
+
+        Returns:
+            Where what is left ends.
+        """
+        kept = [part for part in self._audio_sizes if part[0] > self.position_s]
+        beyond = next((at for at, (end_s, _) in enumerate(kept) if end_s >= self.position_s + keep_s), len(kept))
+        self._audio_sizes = deque(kept[: beyond + 1])
+        self.audio_end_s = self._audio_sizes[-1][0] if self._audio_sizes else self.position_s
+        return self.audio_end_s
+
     def until_below_s(self, limit_bytes: int) -> float:
         """Seconds of play until no more than that is held; the segment that is played counts until its end."""
         parts = [(one.end_s, one.size_bytes) for one in self._segments]

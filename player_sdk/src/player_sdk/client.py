@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -15,11 +16,24 @@ from player_sdk.api import ControlApi
 from player_sdk.beat_sender import BeatSender, HeartbeatSettings
 from player_sdk.clock import Clock, SystemClock
 from player_sdk.errors import PlayerError
+from player_sdk.loader import PathwayLoader
 from player_sdk.models import CataloguePage, HomePage, Pathway, PlaybackPlan, SearchResults, Title, Viewer
+from player_sdk.network_memory import NetworkMemory
+from player_sdk.offline import (
+    PLAYLIST,
+    DownloadLog,
+    FolderTransport,
+    OfflineDownload,
+    OfflineTitle,
+    read_offline,
+)
 from player_sdk.session import PlaybackSettings, Session
 from player_sdk.transports import SharedTransport, http_transport
 
 _TIMEOUT = httpx.Timeout(10.0, connect=4.0)
+_STARTUP_SHARE = 0.6
+"""How much of what a line gave the last time is asked of it at first; where a control API says, that counts."""
+
 _ANYONE = Viewer(viewer_id="anyone", region_id="nowhere")
 
 
@@ -35,6 +49,7 @@ class Player:
         abr: Makes the policy of each session.
         beats: How heartbeats are sent; None sends none.
         settings: How sessions play.
+        memory: Knows what the network gave the last time, and learns it when the player closes.
         seed: Jitter of retries; players with the same seed and the same world do the same.
 
     Example:
@@ -55,6 +70,7 @@ class Player:
         abr: Callable[[], Abr] = DefaultAbr,
         beats: HeartbeatSettings | None = HeartbeatSettings(),  # noqa: B008 - frozen
         settings: PlaybackSettings | None = None,
+        memory: NetworkMemory | None = None,
         seed: int = 0,
     ) -> None:
         self.viewer = viewer or _ANYONE
@@ -67,6 +83,7 @@ class Player:
         self._api = ControlApi(http=self._http, api_url=api_url) if api_url is not None else None
         self._abr = abr
         self._settings = settings or PlaybackSettings()
+        self._memory = memory
         self._rng = random.Random(seed)
         self._beats = (
             BeatSender(http=self._http, clock=self.clock, rng=random.Random(seed), settings=beats)
@@ -89,6 +106,9 @@ class Player:
         """End what still plays, keep or drop what could not be sent, close the connections."""
         for session in self._sessions:
             await session.close()
+        measured_bps = self._measured_bps()
+        if self._memory is not None and measured_bps is not None:
+            self._memory.remember(measured_bps, self.clock.utc_now())
         if self._beats is not None:
             await self._beats.close()
         await self._http.aclose()
@@ -173,22 +193,104 @@ class Player:
         Raises:
             PlayerError: Not an absolute http(s) URL.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise PlayerError(f"{url!r} is not an absolute http or https URL")
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
-        plan = PlaybackPlan(
-            session_id=f"url-{self._rng.randrange(16**8):08x}",
-            pathways=[Pathway(pathway_id=parts.netloc, base_url=f"{parts.scheme}://{parts.netloc}")],
-            hls_path=path,
-        )
+        plan = self._url_plan(url)
         return self._session(
             plan,
-            path.rsplit("/", 1)[-1].split("?", 1)[0] or "url",
+            (plan.hls_path or "").rsplit("/", 1)[-1].split("?", 1)[0] or "url",
             asked_at_s=self.clock.now(),
             start_s=start_s,
             max_height=max_height,
         )
+
+    async def download(
+        self,
+        title_id: str,
+        folder: Path,
+        *,
+        max_height: int | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> OfflineTitle:
+        """Keep a title in a folder, at the best rung for the device, to be played until the session's token expires.
+
+        Calling it again completes a download that broke off. Language and captions are those of the settings.
+
+        Args:
+            title_id: What to keep.
+            folder: Of this title alone; is made if it is not there.
+            max_height: Lowers the device's cap on the video's height.
+            progress: Told the share of the files that are there, from 0 to 1.
+
+        Raises:
+            ApiError: As ``play``.
+            DeliveryError: Something did not come.
+            PlaylistError: A live or encrypted title.
+        """
+        plan = await self._required_api().create_session(self.viewer, title_id, self._throughput_bps())
+        return await self._keep(plan, title_id, folder, max_height, progress)
+
+    async def download_url(
+        self,
+        url: str,
+        folder: Path,
+        *,
+        max_height: int | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> OfflineTitle:
+        """The same for an HLS or DASH URL, which never expires."""
+        plan = self._url_plan(url)
+        return await self._keep(plan, url, folder, max_height, progress)
+
+    def open_offline(self, folder: Path, *, start_s: float = 0.0) -> Session:
+        """Play what ``download`` has kept, without a network and without heartbeats.
+
+        Raises:
+            OfflineExpired: It may not be played any more.
+            PlayerError: The folder holds no complete download.
+        """
+        title = read_offline(folder, self.clock.utc_now())
+        plan = PlaybackPlan(
+            session_id=self._own_session_id("offline"),
+            pathways=[Pathway(pathway_id="offline", base_url="http://offline")],
+            hls_path=f"/{PLAYLIST}",
+        )
+        http = httpx.AsyncClient(transport=FolderTransport(folder))
+        return self._session(plan, title.title_id, asked_at_s=self.clock.now(), start_s=start_s, http=http)
+
+    async def _keep(
+        self,
+        plan: PlaybackPlan,
+        title_id: str,
+        folder: Path,
+        max_height: int | None,
+        progress: Callable[[float], None] | None,
+    ) -> OfflineTitle:
+        loader = PathwayLoader(
+            http=self._http,
+            pathways=plan.pathways,
+            clock=self.clock,
+            rng=self._rng,
+            listener=DownloadLog(),
+            settings=self._settings.retry,
+        )
+        download = OfflineDownload(loader=loader, clock=self.clock, folder=folder, progress=progress)
+        selection = self._settings.select(await download.open(plan), self.viewer.device, max_height)
+        return await download.keep(title_id, selection, plan.expires_at)
+
+    def _url_plan(self, url: str) -> PlaybackPlan:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise PlayerError(f"{url!r} is not an absolute http or https URL")
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        known_bps = self._throughput_bps()
+        return PlaybackPlan(
+            session_id=self._own_session_id("url"),
+            startup_bitrate_bps=None if known_bps is None else _STARTUP_SHARE * known_bps,
+            pathways=[Pathway(pathway_id=parts.netloc, base_url=f"{parts.scheme}://{parts.netloc}")],
+            hls_path=path,
+        )
+
+    def _own_session_id(self, kind: str) -> str:
+        return f"{kind}-{self._rng.randrange(16**8):08x}"
 
     def _session(
         self,
@@ -199,12 +301,13 @@ class Player:
         start_s: float,
         impression_id: str | None = None,
         max_height: int | None = None,
+        http: httpx.AsyncClient | None = None,
     ) -> Session:
         session = Session(
             plan=plan,
             title_id=title_id,
             viewer=self.viewer,
-            http=self._http,
+            http=http or self._http,
             clock=self.clock,
             abr=self._abr(),
             asked_at_s=asked_at_s,
@@ -220,7 +323,13 @@ class Player:
         return session
 
     def _throughput_bps(self) -> float | None:
-        """What the last session measured: a better start than nothing."""
+        """What the last session measured, or else what is remembered of the network: a better start than nothing."""
+        measured_bps = self._measured_bps()
+        if measured_bps is None and self._memory is not None:
+            return self._memory.recall(self.clock.utc_now())
+        return measured_bps
+
+    def _measured_bps(self) -> float | None:
         measured = [session.throughput_bps for session in self._sessions if session.throughput_bps is not None]
         return measured[-1] if measured else None
 

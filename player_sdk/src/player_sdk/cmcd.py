@@ -16,7 +16,7 @@ PlayerState = Literal[
 ]
 Value = str | bool | None
 
-_OBJECT_TYPES = {"manifest": "m", "video": "v", "audio": "a", "init": "i", "key": "k"}
+_OBJECT_TYPES = {"manifest": "m", "video": "v", "audio": "a", "text": "c", "init": "i", "key": "k"}
 _FORMATS = {"hls": "h", "dash": "d"}
 _STATES: Mapping[PlayerState, str] = {
     "starting": "s",
@@ -33,34 +33,44 @@ _TEXT_LIMITS: Mapping[CmcdVersion, int] = {1: 64, 2: 128}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CmcdRequest:
-    """What is known about a request; None leaves a key out.
+class CmcdPlayback:
+    """What requests and events say of a playback; None leaves a key out.
 
     Attributes:
-        object_type: ``manifest``, ``video``, ``audio``, ``init`` or ``key``.
         streaming_format: ``hls`` or ``dash``.
-        startup: The answer is needed to start.
-        starved: Playback stands still.
-        version: Which version of the standard to write; what follows is of the second one only.
-        state: What the player does.
-        pathway_id: Where the request goes.
+        bitrate_bps: Of what is asked for, or of what plays.
+        pathway_id: Where requests go.
     """
 
     session_id: str
     content_id: str
-    object_type: str
     streaming_format: str
     bitrate_bps: float | None = None
+    buffer_s: float | None = None
+    pathway_id: str | None = None
+    live: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CmcdRequest(CmcdPlayback):
+    """What is known about a request; None leaves a key out.
+
+    Attributes:
+        object_type: ``manifest``, ``video``, ``audio``, ``text``, ``init`` or ``key``.
+        startup: The answer is needed to start.
+        starved: Playback stands still.
+        version: Which version of the standard to write; the state and the pathway are of the second one only.
+        state: What the player does.
+    """
+
+    object_type: str
     top_bitrate_bps: float | None = None
     duration_s: float | None = None
-    buffer_s: float | None = None
     throughput_bps: float | None = None
     startup: bool = False
     starved: bool = False
-    live: bool = False
     version: CmcdVersion = 1
     state: PlayerState | None = None
-    pathway_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +84,7 @@ class CmcdResponse:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CmcdEvent:
+class CmcdEvent(CmcdPlayback):
     """An event of version 2.
 
     Attributes:
@@ -86,15 +96,8 @@ class CmcdEvent:
 
     kind: Literal["ps", "bc", "e", "rr", "t"]
     at_s: float
-    session_id: str
-    content_id: str
-    streaming_format: str
     state: PlayerState
     position_s: float | None = None
-    bitrate_bps: float | None = None
-    buffer_s: float | None = None
-    pathway_id: str | None = None
-    live: bool = False
     error_code: str | None = None
     response: CmcdResponse | None = None
 

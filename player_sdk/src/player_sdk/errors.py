@@ -6,7 +6,8 @@
     │   ├── TitleUnavailable     451: no licence today
     │   └── ServiceUnavailable   503, 429, or no connection; may say when to come back
     ├── PlaylistError            a manifest that cannot be read or played
-    └── DeliveryError            every pathway failed to deliver something
+    ├── DeliveryError            every pathway failed to deliver something
+    └── OfflineExpired           a download whose licence has ended
 
 Only asking for something raises. Once a session plays, what goes wrong is told by its events, its heartbeats and its
 report, never by an exception.
@@ -61,3 +62,7 @@ class PlaylistError(PlayerError):
 
 class DeliveryError(PlayerError):
     """No pathway delivered a resource within the retries allowed."""
+
+
+class OfflineExpired(PlayerError):
+    """A downloaded title may not be played any more."""

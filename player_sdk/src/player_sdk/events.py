@@ -7,6 +7,7 @@ from typing import Literal
 
 from player_sdk.headers import CacheOutcome
 from player_sdk.heartbeat import EndReason
+from player_sdk.playlist.model import TrackKind
 from player_sdk.report import SessionReport
 
 
@@ -22,7 +23,7 @@ class Started:
 class SegmentDownloaded:
     """A segment arrived; ``duration_s`` is how long that took, not how long it plays."""
 
-    kind: Literal["video", "audio"]
+    kind: TrackKind
     index: int
     rung: str
     pathway_id: str
@@ -48,6 +49,16 @@ class Switched:
 
     old_rung: str
     new_rung: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackChanged:
+    """Other sound or captions are loaded from here on; None stands for no captions."""
+
+    kind: Literal["audio", "text"]
+    position_s: float
+    old_name: str | None
+    new_name: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +122,7 @@ Event = (
     | SegmentDownloaded
     | SegmentAbandoned
     | Switched
+    | TrackChanged
     | Stalled
     | Paused
     | Resumed
@@ -126,11 +138,13 @@ class SegmentContent:
     """The bytes of a segment, as ``Session.segments`` hands them out.
 
     Attributes:
+        start_s: Where in the title it begins.
         init: The init segment that goes before it, empty where there is none; a decoder needs it when it changes.
     """
 
-    kind: Literal["video", "audio"]
+    kind: TrackKind
     index: int
     rung: str
+    start_s: float
     init: bytes
     content: bytes

@@ -13,18 +13,9 @@ from player_sdk.clock import Clock
 from player_sdk.decryption import decrypted
 from player_sdk.errors import DeliveryError, PlaylistError
 from player_sdk.loader import Resource
-from player_sdk.playlist import (
-    ByteRange,
-    ClockSource,
-    MediaPlaylist,
-    Presentation,
-    SegmentKey,
-    Track,
-    parse_manifest,
-    parse_media,
-    with_index,
-)
+from player_sdk.playlist import MediaPlaylist, Presentation, Track, parse_manifest, parse_media, with_index
 from player_sdk.playlist.live import at_its_time, reread
+from player_sdk.playlist.model import ByteRange, ClockSource, SegmentKey
 
 _STANDSTILL_S = 60.0
 _LEAST_REFRESH_S = 0.5

@@ -4,32 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from player_sdk.abr.interface import AbrState, linear_qualities
 from player_sdk.buffer import PlaybackBuffer
 from player_sdk.playlist.live import beside, on_clock_of
-from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, InitSegment, MediaPlaylist, Segment
+from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, InitSegment, MediaPlaylist, Segment, Track, TrackKind
 from player_sdk.tracks import Selection, segment_sizes
 
 _NOMINAL_SEGMENT_S = 4.0
 _HOLD_BACK_SEGMENTS = 3
 """How far from the end of a live playlist to play where it does not say (RFC 8216, 6.3.3)."""
 
+_KEPT_AUDIO_S = 1.0
+"""How much of the old sound plays on while the new one is loaded."""
+
 _LAST_S = 1.0
 """Less than this of a title is not worth starting."""
+
+
+@dataclass(kw_only=True)
+class TrackBeside:
+    """Sound or captions that go with the picture.
+
+    Attributes:
+        playlist: On the timeline of the picture; it is cut elsewhere, so its numbers are its own.
+        next_index: The number of the segment that is loaded next.
+        end_s: How far it is loaded.
+    """
+
+    track: Track
+    playlist: MediaPlaylist
+    next_index: int = 0
+    end_s: float = 0.0
+
+    def load_from(self, start_s: float) -> None:
+        """Set the place to load from."""
+        self.next_index = self.playlist.number_at(start_s)
+        self.end_s = start_s
+
+    @property
+    def all_loaded(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.playlist.ended and self.next_index >= self.playlist.end_number
 
 
 class PlayingMedia:
     """What a session has chosen and loaded.
 
     Args:
-        selection: The ladder and the audio track.
+        selection: The ladder and what there is beside it.
 
     Attributes:
         playlists: The media playlist of each rung, None until it is needed.
         rung: Of the last segment, -1 before the first.
         duration_s: Of the title; 0 while it is live.
-        next_index, next_audio_index: The numbers of the segments that are loaded next.
+        next_index: The number of the video segment that is loaded next.
+        beside: The sound and the captions that play, by kind.
         init_contents: The init segments that are there, in the clear.
     """
 
@@ -39,12 +70,11 @@ class PlayingMedia:
             track.media if track.media is not None and track.media.first_unindexed is None else None
             for track in selection.ladder
         ]
-        self.audio_playlist: MediaPlaylist | None = None
+        self.beside: dict[TrackKind, TrackBeside] = {}
         self.buffer = PlaybackBuffer(position_s=0.0, end_s=0.0, stop_s=0.0)
         self.duration_s = 0.0
         self.rung = -1
         self.next_index = 0
-        self.next_audio_index = 0
         self.init_contents: dict[InitSegment, bytes] = {}
         self._bitrates_bps = tuple(track.bitrate_bps for track in selection.ladder)
         self._qualities = linear_qualities(self._bitrates_bps)
@@ -127,7 +157,8 @@ class PlayingMedia:
             self.duration_s = end_s
         self.buffer = PlaybackBuffer(position_s=start_s, end_s=end_s, stop_s=start_s + watch_s)
         self.next_index = self.reference.number_at(start_s)
-        self.next_audio_index = self.audio_playlist.number_at(start_s) if self.audio_playlist else 0
+        for track in self.beside.values():
+            track.load_from(start_s)
 
     def set_playlist(self, rung: int, playlist: MediaPlaylist) -> None:
         """A rung's playlist has come; it may know sizes better than the bit rate did."""
@@ -137,9 +168,17 @@ class PlayingMedia:
         self.playlists[rung] = playlist
         self._sizes = None
 
-    def set_audio_playlist(self, playlist: MediaPlaylist) -> None:
-        """The playlist of the sound has come, after one of the picture."""
-        self.audio_playlist = on_clock_of(self.reference, playlist)
+    def put_beside(self, kind: TrackKind, track: Track | None, playlist: MediaPlaylist | None) -> None:
+        """Play other sound or captions from here on, or none; their playlist has come after one of the picture."""
+        start_s = self.buffer.drop_audio(_KEPT_AUDIO_S) if kind == "audio" else self.buffer.position_s
+        self.beside.pop(kind, None)
+        if track is not None and playlist is not None:
+            self.beside[kind] = TrackBeside(track=track, playlist=on_clock_of(self.reference, playlist))
+            self.beside[kind].load_from(start_s)
+
+    def set_beside_playlist(self, beside: TrackBeside, playlist: MediaPlaylist) -> None:
+        """The next reading of a live playlist has come."""
+        beside.playlist = on_clock_of(self.reference, playlist)
 
     def next_video(self, rung: int) -> Segment | None:
         """The segment of a rung that is loaded next; what a live one has left behind, and gaps, are passed over."""
@@ -152,27 +191,33 @@ class PlayingMedia:
             segment = playlist.segment(self.next_index)
         return segment
 
-    def next_audio(self) -> Segment | None:
-        """The same for the sound: where it has a gap, there is silence."""
-        playlist = self.audio_playlist
-        if playlist is None:
-            return None
+    def next_beside(self, beside: TrackBeside) -> Segment | None:
+        """The same for sound and captions: where they have a gap, there is silence."""
+        playlist = beside.playlist
         if not playlist.ended:
-            self.next_audio_index = max(self.next_audio_index, playlist.first_number)
-        segment = playlist.segment(self.next_audio_index)
+            beside.next_index = max(beside.next_index, playlist.first_number)
+        segment = playlist.segment(beside.next_index)
         while segment is not None and segment.gap:
-            self.buffer.add_audio(segment.end_s)
-            self.next_audio_index += 1
-            segment = playlist.segment(self.next_audio_index)
+            self.add_beside(beside, segment.end_s)
+            segment = playlist.segment(beside.next_index)
         return segment
+
+    def add_beside(self, beside: TrackBeside, end_s: float, size_bytes: int = 0) -> None:
+        """The next segment is here, or known to be missing."""
+        beside.next_index += 1
+        beside.end_s = end_s
+        if beside.track.kind == "audio":
+            self.buffer.add_audio(end_s, size_bytes)
+
+    def finish_beside(self, beside: TrackBeside) -> None:
+        """All of it is here: sound that ends before the picture must not stop it."""
+        beside.end_s = math.inf
+        if beside.track.kind == "audio":
+            self.buffer.add_audio(math.inf)
 
     def init_content(self, segment: Segment) -> bytes:
         """What goes before a segment of which the init segment was loaded; empty where it has none."""
         return b"" if segment.init is None else self.init_contents[segment.init]
-
-    def finish_audio(self) -> None:
-        """All audio is there: sound that ends before the picture must not stop it."""
-        self.buffer.add_audio(math.inf)
 
     def finish(self) -> None:
         """All of it is loaded: a rung that ends a little before the first one ends the title."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urljoin
 
 import httpx
 
+from player_sdk.abr.estimator import ThroughputEstimator
 from player_sdk.abr.interface import Abr, Decision, DownloadSample
 from player_sdk.beat_recorder import BeatRecorder
 from player_sdk.beat_sender import BeatSender
@@ -39,16 +40,19 @@ from player_sdk.events import (
     Stalled,
     Started,
     Switched,
+    TrackChanged,
 )
+from player_sdk.frames import DecodedFrame, FrameDecoder
 from player_sdk.heartbeat import BeatKind, EndReason
 from player_sdk.loader import NotWanted, PathwayLoader, Resource, RetrySettings
 from player_sdk.media_source import MediaSource
 from player_sdk.models import Pathway, PlaybackPlan, Viewer
-from player_sdk.playing_media import PlayingMedia
-from player_sdk.playlist import ByteRange, InitSegment, MediaPlaylist, Presentation, Segment, Track
+from player_sdk.playing_media import PlayingMedia, TrackBeside
+from player_sdk.playlist import MediaPlaylist, Presentation, Segment, Track
+from player_sdk.playlist.model import ByteRange, InitSegment
 from player_sdk.report import SessionReport, SessionTally
 from player_sdk.steering import SteeringClient
-from player_sdk.tracks import PLAYABLE_CODECS, Display, select_tracks, short_side
+from player_sdk.tracks import PLAYABLE_CODECS, Display, Selection, select_tracks, short_side
 
 _ABANDON_CHECK_S = 0.25
 _LEAST_WAIT_S = 1e-7
@@ -66,6 +70,7 @@ class PlaybackSettings:
         display: The screen, if it is known: nothing is loaded that is larger than it can show.
         codecs: Beginnings of the codec names that can be played.
         language: Audio language to prefer.
+        captions: Language of the captions to begin with, None for none.
         cmcd: Send Common Media Client Data with media requests.
         cmcd_version: Which version of it.
         cmcd_events_url: Where its events go (version 2), None sends none.
@@ -79,12 +84,29 @@ class PlaybackSettings:
     display: Display | None = None
     codecs: tuple[str, ...] = PLAYABLE_CODECS
     language: str | None = None
+    captions: str | None = None
     cmcd: bool = False
     cmcd_version: CmcdVersion = 1
     cmcd_events_url: str | None = None
     slice_s: float = 5.0
     steering_after_s: float = 30.0
     retry: RetrySettings = field(default_factory=RetrySettings)
+
+    def select(self, presentation: Presentation, device: str, max_height: int | None) -> Selection:
+        """The tracks of a title that a viewer gets.
+
+        Raises:
+            PlaylistError: None can be played.
+        """
+        return select_tracks(
+            presentation,
+            device=device,
+            max_height=max_height,
+            display=self.display,
+            codecs=self.codecs,
+            language=self.language,
+            captions=self.captions,
+        )
 
 
 class Session:
@@ -156,12 +178,13 @@ class Session:
         self._paused = False
         self._resume_at_s = math.inf
         self._seek_to_s: float | None = None
+        self._track_wishes: dict[Literal["audio", "text"], Track | None] = {}
         self._keep_content = False
         self._contents: list[SegmentContent] = []
         self._report: SessionReport | None = None
         self._finishing = asyncio.Lock()
         self._media: PlayingMedia | None = None
-        self._throughput_bps: float | None = None
+        self._throughput = ThroughputEstimator()
 
     @property
     def report(self) -> SessionReport | None:
@@ -169,9 +192,28 @@ class Session:
         return self._report
 
     @property
+    def state(self) -> PlayerState:
+        """What it does, in the words of Common Media Client Data."""
+        if self._report is not None:
+            states: dict[EndReason, PlayerState] = {"completed": "ended", "failed": "failed"}
+            return states.get(self._report.end_reason, "quit")
+        if not self._begun:
+            return "preloading"
+        if self._media is None or not self._media.buffer.started:
+            return "starting" if self._tally.startup_s is None else "seeking"
+        if self._paused:
+            return "paused"
+        return "rebuffering" if self._media.buffer.stalled else "playing"
+
+    @property
     def position_s(self) -> float:
         """Media position of the playhead."""
         return self._media.buffer.position_s if self._media else self._start_s
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of the title; None while it is live or not known yet."""
+        return (self._media.duration_s if self._media else self.plan.duration_s) or None
 
     @property
     def buffer_s(self) -> float:
@@ -180,8 +222,8 @@ class Session:
 
     @property
     def throughput_bps(self) -> float | None:
-        """Of the last video download; what the next session may start from."""
-        return self._throughput_bps
+        """Of the last video downloads; what the next session may start from."""
+        return self._throughput.estimate_bps()
 
     def stop(self) -> None:
         """The viewer leaves; the session ends at its next tick."""
@@ -234,6 +276,38 @@ class Session:
         """Load nothing taller from the next segment on; None lifts the limit, not the device's own."""
         self._height_limit = max_height
 
+    @property
+    def audio_tracks(self) -> tuple[Track, ...]:
+        """The sound to choose from; empty until the manifest was read, and where the picture brings its own."""
+        return self._media.selection.audio_tracks if self._media else ()
+
+    @property
+    def caption_tracks(self) -> tuple[Track, ...]:
+        """The same for captions and subtitles."""
+        return self._media.selection.caption_tracks if self._media else ()
+
+    def choose_audio(self, track: Track) -> None:
+        """Hear another track at the next tick: a second of the old one plays on, the rest of it is thrown away.
+
+        Raises:
+            PlayerError: Not one of ``audio_tracks``.
+        """
+        self._wish("audio", track, self.audio_tracks)
+
+    def choose_captions(self, track: Track | None) -> None:
+        """Load other captions from the next tick on, or none. Playback never waits for captions.
+
+        Raises:
+            PlayerError: Not one of ``caption_tracks``.
+        """
+        self._wish("text", track, (*self.caption_tracks, None))
+
+    def _wish(self, kind: Literal["audio", "text"], track: Track | None, offered: Sequence[Track | None]) -> None:
+        if not any(track is one for one in offered):
+            names = [one.rung for one in offered if one is not None]
+            raise PlayerError(f"no such {kind} track; there are {names}")
+        self._track_wishes[kind] = track
+
     async def segments(self, watch_s: float | None = None) -> AsyncIterator[SegmentContent]:
         """Play, and hand out the bytes as they come: what a decoder or another player is fed with.
 
@@ -245,6 +319,25 @@ class Session:
             contents, self._contents = self._contents, []
             for content in contents:
                 yield content
+
+    async def frames(self, watch_s: float | None = None) -> AsyncIterator[DecodedFrame]:
+        """Play, and hand out pictures and sound, decoded, as they come; needs the extra ``frames``.
+
+        Each of the two comes in its own order, a segment at a time, as far ahead of the playhead as it is loaded.
+
+        Args:
+            watch_s: As for ``events``.
+
+        Raises:
+            PlaylistError: The extra is not installed, or a segment cannot be decoded.
+        """
+        decoder = FrameDecoder()
+        async for content in self.segments(watch_s):
+            if content.kind != "text":
+                for frame in decoder.decode(content):
+                    yield frame
+        for frame in decoder.rest():
+            yield frame
 
     async def watch(self, watch_s: float | None = None, *, patience_s: float | None = None) -> SessionReport:
         """Play to the end; arguments as for ``events``."""
@@ -350,14 +443,7 @@ class Session:
 
     async def _open(self) -> PlayingMedia:
         presentation = await self._load_presentation()
-        selection = select_tracks(
-            presentation,
-            device=self._viewer.device,
-            max_height=self._max_height,
-            display=self._settings.display,
-            codecs=self._settings.codecs,
-            language=self._settings.language,
-        )
+        selection = self._settings.select(presentation, self._viewer.device, self._max_height)
         media = PlayingMedia(selection)
         opening = media.opening_state(
             buffer_max_s=self._settings.buffer_max_s, startup_bitrate_bps=self.plan.startup_bitrate_bps
@@ -366,7 +452,9 @@ class Session:
         while not media.reference.segments:
             await self._refresh(media)
         if selection.audio is not None:
-            media.set_audio_playlist(await self._source.playlist(selection.audio))
+            media.put_beside("audio", selection.audio, await self._source.playlist(selection.audio))
+        if selection.captions is not None:
+            self._track_wishes.setdefault("text", selection.captions)
         media.start_at(self._start_s, self._watch_s)
         if self._paused:
             media.buffer.pause(self._clock.now())
@@ -412,8 +500,8 @@ class Session:
         track = media.selection.ladder[rung]
         media.set_playlist(rung, await self._reread(track, media.playlist(rung)))
 
-    async def _refresh_audio(self, media: PlayingMedia, track: Track, playlist: MediaPlaylist) -> None:
-        media.set_audio_playlist(await self._reread(track, playlist))
+    async def _refresh_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
+        media.set_beside_playlist(beside, await self._reread(beside.track, beside.playlist))
 
     async def _reread(self, track: Track, playlist: MediaPlaylist) -> MediaPlaylist:
         await self._idle(self._source.due_in_s(track, playlist))
@@ -444,6 +532,8 @@ class Session:
         try:
             if self._seek_to_s is not None:
                 await self._jump(media, self._seek_to_s)
+            if self._track_wishes and media.buffer.started:
+                await self._change_tracks(media)
             await self._load_next(media)
         except NotWanted:
             return  # the viewer has left or gone elsewhere: the next step sees to it
@@ -455,20 +545,61 @@ class Session:
                 media.finish()
             return
         if media.all_loaded:
-            await self._idle(media.buffer.until_stop_s)
+            await self._idle(media.buffer.until_stop_s, unless_wished=True)
             return
         excess_s = max(
             media.buffer.ahead_s - self._settings.buffer_max_s,
             media.buffer.until_below_s(self._settings.buffer_max_bytes),
         )
         if excess_s > _LEAST_WAIT_S:
-            await self._idle(excess_s)
+            await self._idle(excess_s, unless_wished=True)
             return
         decision = self._decide(media)
         await self._idle(min(decision.wait_s, media.buffer.ahead_s))
         if self.still_wanted():
             await self._load_both(media, decision.rung)
             self._arrived(media)
+            await self._load_captions(media)
+
+    async def _change_tracks(self, media: PlayingMedia) -> None:
+        """Play the sound and the captions that the viewer wishes; where they cannot be had, it stays as it was."""
+        for kind, track in list(self._track_wishes.items()):
+            try:
+                playlist = None if track is None else await self._source.playlist(track)
+            except (DeliveryError, PlaylistError) as error:
+                self._tally.errors.append(f"{kind}: {error}")
+            else:
+                self._put_beside(media, kind, track, playlist)
+            if self._track_wishes[kind] is track:
+                del self._track_wishes[kind]
+        if "audio" in media.beside:
+            await self._load_beside(media, media.beside["audio"])
+            self._arrived(media)
+        await self._load_captions(media)
+
+    async def _load_captions(self, media: PlayingMedia) -> None:
+        """Load captions as far as the picture goes; without them, playback goes on."""
+        if "text" not in media.beside:
+            return
+        try:
+            await self._load_beside(media, media.beside["text"])
+        except (DeliveryError, PlaylistError) as error:
+            self._tally.errors.append(f"text: {error}")
+            self._put_beside(media, "text", None, None)
+
+    def _put_beside(
+        self, media: PlayingMedia, kind: Literal["audio", "text"], track: Track | None, playlist: MediaPlaylist | None
+    ) -> None:
+        old = media.beside.get(kind)
+        media.put_beside(kind, track, playlist)
+        self._events.append(
+            TrackChanged(
+                kind=kind,
+                position_s=self.position_s,
+                old_name=old.track.rung if old else None,
+                new_name=track.rung if track else None,
+            )
+        )
 
     async def _jump(self, media: PlayingMedia, position_s: float) -> None:
         """Empty the buffer and go on from elsewhere, as near to a position as a live title is there by now."""
@@ -478,11 +609,12 @@ class Session:
         self._seek_to_s = None
         media.empty_buffer()
         self._tell_state()
-        rung, sound = media.used_rung, media.selection.audio
+        rung = media.used_rung
         if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
             await self._refresh(media, rung)
-        if sound is not None and media.audio_playlist is not None and self._is_due(sound, media.audio_playlist):
-            await self._refresh_audio(media, sound, media.audio_playlist)
+        for beside in media.beside.values():
+            if self._is_due(beside.track, beside.playlist):
+                await self._refresh_beside(media, beside)
         media.go_to(position_s, self._watch_s - self._tally.played_s)
         if self._paused:
             media.buffer.pause(self._clock.now())
@@ -504,7 +636,8 @@ class Session:
     async def _load_both(self, media: PlayingMedia, rung: int) -> None:
         """The next segment of picture, and sound as far as that goes."""
         await self._load_video(media, self._allowed_rung(media, rung))
-        await self._load_audio(media)
+        if "audio" in media.beside:
+            await self._load_beside(media, media.beside["audio"])
         if media.all_loaded and not media.live:
             media.finish()
 
@@ -516,7 +649,6 @@ class Session:
             segment = await self._next_video(media, rung)
             await self._load_init(media, segment.init)
             resource, lower = await self._fetch_unless_abandoned(media, rung, segment)
-        self._throughput_bps = resource.size_bytes * 8.0 / max(resource.duration_s, 1e-6)
         if media.rung < 0 and resource.cache is not None:
             self._tally.first_segment_local = resource.cache.hit
         track = media.selection.ladder[rung]
@@ -531,12 +663,12 @@ class Session:
                 size_bytes=resource.size_bytes,
             )
         )
-        if media.audio_playlist is None:
+        if "audio" not in media.beside:
             media.buffer.add_audio(segment.end_s)
         if media.rung >= 0 and media.rung != rung:
             old = media.selection.ladder[media.rung].rung
             self._events.append(Switched(old_rung=old, new_rung=track.rung))
-        self._downloaded("video", media.next_index, track.rung, resource, media.init_content(segment))
+        self._downloaded(track, segment, resource, media.init_content(segment))
         if media.rung != rung:
             media.rung = rung
             self._tell_cmcd("bc")
@@ -574,6 +706,7 @@ class Session:
             abandoned=watcher.lower_rung is not None,
         )
         self._abr.observe(sample)
+        self._throughput.observe(sample)
         if watcher.lower_rung is not None:
             self._events.append(
                 SegmentAbandoned(
@@ -593,33 +726,30 @@ class Session:
         lower = self._abr.abandon(state, rung, received_bytes, elapsed_s) if rung > 0 else None
         return lower if lower is not None and 0 <= lower < rung else None
 
-    async def _load_audio(self, media: PlayingMedia) -> None:
-        """Load audio until it reaches as far as video."""
-        track, buffer = media.selection.audio, media.buffer
-        if media.audio_playlist is None or track is None:
-            return
-        if self._is_due(track, media.audio_playlist):
-            await self._refresh_audio(media, track, media.audio_playlist)
-        while (behind_s := buffer.video_end_s - buffer.audio_end_s) > 1e-3:
-            segment = media.next_audio()
-            if segment is None and media.audio_playlist.ended:
+    async def _load_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
+        """Load sound or captions until they reach as far as the picture; of these, only sound is waited for."""
+        track = beside.track
+        if self._is_due(track, beside.playlist):
+            await self._refresh_beside(media, beside)
+        while (behind_s := media.buffer.video_end_s - beside.end_s) > 1e-3:
+            segment = media.next_beside(beside)
+            if segment is None and beside.playlist.ended:
                 break
-            if segment is None and behind_s <= media.audio_playlist.target_duration_s:
+            if segment is None and (track.kind == "text" or behind_s <= beside.playlist.target_duration_s):
                 return  # the rest comes with what is cut next
             if segment is None:
-                await self._refresh_audio(media, track, media.audio_playlist)
+                await self._refresh_beside(media, beside)
                 continue
             await self._load_init(media, segment.init)
             resource = await self._fetch(
-                segment.uri, byte_range=segment.byte_range, headers=self._cmcd("audio", track, segment)
+                segment.uri, byte_range=segment.byte_range, headers=self._cmcd(track.kind, track, segment)
             )
             resource = await self._source.clear(resource, segment.key)
-            buffer.advance(self._clock.now())
-            buffer.add_audio(segment.end_s, resource.size_bytes)
-            self._downloaded("audio", media.next_audio_index, track.rung, resource, media.init_content(segment))
-            media.next_audio_index += 1
-        if media.audio_playlist.ended and media.next_audio_index >= media.audio_playlist.end_number:
-            media.finish_audio()
+            media.buffer.advance(self._clock.now())
+            media.add_beside(beside, segment.end_s, resource.size_bytes)
+            self._downloaded(track, segment, resource, media.init_content(segment))
+        if beside.all_loaded:
+            media.finish_beside(beside)
 
     async def _load_init(self, media: PlayingMedia, init: InitSegment | None) -> None:
         if init is None or init in media.init_contents:
@@ -690,16 +820,16 @@ class Session:
         if self._beats is not None:
             await self._beats.send_due()
         if self._steering is not None:
-            await self._steering.poll_due(self._throughput_bps)
+            await self._steering.poll_due(self.throughput_bps)
         if self._cmcd_reporter is not None:
             if self._cmcd_reporter.due():
                 self._tell_cmcd("t")
             await self._cmcd_reporter.send_due()
 
-    async def _idle(self, duration_s: float) -> None:
-        """Wait while the buffer plays, ticking whenever something is due."""
+    async def _idle(self, duration_s: float, *, unless_wished: bool = False) -> None:
+        """Wait while the buffer plays, ticking whenever something is due; or only until other tracks are wished."""
         until_s = self._clock.now() + duration_s
-        while self.still_wanted():
+        while self.still_wanted() and not (unless_wished and self._track_wishes):
             left_s = until_s - self._clock.now()
             if left_s <= _LEAST_WAIT_S:
                 return
@@ -735,18 +865,23 @@ class Session:
             first_poll_after_s=first_poll_after_s,
         )
 
-    def _downloaded(
-        self, kind: Literal["video", "audio"], index: int, rung: str, resource: Resource, init: bytes
-    ) -> None:
+    def _downloaded(self, track: Track, segment: Segment, resource: Resource, init: bytes) -> None:
         if self._keep_content or not self._begun:
             self._contents.append(
-                SegmentContent(kind=kind, index=index, rung=rung, init=init, content=resource.content)
+                SegmentContent(
+                    kind=track.kind,
+                    index=segment.number,
+                    rung=track.rung,
+                    start_s=segment.start_s,
+                    init=init,
+                    content=resource.content,
+                )
             )
         self._events.append(
             SegmentDownloaded(
-                kind=kind,
-                index=index,
-                rung=rung,
+                kind=track.kind,
+                index=segment.number,
+                rung=track.rung,
                 pathway_id=resource.pathway_id,
                 size_bytes=resource.size_bytes,
                 duration_s=resource.duration_s,
@@ -769,28 +904,15 @@ class Session:
                 top_bitrate_bps=ladder[-1].bitrate_bps if ladder else None,
                 duration_s=segment.duration_s if segment else None,
                 buffer_s=self.buffer_s if segment else None,
-                throughput_bps=self._throughput_bps,
+                throughput_bps=self.throughput_bps,
                 startup=self._media is None or not self._media.buffer.started,
                 starved=self._media is not None and self._media.buffer.stalled,
                 live=self._media is not None and self._media.live,
                 version=self._settings.cmcd_version,
-                state=self._state,
+                state=self.state,
                 pathway_id=self._loader.pathway_id,
             )
         )
-
-    @property
-    def _state(self) -> PlayerState:
-        if self._report is not None:
-            states: dict[EndReason, PlayerState] = {"completed": "ended", "failed": "failed"}
-            return states.get(self._report.end_reason, "quit")
-        if not self._begun:
-            return "preloading"
-        if self._media is None or not self._media.buffer.started:
-            return "starting" if self._tally.startup_s is None else "seeking"
-        if self._paused:
-            return "paused"
-        return "rebuffering" if self._media.buffer.stalled else "playing"
 
     def _tell_cmcd(
         self,
@@ -809,7 +931,7 @@ class Session:
                 session_id=self.plan.session_id,
                 content_id=self.title_id,
                 streaming_format=self._settings.protocol,
-                state=self._state,
+                state=self.state,
                 position_s=self.position_s,
                 bitrate_bps=media.selection.ladder[media.rung].bitrate_bps if media and media.rung >= 0 else None,
                 buffer_s=self.buffer_s,
@@ -823,8 +945,8 @@ class Session:
 
     def _tell_state(self) -> None:
         """Tell what the player does if that has changed."""
-        if self._cmcd_reporter is not None and self._state != self._told_state:
-            self._told_state = self._state
+        if self._cmcd_reporter is not None and self.state != self._told_state:
+            self._told_state = self.state
             self._tell_cmcd("ps")
 
     def _beat(self, kind: BeatKind, end_reason: EndReason | None = None) -> None:

@@ -1,22 +1,165 @@
-"""The player for code without an event loop."""
+"""The same doors for code without an event loop: each call of ``Player`` and ``Session``, blocking."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import wraps
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from player_sdk.client import Player
-from player_sdk.events import Event
-from player_sdk.models import CataloguePage, HomePage, SearchResults, Title
+from player_sdk.cmcd import PlayerState
+from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import Session
 
-Item = TypeVar("Item")
+Arguments = ParamSpec("Arguments")
+Inner = TypeVar("Inner")
+Answer = TypeVar("Answer")
 
 
-class SyncPlayer:
+class _Blocking(Generic[Inner]):
+    """Something asynchronous, and the event loop that its calls run in."""
+
+    def __init__(self, inner: Inner, runner: asyncio.Runner) -> None:
+        self._inner = inner
+        self._runner = runner
+
+    def _run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        try:
+            return self._runner.run(call)
+        finally:
+            call.close()
+
+
+def _waiting(
+    call: Callable[Concatenate[Inner, Arguments], Coroutine[Any, Any, Answer]],
+) -> Callable[Concatenate[_Blocking[Inner], Arguments], Answer]:
+    """A call that waits for its answer."""
+
+    @wraps(call)
+    def waits(self: _Blocking[Inner], /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        return self._run(call(self._inner, *args, **kwargs))
+
+    return waits
+
+
+def _each(
+    call: Callable[Concatenate[Inner, Arguments], AsyncIterator[Answer]],
+) -> Callable[Concatenate[_Blocking[Inner], Arguments], Iterator[Answer]]:
+    """A call that waits for each of its answers."""
+
+    @wraps(call)
+    def iterates(self: _Blocking[Inner], /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Iterator[Answer]:
+        answers = call(self._inner, *args, **kwargs)
+
+        async def following() -> Answer:
+            return await anext(answers)
+
+        while True:
+            try:
+                answer = self._run(following())
+            except StopAsyncIteration:
+                return
+            yield answer
+
+    return iterates
+
+
+def _at_once(
+    call: Callable[Concatenate[Inner, Arguments], Answer],
+) -> Callable[Concatenate[_Blocking[Inner], Arguments], Answer]:
+    """A call that never waited."""
+
+    @wraps(call)
+    def answers(self: _Blocking[Inner], /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        return call(self._inner, *args, **kwargs)
+
+    return answers
+
+
+class SyncSession(_Blocking[Session]):
+    """A ``Session`` whose calls block; ``SyncPlayer`` makes it."""
+
+    def __init__(self, inner: Session, runner: asyncio.Runner) -> None:
+        super().__init__(inner, runner)
+        self.plan = inner.plan
+        self.title_id = inner.title_id
+
+    events = _each(Session.events)
+    segments = _each(Session.segments)
+    frames = _each(Session.frames)
+    watch = _waiting(Session.watch)
+    prepare = _waiting(Session.prepare)
+    close = _waiting(Session.close)
+    pause = _at_once(Session.pause)
+    resume = _at_once(Session.resume)
+    seek = _at_once(Session.seek)
+    limit_height = _at_once(Session.limit_height)
+    stop = _at_once(Session.stop)
+    choose_audio = _at_once(Session.choose_audio)
+    choose_captions = _at_once(Session.choose_captions)
+
+    @property
+    def report(self) -> SessionReport | None:
+        """As ``Session.report``."""
+        return self._inner.report
+
+    @property
+    def state(self) -> PlayerState:
+        """As ``Session.state``."""
+        return self._inner.state
+
+    @property
+    def duration_s(self) -> float | None:
+        """As ``Session.duration_s``."""
+        return self._inner.duration_s
+
+    @property
+    def position_s(self) -> float:
+        """As ``Session.position_s``."""
+        return self._inner.position_s
+
+    @property
+    def buffer_s(self) -> float:
+        """As ``Session.buffer_s``."""
+        return self._inner.buffer_s
+
+    @property
+    def throughput_bps(self) -> float | None:
+        """As ``Session.throughput_bps``."""
+        return self._inner.throughput_bps
+
+    @property
+    def paused(self) -> bool:
+        """As ``Session.paused``."""
+        return self._inner.paused
+
+    @property
+    def audio_tracks(self) -> tuple[Track, ...]:
+        """As ``Session.audio_tracks``."""
+        return self._inner.audio_tracks
+
+    @property
+    def caption_tracks(self) -> tuple[Track, ...]:
+        """As ``Session.caption_tracks``."""
+        return self._inner.caption_tracks
+
+
+def _opening(
+    call: Callable[Concatenate[_Blocking[Player], Arguments], Session],
+) -> Callable[Concatenate[_Blocking[Player], Arguments], SyncSession]:
+    """A call that answers with a session."""
+
+    @wraps(call)
+    def opens(self: _Blocking[Player], /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> SyncSession:
+        return SyncSession(call(self, *args, **kwargs), self._runner)
+
+    return opens
+
+
+class SyncPlayer(_Blocking[Player]):
     """A ``Player`` whose calls block; use it as a context manager, from one thread, outside of any event loop.
 
     Args:
@@ -24,97 +167,38 @@ class SyncPlayer:
 
     Example:
         with SyncPlayer(api_url="http://127.0.0.1:8801", viewer=viewer) as player:
-            report = player.watch("s-0001")
+            report = player.play("s-0001").watch()
     """
 
     def __init__(self, **arguments: Any) -> None:
-        self._arguments = arguments
-        self._runner = asyncio.Runner()
-        self._player: Player | None = None
+        super().__init__(Player(**arguments), asyncio.Runner())
+        self.viewer = self._inner.viewer
+        self.clock = self._inner.clock
 
     def __enter__(self) -> Self:
-        self._player = self._runner.run(self._open())
+        self._run(self._inner.__aenter__())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    home = _waiting(Player.home)
+    catalogue = _waiting(Player.catalogue)
+    titles = _each(Player.titles)
+    title = _waiting(Player.title)
+    search = _waiting(Player.search)
+
+    download = _waiting(Player.download)
+    download_url = _waiting(Player.download_url)
+    play = _opening(_waiting(Player.play))
+    open_url = _opening(_at_once(Player.open_url))
+    open_offline = _opening(_at_once(Player.open_offline))
+
+    def close(self) -> None:
+        """As ``Player.close``; the player is of no use afterwards."""
         try:
-            if self._player is not None:
-                self._runner.run(self._player.close())
+            self._run(self._inner.close())
         finally:
-            self._player = None
             self._runner.close()
-
-    def home(self) -> HomePage:
-        """As ``Player.home``."""
-        return self._runner.run(self._opened().home())
-
-    def catalogue(
-        self, *, genre: str | None = None, cursor: str | None = None, limit: int | None = None
-    ) -> CataloguePage:
-        """As ``Player.catalogue``."""
-        return self._runner.run(self._opened().catalogue(genre=genre, cursor=cursor, limit=limit))
-
-    def titles(self, *, genre: str | None = None, page_size: int | None = None) -> Iterator[Title]:
-        """As ``Player.titles``."""
-        return self._each(self._opened().titles(genre=genre, page_size=page_size))
-
-    def title(self, title_id: str) -> Title:
-        """As ``Player.title``."""
-        return self._runner.run(self._opened().title(title_id))
-
-    def search(self, text: str) -> SearchResults:
-        """As ``Player.search``."""
-        return self._runner.run(self._opened().search(text))
-
-    def play(
-        self,
-        title_id: str,
-        *,
-        impression_id: str | None = None,
-        max_height: int | None = None,
-        start_s: float | None = None,
-    ) -> Session:
-        """As ``Player.play``; iterate the session by ``events``, and call its other methods in between."""
-        opened = self._opened().play(title_id, impression_id=impression_id, max_height=max_height, start_s=start_s)
-        return self._runner.run(opened)
-
-    def open_url(self, url: str, *, max_height: int | None = None, start_s: float = 0.0) -> Session:
-        """As ``Player.open_url``."""
-        return self._opened().open_url(url, max_height=max_height, start_s=start_s)
-
-    def events(self, session: Session, watch_s: float | None = None) -> Iterator[Event]:
-        """As ``Session.events``."""
-        return self._each(session.events(watch_s))
-
-    def watch(self, title_id: str, *, impression_id: str | None = None, watch_s: float | None = None) -> SessionReport:
-        """Play a title to its end, or ``watch_s`` seconds of it.
-
-        Raises:
-            ApiError: As ``Player.play``.
-        """
-        return self._runner.run(self._watch(title_id, impression_id, watch_s))
-
-    def _each(self, items: AsyncIterator[Item]) -> Iterator[Item]:
-        async def following() -> Item:
-            return await anext(items)
-
-        while True:
-            try:
-                item = self._runner.run(following())
-            except StopAsyncIteration:
-                return
-            yield item
-
-    async def _open(self) -> Player:
-        return await Player(**self._arguments).__aenter__()
-
-    async def _watch(self, title_id: str, impression_id: str | None, watch_s: float | None) -> SessionReport:
-        session = await self._opened().play(title_id, impression_id=impression_id)
-        return await session.watch(watch_s)
-
-    def _opened(self) -> Player:
-        if self._player is None:
-            raise RuntimeError("the player is not open; use it in a with statement")
-        return self._player

@@ -22,6 +22,7 @@ from player_sdk.client import Player
 from player_sdk.clock import VirtualClock
 from player_sdk.heartbeat import Beat
 from player_sdk.models import Viewer
+from player_sdk.network_memory import NetworkMemory
 from player_sdk.session import PlaybackSettings
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink
 
@@ -36,11 +37,12 @@ FakeClock = VirtualClock
 
 @dataclass(frozen=True, kw_only=True)
 class FakeTitle:
-    """A made-up title: constant bit rate video at some rungs, one audio track.
+    """A made-up title: constant bit rate video at some rungs, sound and captions in some languages.
 
     Attributes:
         ladder: Rung to bit rate in bit/s, lowest first.
-        audio_bps: Bit rate of the audio track; 0 leaves it out.
+        audio_bps: Bit rate of an audio track; 0 leaves sound out.
+        languages, captions: Languages of the sound, the first one being the default, and of the captions.
         init_bytes: Size of each init segment.
     """
 
@@ -49,6 +51,8 @@ class FakeTitle:
     segment_s: float = 4.0
     ladder: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_LADDER))
     audio_bps: int = 100_000
+    languages: Sequence[str] = ("en",)
+    captions: Sequence[str] = ()
     init_bytes: int = 800
 
     @property
@@ -68,15 +72,22 @@ class FakeTitle:
             kind = "application/dash+xml" if name.endswith(".mpd") else "application/vnd.apple.mpegurl"
             return None if text is None else (text.encode(), kind)
         rung = folder.removeprefix("r/")
-        bitrate_bps = self.audio_bps if rung == "audio-en" else self.ladder.get(rung, 0)
+        bitrate_bps = self._bitrates_bps.get(rung)
         if not bitrate_bps:
             return None
         if name == "init.mp4":
             return bytes(self.init_bytes), "video/mp4"
-        number = int(name.removeprefix("seg-").removesuffix(".m4s"))
+        number = int(name.removeprefix("seg-").partition(".")[0])
         if not 1 <= number <= self.segment_count:
             return None
+        if name.endswith(".vtt"):
+            return f"WEBVTT\n\nNOTE {rung} {number}\n".encode(), "text/vtt"
         return bytes(int(bitrate_bps * self.segment_duration_s(number) / 8)), "video/iso.segment"
+
+    @property
+    def _bitrates_bps(self) -> dict[str, int]:
+        sound = {f"audio-{language}": self.audio_bps for language in self.languages}
+        return {**self.ladder, **sound, **{f"text-{language}": 1000 for language in self.captions}}
 
     def _manifest(self, name: str) -> str | None:
         if name == "master.m3u8":
@@ -84,30 +95,38 @@ class FakeTitle:
         if name == "manifest.mpd":
             return self._mpd()
         rung = name.removesuffix(".m3u8")
-        return self._media_playlist(rung) if rung in self.ladder or rung == "audio-en" else None
+        return self._media_playlist(rung) if self._bitrates_bps.get(rung) else None
 
     def _master(self) -> str:
         lines = ["#EXTM3U", "#EXT-X-VERSION:6"]
-        group = ""
-        if self.audio_bps:
-            lines.append(
-                '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",LANGUAGE="en",DEFAULT=YES,URI="audio-en.m3u8"'
-            )
-            group = ',AUDIO="audio"'
+        groups = ""
+        for kind, name, languages in (
+            ("AUDIO", "audio", self.languages if self.audio_bps else ()),
+            ("SUBTITLES", "text", self.captions),
+        ):
+            for language in languages:
+                default = "YES" if kind == "AUDIO" and language == languages[0] else "NO"
+                lines.append(
+                    f'#EXT-X-MEDIA:TYPE={kind},GROUP-ID="{name}",NAME="{language}",LANGUAGE="{language}",'
+                    f'DEFAULT={default},URI="{name}-{language}.m3u8"'
+                )
+            groups += f',{kind}="{name}"' if languages else ""
         for rung, bitrate_bps in self.ladder.items():
             height = int(rung.rstrip("p"))
             lines.append(
                 f"#EXT-X-STREAM-INF:BANDWIDTH={bitrate_bps},AVERAGE-BANDWIDTH={bitrate_bps},"
-                f'CODECS="avc1.640028,mp4a.40.2",RESOLUTION={height * 16 // 9}x{height}{group}'
+                f'CODECS="avc1.640028,mp4a.40.2",RESOLUTION={height * 16 // 9}x{height}{groups}'
             )
             lines.append(f"{rung}.m3u8")
         return "\n".join(lines) + "\n"
 
     def _media_playlist(self, rung: str) -> str:
         lines = ["#EXTM3U", "#EXT-X-VERSION:6", f"#EXT-X-TARGETDURATION:{math.ceil(self.segment_s)}"]
-        lines += ["#EXT-X-PLAYLIST-TYPE:VOD", f'#EXT-X-MAP:URI="../../r/{rung}/init.mp4"']
+        captions = rung.startswith("text-")
+        lines += ["#EXT-X-PLAYLIST-TYPE:VOD", *([] if captions else [f'#EXT-X-MAP:URI="../../r/{rung}/init.mp4"'])]
         for number in range(1, self.segment_count + 1):
-            lines += [f"#EXTINF:{self.segment_duration_s(number):.6f},", f"../../r/{rung}/seg-{number:05d}.m4s"]
+            name = f"seg-{number:05d}.{'vtt' if captions else 'm4s'}"
+            lines += [f"#EXTINF:{self.segment_duration_s(number):.6f},", f"../../r/{rung}/{name}"]
         return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
     def _mpd(self) -> str:
@@ -117,20 +136,26 @@ class FakeTitle:
             'initialization="../../r/$RepresentationID$/init.mp4" '
             'media="../../r/$RepresentationID$/seg-$Number%05d$.m4s"/>'
         )
+        written = template.replace('initialization="../../r/$RepresentationID$/init.mp4" ', "").replace("m4s", "vtt")
         video = "".join(
             f'<Representation id="{rung}" bandwidth="{bitrate_bps}" codecs="avc1.640028" height="{int(rung[:-1])}"/>'
             for rung, bitrate_bps in self.ladder.items()
         )
-        audio = (
-            f'<AdaptationSet contentType="audio" lang="en">{template}'
-            f'<Representation id="audio-en" bandwidth="{self.audio_bps}" codecs="mp4a.40.2"/></AdaptationSet>'
+        sets = [
+            f'<AdaptationSet contentType="audio" lang="{language}">{template}<Role value="{role}"/>'
+            f'<Representation id="audio-{language}" bandwidth="{self.audio_bps}" codecs="mp4a.40.2"/></AdaptationSet>'
+            for language, role in zip(self.languages, ["main", *["dub"] * len(self.languages)], strict=False)
             if self.audio_bps
-            else ""
-        )
+        ]
+        sets += [
+            f'<AdaptationSet contentType="text" lang="{language}" mimeType="text/vtt">{written}'
+            f'<Representation id="text-{language}" bandwidth="1000"/></AdaptationSet>'
+            for language in self.captions
+        ]
         return (
             '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
             f'mediaPresentationDuration="PT{self.duration_s}S"><Period>'
-            f'<AdaptationSet contentType="video">{template}{video}</AdaptationSet>{audio}</Period></MPD>'
+            f'<AdaptationSet contentType="video">{template}{video}</AdaptationSet>{"".join(sets)}</Period></MPD>'
         )
 
 
@@ -301,6 +326,7 @@ def fake_player(
     abr: Callable[[], Abr] = DefaultAbr,
     beats: HeartbeatSettings | None = HeartbeatSettings(),  # noqa: B008 - frozen
     settings: PlaybackSettings | None = None,
+    memory: NetworkMemory | None = None,
     seed: int = 0,
 ) -> Player:
     """A player on a virtual clock whose requests go to a fake platform over an emulated line.
@@ -314,6 +340,7 @@ def fake_player(
         abr: Makes the policy.
         beats: How heartbeats are sent; None sends none.
         settings: How to play.
+        memory: What is known of the network.
         seed: Jitter of retries.
     """
     clock = clock or VirtualClock(START_UTC)
@@ -332,5 +359,6 @@ def fake_player(
         abr=abr,
         beats=beats,
         settings=settings,
+        memory=memory,
         seed=seed,
     )

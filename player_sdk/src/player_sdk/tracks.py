@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from player_sdk.errors import PlaylistError
+from player_sdk.playlist.lazy import LazySequence
 from player_sdk.playlist.model import MediaPlaylist, Presentation, Track
 
 DEVICE_MAX_HEIGHT = {"mobile": 720, "tablet": 1080, "desktop": 1080, "tv-hd": 1080, "tv-4k": 2160}
@@ -25,10 +26,20 @@ class Display:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The ladder to adapt on, lowest bit rate first, and the audio to go with it (None: muxed, or silent)."""
+    """What a viewer gets.
+
+    Attributes:
+        ladder: The rungs to adapt on, lowest bit rate first.
+        audio: The sound to begin with; None where it is in the picture's segments, or there is none.
+        captions: The captions to begin with.
+        audio_tracks, caption_tracks: What there is to choose from beside these rungs.
+    """
 
     ladder: tuple[Track, ...]
-    audio: Track | None
+    audio: Track | None = None
+    captions: Track | None = None
+    audio_tracks: tuple[Track, ...] = ()
+    caption_tracks: tuple[Track, ...] = ()
 
 
 def select_tracks(
@@ -39,6 +50,7 @@ def select_tracks(
     display: Display | None = None,
     codecs: Sequence[str] = PLAYABLE_CODECS,
     language: str | None = None,
+    captions: str | None = None,
 ) -> Selection:
     """Leave out what the device cannot show or decode; the smallest rung stays when all are too tall.
 
@@ -56,13 +68,20 @@ def select_tracks(
     fitting = [track for track in decodable if cap is None or short_side(track) <= cap]
     ladder = tuple(_filling(fitting or decodable[:1], display))
     groups = {track.audio_group for track in ladder}
-    candidates = [track for track in presentation.audio if groups == {None} or track.audio_group in groups]
-    preferred = [track for track in candidates if language is not None and track.language == language]
-    audio = next((track for track in preferred + candidates if track in preferred or track.default), None)
-    return Selection(ladder=ladder, audio=audio or (candidates[0] if candidates else None))
+    audio_tracks = tuple(one for one in presentation.audio if groups == {None} or one.audio_group in groups)
+    groups = {track.text_group for track in ladder}
+    caption_tracks = tuple(one for one in presentation.text if groups == {None} or one.text_group in groups)
+    default = next((track for track in audio_tracks if track.default), audio_tracks[0] if audio_tracks else None)
+    return Selection(
+        ladder=ladder,
+        audio=next((track for track in audio_tracks if track.language == language), default),
+        captions=next((track for track in caption_tracks if track.language == captions), None),
+        audio_tracks=audio_tracks,
+        caption_tracks=caption_tracks,
+    )
 
 
-def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None]) -> list[tuple[float, ...]]:
+def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None]) -> Sequence[tuple[float, ...]]:
     """Bytes of every segment at every rung: as the manifests tell, else bit rate times duration.
 
     Args:
@@ -70,15 +89,17 @@ def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None
         loaded: Their media playlists, None for those not fetched yet; at least one must be there.
     """
     reference = next(playlist for playlist in loaded if playlist is not None)
-    sizes = []
-    for segment in reference.segments:
-        row = []
+
+    def row(index: int) -> tuple[float, ...]:
+        segment = reference.segments[index]
+        sizes = []
         for track, playlist in zip(ladder, loaded, strict=True):
             same = playlist.segment(segment.number) if playlist else None
             known = same.size_bytes if same is not None else None
-            row.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
-        sizes.append(tuple(row))
-    return sizes
+            sizes.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
+        return tuple(sizes)
+
+    return LazySequence(len(reference.segments), row)
 
 
 def short_side(track: Track) -> int:

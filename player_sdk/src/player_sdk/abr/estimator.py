@@ -15,11 +15,11 @@ _LEAST_TRANSFER_SHARE = 0.3
 """However long the latency seems, this share of a download counts as transfer."""
 
 
-class ThroughputEstimator:
-    """Harmonic mean of the latest downloads, latency and all: slow ones count more, as they do for the time they take.
+class _Estimator:
+    """The latest downloads.
 
     Args:
-        window: How many downloads to remember.
+        window: How many of them to remember.
     """
 
     def __init__(self, window: int = 5) -> None:
@@ -29,6 +29,10 @@ class ThroughputEstimator:
         """Take a download in; one without bytes says nothing."""
         if sample.size_bytes > 0 and sample.duration_s > 0:
             self._samples.append(sample)
+
+
+class ThroughputEstimator(_Estimator):
+    """Harmonic mean of the latest downloads, latency and all: slow ones count more, as for the time they take."""
 
     def estimate_bps(self) -> float | None:
         """Bits a second, None before the first download."""
@@ -36,20 +40,8 @@ class ThroughputEstimator:
         return len(rates) / sum(1.0 / max(rate, 1.0) for rate in rates) if rates else None
 
 
-class TransferEstimator:
-    """Rate and latency apart: all bits over all transfer time, so that short downloads neither hide nor exaggerate.
-
-    Args:
-        window: How many downloads to remember.
-    """
-
-    def __init__(self, window: int = 5) -> None:
-        self._samples: deque[DownloadSample] = deque(maxlen=window)
-
-    def observe(self, sample: DownloadSample) -> None:
-        """Take a download in; one without bytes says nothing."""
-        if sample.size_bytes > 0 and sample.duration_s > 0:
-            self._samples.append(sample)
+class TransferEstimator(_Estimator):
+    """Rate and latency apart: all bits over all transfer time, so that short downloads neither hide nor exaggerate."""
 
     def rate_bps(self) -> float | None:
         """Bits a second once bytes flow, None before the first download."""

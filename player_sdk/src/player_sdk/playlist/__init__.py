@@ -1,28 +1,18 @@
-"""Manifests: HLS and DASH text in, one model out. No I/O happens here."""
+"""Manifests: HLS and DASH text in, one model out. No I/O happens here.
+
+The door has the readers and what they return; the parts of that are in ``model``.
+"""
 
 from player_sdk.playlist.dash import parse_mpd
 from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
 from player_sdk.playlist.manifest import parse_manifest
-from player_sdk.playlist.model import (
-    ByteRange,
-    ClockSource,
-    InitSegment,
-    MediaPlaylist,
-    Presentation,
-    Segment,
-    SegmentKey,
-    Track,
-)
+from player_sdk.playlist.model import MediaPlaylist, Presentation, Segment, Track
 from player_sdk.playlist.sidx import with_index
 
 __all__ = [
-    "ByteRange",
-    "ClockSource",
-    "InitSegment",
     "MediaPlaylist",
     "Presentation",
     "Segment",
-    "SegmentKey",
     "Track",
     "is_multivariant",
     "parse_manifest",

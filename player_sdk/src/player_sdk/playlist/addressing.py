@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from player_sdk.errors import PlaylistError
-from player_sdk.playlist.model import MAX_SEGMENTS, ByteRange, InitSegment, Segment
+from player_sdk.playlist.lazy import Chain, LazySequence
+from player_sdk.playlist.model import MAX_SEGMENTS, ByteRange, InitSegment, MediaPlaylist, Segment
 from player_sdk.playlist.xml import Element, byte_range, children, first_child, integer, join, name_of
 
 _PLACEHOLDER = re.compile(r"\$(RepresentationID|Number|Time|Bandwidth|)(?:%0(\d{1,2})d)?\$", re.ASCII)
@@ -56,8 +57,8 @@ class RepresentationPlace:
     span: Span
 
 
-def segments_of(place: RepresentationPlace) -> tuple[Segment, ...]:
-    """The segments, numbered from 0 (templates of live presentations: from the start of the period).
+def segments_of(place: RepresentationPlace) -> MediaPlaylist:
+    """The segments that are there, numbered from the start of the period.
 
     Raises:
         PlaylistError: No addressing that is known, or numbers that make no sense.
@@ -66,18 +67,18 @@ def segments_of(place: RepresentationPlace) -> tuple[Segment, ...]:
     if not elements:
         if not place.has_own_url:
             raise PlaylistError(f"representation {place.identifier!r} says nowhere where its segments are")
-        return (_whole(place, index_range=None, init=None),)
+        return _whole(place, index_range=None, init=None)
     info = _Info(place, elements)
     match name_of(elements[-1]):
         case "SegmentTemplate":
-            segments = _templated(info)
+            playlist = _templated(info)
         case "SegmentList":
-            segments = _listed(info)
+            playlist = _listed(info)
         case _:
-            segments = (_whole(place, index_range=info.range_of("indexRange"), init=info.initialization()),)
-    if not segments and place.span.available_until_s == math.inf:
+            playlist = _whole(place, index_range=info.range_of("indexRange"), init=info.initialization())
+    if not playlist.segments and place.span.available_until_s == math.inf:
         raise PlaylistError(f"representation {place.identifier!r} has no segments")
-    return segments
+    return playlist
 
 
 def _addressing(levels: Sequence[Element]) -> list[Element]:
@@ -87,6 +88,27 @@ def _addressing(levels: Sequence[Element]) -> list[Element]:
             if children(level, kind):
                 return [element for one in levels for element in children(one, kind)[:1]]
     return []
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """Segments of one length, each after the other, in units of the timescale.
+
+    Attributes:
+        place: Of the first one in the period, from 0.
+        time: Where that starts.
+    """
+
+    place: int
+    time: int
+    duration: int
+    count: int
+
+    def within(self, kept_from: float, end_place: int | None) -> _Run:
+        """Those that end after a time, and stand before a place."""
+        gone = max(0, math.floor((kept_from - self.time) / self.duration)) if math.isfinite(kept_from) else 0
+        count = self.count if end_place is None else min(self.count, end_place - self.place)
+        return replace(self, place=self.place + gone, time=self.time + gone * self.duration, count=max(0, count - gone))
 
 
 class _Info:
@@ -152,41 +174,71 @@ class _Info:
 
         return join(self.place.base_uri, _PLACEHOLDER.sub(value, pattern))
 
-    def cuts(self, count: int | None = None) -> Iterator[tuple[int, int, int]]:
-        """Place in the period, time and duration of each segment, in units of the timescale; ``count`` ends it."""
+    def runs(self, count: int | None = None) -> list[_Run]:
+        """The segments that are there and still kept; ``count`` is how many there are at the most, where it is known.
+
+        Raises:
+            PlaylistError: The numbers make no sense, or there are too many.
+        """
         timeline = self.lowest("SegmentTimeline")
-        found = self._even_cuts(count) if timeline is None else self._timeline_cuts(timeline)
+        runs = self._even_runs(count) if timeline is None else self._timeline_runs(timeline)
         last = self._attributes.get("endNumber")
-        end = math.inf if last is None else integer(last, "endNumber", 0) - self.first_number + 1
-        return (cut for cut in found if cut[0] < end)
+        if last is not None:
+            declared = integer(last, "endNumber", 0) - self.first_number + 1
+            count = declared if count is None else min(count, declared)
+        kept_from = (self.place.span.available_from_s - self.place.span.start_s) * self.timescale + self.time_offset
+        found = [part for run in runs if (part := run.within(kept_from, count)).count > 0]
+        if sum(run.count for run in found) > MAX_SEGMENTS:
+            raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
+        return found
 
-    def start_s(self, time: int) -> float:
-        return self.place.span.start_s + (time - self.time_offset) / self.timescale
+    def playlist(
+        self, runs: Sequence[_Run], address: Callable[[int, int], tuple[str, ByteRange | None]]
+    ) -> MediaPlaylist:
+        """The segments of runs; ``address`` says where the one with that place and time is."""
+        init = self.initialization()
+        chain = Chain(run.count for run in runs)
 
-    def _even_cuts(self, count: int | None) -> Iterator[tuple[int, int, int]]:
+        def segment(index: int) -> Segment:
+            part, later = chain.find(index)
+            run = runs[part]
+            time = run.time + later * run.duration
+            uri, piece = address(run.place + later, time)
+            return Segment(
+                uri=uri,
+                start_s=self.place.span.start_s + (time - self.time_offset) / self.timescale,
+                duration_s=run.duration / self.timescale,
+                number=run.place + later,
+                byte_range=piece,
+                size_bytes=None if piece is None else piece.length,
+                init=init,
+            )
+
+        return MediaPlaylist(
+            segments=LazySequence(len(chain), segment),
+            target_duration_s=max((run.duration for run in runs), default=0) / self.timescale,
+        )
+
+    def _even_runs(self, count: int | None) -> Iterator[_Run]:
         duration, span = self.integer("duration", 0), self.place.span
-        total = None if span.duration_s is None else round(span.duration_s * self.timescale)
         if duration < 1:
             raise PlaylistError("a template or list needs a SegmentTimeline, or @duration")
         known_end_s = span.known_end_s
         if count is None and known_end_s is None:
             raise PlaylistError("a template with @duration needs the length of the presentation")
-        first = 0
         if count is None and known_end_s is not None:
             known = max(0, math.floor(known_end_s * self.timescale + 0.5))
             complete = span.duration_s is not None and known_end_s >= span.duration_s
             count = -(-known // duration) if complete else known // duration
-            if math.isfinite(span.available_from_s):
-                first = max(0, math.floor((span.available_from_s - span.start_s) * self.timescale / duration))
         count = count or 0
-        if count - first > MAX_SEGMENTS:
-            raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
-        for i in range(first, count):
-            length = duration if total is None else min(duration, total - i * duration)
-            if length > 0:
-                yield i, self.time_offset + i * duration, length
+        total = count * duration if span.duration_s is None else round(span.duration_s * self.timescale)
+        whole = max(0, min(count, total // duration))
+        yield _Run(place=0, time=self.time_offset, duration=duration, count=whole)
+        if whole < count and total > whole * duration:
+            rest = total - whole * duration
+            yield _Run(place=whole, time=self.time_offset + whole * duration, duration=rest, count=1)
 
-    def _timeline_cuts(self, timeline: Element) -> Iterator[tuple[int, int, int]]:
+    def _timeline_runs(self, timeline: Element) -> Iterator[_Run]:
         time, index = self.time_offset, 0
         entries = children(timeline, "S")
         for position, entry in enumerate(entries):
@@ -200,10 +252,7 @@ class _Info:
             if repeat < 0:
                 following = entries[position + 1].get("t") if position + 1 < len(entries) else None
                 repeat = self._repeats_to(following, time, duration) - 1
-            if index + repeat + 1 > MAX_SEGMENTS:
-                raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
-            for i in range(repeat + 1):
-                yield index + i, time + i * duration, duration
+            yield _Run(place=index, time=time, duration=duration, count=repeat + 1)
             index += repeat + 1
             time += (repeat + 1) * duration
 
@@ -218,58 +267,41 @@ class _Info:
         return max(1 if complete else 0, -(-(end - time) // duration) if complete else (end - time) // duration)
 
 
-def _templated(info: _Info) -> tuple[Segment, ...]:
+def _templated(info: _Info) -> MediaPlaylist:
     pattern = info.attribute("media")
     if pattern is None:
         raise PlaylistError("a representation without SegmentTemplate@media")
-    init = info.initialization()
-    return tuple(
-        Segment(
-            uri=info.fill(pattern, Number=info.first_number + place, Time=time),
-            start_s=info.start_s(time),
-            duration_s=duration / info.timescale,
-            number=place,
-            init=init,
-        )
-        for place, time, duration in info.cuts()
+    info.fill(pattern, Number=0, Time=0)  # what cannot be filled is refused now, not in the middle of the title
+    return info.playlist(
+        info.runs(), lambda place, time: (info.fill(pattern, Number=info.first_number + place, Time=time), None)
     )
 
 
-def _listed(info: _Info) -> tuple[Segment, ...]:
-    urls, init = info.children("SegmentURL"), info.initialization()
+def _listed(info: _Info) -> MediaPlaylist:
+    urls = info.children("SegmentURL")
     if len(urls) > MAX_SEGMENTS:
         raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
+    uris = [join(info.place.base_uri, url.get("media", "")) for url in urls]
+    pieces = [byte_range(url.get("mediaRange"), "SegmentURL@mediaRange") for url in urls]
     if info.attribute("duration") is None and info.lowest("SegmentTimeline") is None:
         if len(urls) != 1 or info.place.span.duration_s is None:
             raise PlaylistError("a SegmentList needs @duration or a SegmentTimeline")
-        cuts = [(0, info.time_offset, round(info.place.span.duration_s * info.timescale))]
+        length = round(info.place.span.duration_s * info.timescale)
+        runs = [_Run(place=0, time=info.time_offset, duration=length, count=1)]
     else:
-        cuts = list(info.cuts(count=len(urls)))
-    segments = []
-    for (place, time, duration), url in zip(cuts, urls, strict=False):
-        piece = byte_range(url.get("mediaRange"), "SegmentURL@mediaRange")
-        segments.append(
-            Segment(
-                uri=join(info.place.base_uri, url.get("media", "")),
-                start_s=info.start_s(time),
-                duration_s=duration / info.timescale,
-                number=place,
-                byte_range=piece,
-                size_bytes=None if piece is None else piece.length,
-                init=init,
-            )
-        )
-    return tuple(segments)
+        runs = info.runs(len(urls))
+    return info.playlist(runs, lambda place, _: (uris[place], pieces[place]))
 
 
-def _whole(place: RepresentationPlace, *, index_range: ByteRange | None, init: InitSegment | None) -> Segment:
+def _whole(place: RepresentationPlace, *, index_range: ByteRange | None, init: InitSegment | None) -> MediaPlaylist:
     """One resource for the whole period, to be cut by its index if it has one."""
     if place.span.duration_s is None:
         raise PlaylistError(f"representation {place.identifier!r} is one resource in a period of unknown length")
-    return Segment(
+    segment = Segment(
         uri=place.base_uri,
         start_s=place.span.start_s,
         duration_s=place.span.duration_s,
         init=init,
         index_range=index_range,
     )
+    return MediaPlaylist(segments=(segment,), target_duration_s=segment.duration_s, unindexed=index_range is not None)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from player_sdk.errors import PlaylistError
 from player_sdk.models import Pathway
 from player_sdk.playlist.addressing import RepresentationPlace, Span, segments_of
+from player_sdk.playlist.lazy import Chain, LazySequence
 from player_sdk.playlist.model import (
     MAX_SEGMENTS,
     ClockScheme,
@@ -22,6 +23,7 @@ from player_sdk.playlist.model import (
     Segment,
     Track,
     TrackKind,
+    distinct_renditions,
     distinct_rungs,
     rung_name,
 )
@@ -74,8 +76,8 @@ def parse_mpd(text: str, base_uri: str = "", utc_s: float | None = None) -> Pres
         raise PlaylistError(f"{what}: no video representation in it")
     return Presentation(
         video=distinct_rungs(video),
-        audio=tuple(track for track in tracks if track.kind == "audio"),
-        text=tuple(track for track in tracks if track.kind == "text"),
+        audio=distinct_renditions(tracks, "audio"),
+        text=distinct_renditions(tracks, "text"),
         duration_s=_total_s(periods) if live is None else None,
         protocol="dash",
         pathways=pathways,
@@ -207,7 +209,7 @@ def _track(kind: TrackKind, period: _Period, adaptation: Element, representation
         language=language,
         name=text_of(first_child(adaptation, "Label")),
         default=not roles or "main" in roles,
-        media=MediaPlaylist(segments=segments_of(place)),
+        media=segments_of(place),
     )
 
 
@@ -253,27 +255,29 @@ def _unlikeness(track: Track, other: Track) -> tuple[bool, int, float]:
 
 
 def _one_playlist(parts: Sequence[Track], live: _Live | None) -> MediaPlaylist:
-    segments: list[Segment] = []
-    for period, part in enumerate(parts):
-        media = part.media.segments if part.media is not None else ()
-        first = segments[-1].number + 1 if segments else media[0].number if media else 0
-        segments.extend(
-            replace(segment, number=first + index, discontinuity=period) for index, segment in enumerate(media)
-        )
-    if len(segments) > MAX_SEGMENTS:
+    """The segments of a track in all periods, numbered on from those of the first one."""
+    playlists = [part.media for part in parts if part.media is not None]
+    chain = Chain(len(playlist.segments) for playlist in playlists)
+    if len(chain) > MAX_SEGMENTS:
         raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
-    longest_s = max((segment.duration_s for segment in segments), default=0.0)
-    if live is None:
-        return MediaPlaylist(segments=tuple(segments), target_duration_s=longest_s)
-    if any(segment.index_range is not None for segment in segments):
-        raise PlaylistError("a segment index in a dynamic manifest, which cannot say what is there yet")
-    return MediaPlaylist(
-        segments=tuple(segment for segment in segments if segment.end_s > live.window_start_s),
-        target_duration_s=longest_s,
-        ended=False,
-        refresh_s=live.refresh_s or longest_s,
-        hold_back_s=live.hold_back_s,
+    first_number = next((playlist.first_number for playlist in playlists if playlist.segments), 0)
+
+    def numbered(index: int) -> Segment:
+        period, place = chain.find(index)
+        return replace(playlists[period].segments[place], number=first_number + index, discontinuity=period)
+
+    whole = MediaPlaylist(
+        segments=LazySequence(len(chain), numbered),
+        target_duration_s=max(playlist.target_duration_s for playlist in playlists),
+        timed=True,
+        unindexed=any(playlist.unindexed for playlist in playlists),
     )
+    if live is None:
+        return whole
+    if whole.unindexed:
+        raise PlaylistError("a segment index in a dynamic manifest, which cannot say what is there yet")
+    refresh_s = live.refresh_s or whole.target_duration_s
+    return replace(whole, ended=False, refresh_s=refresh_s, hold_back_s=live.hold_back_s)
 
 
 def _clock_source(root: Element, base_uri: str) -> ClockSource | None:

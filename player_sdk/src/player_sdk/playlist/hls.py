@@ -25,6 +25,7 @@ from player_sdk.playlist.model import (
     SegmentKey,
     Track,
     TrackKind,
+    distinct_renditions,
     distinct_rungs,
     rung_name,
 )
@@ -79,8 +80,8 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
     chosen = on_pathways(video, renditions, pathway_of, first_id=steering.get("PATHWAY-ID"))
     return Presentation(
         video=distinct_rungs(chosen.video),
-        audio=tuple(track for track in chosen.renditions if track.kind == "audio"),
-        text=tuple(track for track in chosen.renditions if track.kind == "text"),
+        audio=distinct_renditions(chosen.renditions, "audio"),
+        text=distinct_renditions(chosen.renditions, "text"),
         pathways=chosen.pathways,
         steering_uri=_join(base_uri, steering["SERVER-URI"], 0) if "SERVER-URI" in steering else None,
         steering_pathway=steering.get("PATHWAY-ID"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from player_sdk.errors import PlaylistError
-from player_sdk.playlist.model import MediaPlaylist
+from player_sdk.playlist.lazy import LazySequence
+from player_sdk.playlist.model import MediaPlaylist, Segment
 
 
 def reread(old: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
@@ -27,12 +28,15 @@ def reread(old: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
 
 
 def beside(reference: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
-    """An HLS playlist on the timeline and with the numbers of another one of the same presentation.
+    """A playlist on the timeline and with the numbers of another one of the same presentation.
 
-    By the dates in both, else by the numbers in both, else by their ends. On demand, both begin together.
+    By the times of DASH, else by the dates in both, else by the numbers in both, else by their ends. On demand, both
+    begin together.
     """
     if not reference.segments or not new.segments:
         return new
+    if new.timed:
+        return at_its_time(reference, new)
     if reference.ended and new.ended:
         return _shifted(new, number=reference.first_number - new.first_number)
     return at_its_time(reference, _shifted(new, start_s=_start_shift_s(reference, new, same_numbers=False)))
@@ -47,7 +51,7 @@ def at_its_time(reference: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
 
 def on_clock_of(video: MediaPlaylist, audio: MediaPlaylist) -> MediaPlaylist:
     """Sound on the timeline of its picture; it is cut elsewhere, so its numbers stay its own."""
-    if not video.segments or not audio.segments or (video.ended and audio.ended):
+    if audio.timed or not video.segments or not audio.segments or (video.ended and audio.ended):
         return audio
     return _shifted(audio, start_s=_start_shift_s(video, audio, same_numbers=False))
 
@@ -83,11 +87,13 @@ def _number_near(reference: MediaPlaylist, start_s: float) -> int:
 def _shifted(playlist: MediaPlaylist, *, number: int = 0, start_s: float = 0.0) -> MediaPlaylist:
     if number == 0 and start_s == 0.0:
         return playlist
+
+    def shifted(index: int) -> Segment:
+        segment = playlist.segments[index]
+        return replace(segment, number=segment.number + number, start_s=segment.start_s + start_s)
+
     return replace(
         playlist,
         renumbered_by=playlist.renumbered_by + number,
-        segments=tuple(
-            replace(segment, number=segment.number + number, start_s=segment.start_s + start_s)
-            for segment in playlist.segments
-        ),
+        segments=LazySequence(len(playlist.segments), shifted),
     )

@@ -10,7 +10,7 @@ import bisect
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from player_sdk.models import Pathway
@@ -102,27 +102,29 @@ class MediaPlaylist:
 
     Attributes:
         ended: No segment will be added.
+        timed: Its times are those of the presentation (DASH), not counted from the first segment that was there.
+        unindexed: Some of it is still to be cut by an index.
         event: Segments may be added, and none is taken away.
         refresh_s: How long after it was read it may have changed.
         renumbered_by: What was added to the numbers in the playlist, to bring it in line with another one.
         hold_back_s: How far from its end a live one is to be played, where the manifest says.
     """
 
-    segments: tuple[Segment, ...]
+    segments: Sequence[Segment]
     target_duration_s: float = 0.0
     ended: bool = True
+    timed: bool = False
+    unindexed: bool = False
     event: bool = False
     refresh_s: float = 0.0
     hold_back_s: float | None = None
     renumbered_by: int = 0
-    _starts: tuple[float, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_starts", tuple(segment.start_s for segment in self.segments))
 
     @property
     def first_unindexed(self) -> Segment | None:
         """The first one that is still to be cut by its index; None where all segments are known."""
+        if not self.unindexed:
+            return None
         return next((segment for segment in self.segments if segment.index_range is not None), None)
 
     @property
@@ -155,7 +157,8 @@ class MediaPlaylist:
         if position_s >= self.duration_s - 1e-3:
             return self.end_number
         # Rounded durations add up to positions a hair before the cut they mean.
-        return self.first_number + max(0, bisect.bisect_right(self._starts, position_s + 1e-3) - 1)
+        after = bisect.bisect_right(self.segments, position_s + 1e-3, key=lambda segment: segment.start_s)
+        return self.first_number + max(0, after - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +166,7 @@ class Track:
     """One rung of video, one audio language, or one track of subtitles or captions.
 
     Attributes:
-        rung: ``720p``; ``audio-<language>`` and ``text-<language>`` for the others.
+        rung: ``720p``; ``audio-<language>`` and ``text-<language>`` for the others, numbered from the second on.
         bitrate_bps, peak_bitrate_bps: As declared; for HLS video they include the audio that goes with it.
         uri: Its media playlist, None when ``media`` came with the manifest.
         name: For people, where the manifest gives one.
@@ -229,6 +232,16 @@ def distinct_rungs(tracks: Sequence[Track]) -> tuple[Track, ...]:
         replace(track, rung=f"{track.rung}-{round(track.bitrate_bps / 1000)}k") if counts[track.rung] > 1 else track
         for track in ordered
     )
+
+
+def distinct_renditions(tracks: Sequence[Track], kind: TrackKind) -> tuple[Track, ...]:
+    """The tracks of sound or text; the second of a name is told from the first by its number."""
+    chosen: list[Track] = []
+    for track in tracks:
+        if track.kind == kind:
+            before = sum(one.language == track.language for one in chosen)
+            chosen.append(replace(track, rung=f"{track.rung}-{before + 1}") if before else track)
+    return tuple(chosen)
 
 
 def rung_name(uri: str, height: int, bitrate_bps: float) -> str:

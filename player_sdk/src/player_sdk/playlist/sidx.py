@@ -26,7 +26,12 @@ def with_index(playlist: MediaPlaylist, segment: Segment, content: bytes) -> Med
     if len(pieces) > MAX_SEGMENTS:
         raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
     numbered = tuple(replace(piece, number=number) for number, piece in enumerate(pieces))
-    return replace(playlist, segments=numbered, target_duration_s=max(piece.duration_s for piece in numbered))
+    return replace(
+        playlist,
+        segments=numbered,
+        target_duration_s=max(piece.duration_s for piece in numbered),
+        unindexed=any(piece.index_range is not None for piece in numbered),
+    )
 
 
 def _cut(segment: Segment, content: bytes) -> tuple[Segment, ...]:

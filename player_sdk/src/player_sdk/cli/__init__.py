@@ -1,0 +1,176 @@
+"""``matinee-player``: play, look into, load and keep any HLS or DASH URL from a shell.
+
+JSON lines on stdout; the live display and problems on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from player_sdk.cli.bench import POLICIES, bench, read_trace
+from player_sdk.cli.crowd import watch_together
+from player_sdk.cli.status_line import StatusLine
+from player_sdk.client import Player
+from player_sdk.clock import SystemClock
+from player_sdk.errors import PlayerError, PlaylistError
+from player_sdk.playlist import Track, parse_manifest
+from player_sdk.session import PlaybackSettings
+from player_sdk.transports import Link, http_transport
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 when it worked, 1 when the title could not be played or read."""
+    options = _parser().parse_args(arguments)
+    try:
+        return asyncio.run(_COMMANDS[options.command](options))
+    except (PlayerError, httpx.HTTPError) as error:
+        sys.stderr.write(f"matinee-player: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="matinee-player", description="Play HLS and DASH without a screen.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, help_text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_text, description=help_text)
+        added.add_argument("url")
+        return added
+
+    play = command("play", "play a URL and report start-up, stalls and bit rate")
+    play.add_argument("--start-s", type=float, default=0.0, help="media position to start at")
+    play.add_argument("--events", action="store_true", help="one line for each event, before the report")
+    play.add_argument(
+        "--live",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="show buffer, rung, throughput and stalls on stderr while it plays; by default where that is a terminal",
+    )
+    command("probe", "say what a manifest offers")
+    watch = command("watch", "let many viewers play a URL at once, and report what they got")
+    watch.add_argument("--viewers", type=int, required=True)
+    watch.add_argument("--ramp-s", type=float, default=0.0, help="seconds over which they come")
+    bench = command("bench", "play a URL over emulated lines in virtual time, once for each policy")
+    bench.add_argument("--rate-bps", type=float, nargs="*", default=[], help="lines of one rate")
+    bench.add_argument("--trace", type=Path, nargs="*", default=[], help="CSV files: duration_s,bandwidth_kbps")
+    bench.add_argument("--latency-s", type=float, default=0.05, help="what a request costs before its first byte")
+    bench.add_argument("--policy", nargs="+", choices=list(POLICIES), default=list(POLICIES))
+    download = command("download", "keep a title in a folder")
+    download.add_argument("folder", type=Path)
+    for playing in (play, watch, bench):
+        playing.add_argument("--watch-s", type=float, default=None, help="stop after so many seconds of media")
+    for choosing in (play, download):
+        choosing.add_argument("--max-height", type=int, default=None, help="tallest video to play")
+        choosing.add_argument("--audio", default=None, help="language of the sound")
+        choosing.add_argument("--captions", default=None, help="language of the captions")
+    return parser
+
+
+async def _play(options: argparse.Namespace) -> int:
+    settings = PlaybackSettings(language=options.audio, captions=options.captions)
+    async with Player(settings=settings) as player:
+        session = player.open_url(options.url, max_height=options.max_height, start_s=options.start_s)
+        line = StatusLine(session, full_buffer_s=settings.buffer_max_s)
+        live = sys.stderr.isatty() if options.live is None else options.live
+        showing = asyncio.create_task(line.keep_showing(sys.stderr.write)) if live else None
+        try:
+            async for event in session.events(options.watch_s):
+                line.take(event)
+                if options.events:
+                    name = type(event).__name__
+                    _write({"event": name, "position_s": session.position_s, **msgspec.to_builtins(event)})
+        finally:
+            if showing is not None:
+                showing.cancel()
+                sys.stderr.write(f"\r{line.text()}\x1b[K\n")
+        report = session.report
+    if report is None:
+        return 1
+    _write(msgspec.to_builtins(report))
+    return 1 if report.end_reason == "failed" else 0
+
+
+async def _watch(options: argparse.Namespace) -> int:
+    if options.viewers < 1:
+        raise PlayerError("--viewers must be at least 1")
+    summary = await watch_together(
+        options.url,
+        viewers=options.viewers,
+        ramp_s=options.ramp_s,
+        watch_s=options.watch_s,
+        settings=PlaybackSettings(),
+        clock=SystemClock(),
+    )
+    _write(msgspec.to_builtins(summary))
+    return 1 if summary.failed else 0
+
+
+async def _bench(options: argparse.Namespace) -> int:
+    lines = {f"{rate_bps:g}": Link.constant(rate_bps, latency_s=options.latency_s) for rate_bps in options.rate_bps}
+    lines |= {path.name: read_trace(path, latency_s=options.latency_s) for path in options.trace}
+    if not lines:
+        raise PlayerError("give lines to play over, by --rate-bps or --trace")
+    failed = False
+    async for row in bench(options.url, lines, options.policy, watch_s=options.watch_s, settings=PlaybackSettings()):
+        failed = failed or row.report.end_reason == "failed"
+        _write({"line": row.line, "policy": row.policy, **msgspec.to_builtins(row.report)})
+    return 1 if failed else 0
+
+
+async def _download(options: argparse.Namespace) -> int:
+    settings = PlaybackSettings(language=options.audio, captions=options.captions)
+    async with Player(settings=settings) as player:
+        title = await player.download_url(options.url, options.folder, max_height=options.max_height)
+    _write(msgspec.to_builtins(title))
+    return 0
+
+
+async def _probe(options: argparse.Namespace) -> int:
+    async with httpx.AsyncClient(transport=http_transport(), follow_redirects=True) as http:
+        response = await http.get(options.url)
+    if not response.is_success:
+        raise PlaylistError(f"{options.url} answered {response.status_code}")
+    presentation = parse_manifest(response.text, str(response.url))
+    _write(
+        {
+            "url": str(response.url),
+            "duration_s": presentation.duration_s,
+            "video": [_track(track) for track in presentation.video],
+            "audio": [_track(track) for track in presentation.audio],
+            "steering_uri": presentation.steering_uri,
+        }
+    )
+    return 0
+
+
+_COMMANDS = {"play": _play, "probe": _probe, "watch": _watch, "bench": _bench, "download": _download}
+
+
+def _track(track: Track) -> dict[str, Any]:
+    return {
+        "rung": track.rung,
+        "bitrate_bps": track.bitrate_bps,
+        "peak_bitrate_bps": track.peak_bitrate_bps,
+        "codecs": list(track.codecs),
+        "width": track.width,
+        "height": track.height,
+        "frame_rate": track.frame_rate,
+        "language": track.language,
+        "uri": track.uri,
+        "segments": len(track.media.segments) if track.media is not None else None,
+    }
+
+
+def _write(line: dict[str, Any]) -> None:
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
