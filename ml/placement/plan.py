@@ -28,6 +28,7 @@ from ml.placement.catalogue import (
     rung_shares,
 )
 from ml.placement.errors import NoDemand
+from ml.placement.objective import start_worth_bytes
 from ml.placement.spread import NO_COPY, EdgeRoom, read_edges, spread_titles
 from ml.placement.watching import WatchThrough
 
@@ -53,16 +54,12 @@ class PlacementSettings:
     """What a plan weighs.
 
     Attributes:
-        start_bonus: What a session that starts locally is worth beside its bytes, in mean prefixes of the catalogue. It
-            is the same for a large prefix and for a small one, so that small ones, which start most sessions for their
-            bytes, come first.
         replica_share: What a further copy is worth of the copy before it: the load it takes and the failures it covers.
         retention: A resident block counts so much more (0.25: a quarter), because it costs no fill.
         fill_price: Further advantage of a resident block over one to be filled, in expected requests.
         fill_budget_bytes: Most new bytes for each edge in one fill; None for any number.
     """
 
-    start_bonus: float = 8.0
     replica_share: float = 0.15
     retention: float = 0.25
     fill_price: float = 0.10
@@ -178,7 +175,8 @@ def plan(
     requests = sessions[blocks.title] * share * reach
     expected_bytes = requests * blocks.size_bytes
     starts = (blocks.group == 0) & (blocks.kind == "video")
-    start_bytes = settings.start_bonus * blocks.size_bytes[starts].mean() if starts.any() else 0.0
+    # the same for a large prefix and a small one: small ones, which start most sessions for their bytes, come first
+    start_bytes = start_worth_bytes(expected_bytes.sum(), requests[starts].sum())
     worth = expected_bytes + np.where(starts, requests * start_bytes, 0.0)
     held = np.stack([_held(blocks, resident, room.edge_id) for room in rooms], axis=1)
     units = _units(blocks, share)

@@ -55,7 +55,7 @@ CHECKS = [
         REPLAY_GATE,
         asset=PLAN_KEY,
         blocking=True,
-        description="Replayed on the last complete day, the plan is not worse than what runs (a plan, or else LRU).",
+        description="Replayed on the last complete day, the plan is in no measure worse than what runs (a plan, or LRU).",
     ),
     dg.AssetCheckSpec(
         EDGES_ANSWERED,
