@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from ml.forecasting.errors import TooLittleHistory
 from ml.forecasting.fallback import Level, expect
@@ -83,8 +84,7 @@ class DemandModel:
         bands: Errors in the calibration window; None when too little was watched there.
         horizon: Largest horizon it was trained for.
         trained_rows: Rows that were trained on after sampling.
-        rounds: Boosting rounds kept.
-        importance: Gain per feature, as shares.
+        importance: What each feature gained in either part: feature, sessions, chance, as shares that add up to 1.
     """
 
     booster: lgb.Booster
@@ -92,8 +92,7 @@ class DemandModel:
     bands: ErrorBands | None
     horizon: int
     trained_rows: int
-    rounds: int
-    importance: dict[str, float] = field(default_factory=dict)
+    importance: pl.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,19 +150,17 @@ def train(panel: DemandPanel, settings: TrainingSettings = DEFAULT_TRAINING) -> 
         fresh.weight,
     )
     everything = _concatenate([rows, fresh])
-    rounds = max(trial.best_iteration, 1)
-    booster = _boost(everything, names, settings, rounds, None)
+    booster = _boost(everything, names, settings, max(trial.best_iteration, 1), None)
     chance_booster = _boost_chance(everything, names, settings, max(chance_trial.best_iteration, 1), None)
-    gain = booster.feature_importance("gain")
-    importance = dict(zip(names, (gain / max(gain.sum(), 1e-9)).tolist(), strict=True))
     return DemandModel(
         booster=booster,
         chance_booster=chance_booster,
         bands=bands,
         horizon=settings.horizon,
         trained_rows=len(everything.actual),
-        rounds=rounds,
-        importance=importance,
+        importance=pl.DataFrame(
+            {"feature": names, "sessions": _gain_shares(booster), "chance": _gain_shares(chance_booster)}
+        ),
     )
 
 
@@ -332,6 +329,11 @@ def _predict(booster: lgb.Booster, features: FloatArray, base: FloatArray) -> Fl
 
 def _predict_chance(booster: lgb.Booster, features: FloatArray) -> FloatArray:
     return np.asarray(booster.predict(features, num_threads=1), dtype=np.float64)
+
+
+def _gain_shares(booster: lgb.Booster) -> FloatArray:
+    gain = np.asarray(booster.feature_importance("gain"), dtype=np.float64)
+    return gain / max(gain.sum(), 1e-9)
 
 
 def _concatenate(parts: list[_Rows]) -> _Rows:

@@ -45,6 +45,8 @@ PLAN_SCHEMA = {
     "size_bytes": pl.Int64,
     "rank": pl.Int64,
 }
+REPLICA_SHARE = 0.15
+"""What a further copy is worth of the copy before it: the load it takes and the failures it covers."""
 WAITS = "the group before it is not placed"
 DEFAULT_REACH = WatchThrough(reach=np.array([1.0, 0.8]))
 
@@ -54,13 +56,11 @@ class PlacementSettings:
     """What a plan weighs.
 
     Attributes:
-        replica_share: What a further copy is worth of the copy before it: the load it takes and the failures it covers.
         retention: A resident block counts so much more (0.25: a quarter), because it costs no fill.
         fill_price: Further advantage of a resident block over one to be filled, in expected requests.
         fill_budget_bytes: Most new bytes for each edge in one fill; None for any number.
     """
 
-    replica_share: float = 0.15
     retention: float = 0.25
     fill_price: float = 0.10
     fill_budget_bytes: float | None = None
@@ -198,7 +198,7 @@ def plan(
     placed_anywhere = np.zeros(len(blocks), dtype=np.bool_)
     for index, room in enumerate(rooms):
         copy = copies[blocks.title, index]
-        value = np.where(copy == NO_COPY, 0.0, worth * settings.replica_share ** np.maximum(copy, 0))
+        value = np.where(copy == NO_COPY, 0.0, worth * REPLICA_SHARE ** np.maximum(copy, 0))
         if room.usable_bytes <= 0:
             notes.append(f"{room.edge_id} has no room for placements ({room.capacity_bytes:.0f} bytes)")
         choice = _choose(blocks, units, value, held[:, index], room.usable_bytes, settings)
