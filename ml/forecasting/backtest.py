@@ -208,11 +208,13 @@ def _score_origin(
             continue
         actual = whole.values[:, :, period]
         forecasts = {PERSISTENCE: before, FALLBACK: on_whole(base_expectation(view, ahead))}
+        quantiles = {}
         if model is not None:
-            forecasts[MODEL] = on_whole(predict(model, view, ahead))
+            foretold = predict(model, view, ahead)
+            forecasts[MODEL] = on_whole(foretold.expected)
+            quantiles[MODEL] = np.stack([on_whole(level).ravel() for level in np.moveaxis(foretold.quantiles, 2, 0)], 1)
         for method, expected in forecasts.items():
-            quantiles = model.bands.quantiles(expected.ravel()) if model is not None and method == MODEL else None
-            scores[method].add(ahead, actual, expected, before, quantiles)
+            scores[method].add(ahead, actual, expected, before, quantiles.get(method))
             collected[method].append(expected)
         actuals.append(actual)
         days.append(whole.day(period))

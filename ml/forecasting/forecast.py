@@ -9,11 +9,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from ml.forecasting.fallback import expect, learn_level
+from ml.forecasting.fallback import learn_level
 from ml.forecasting.features import view_origin
-from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings, predict, train
+from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings, predict, predict_fallback, train
 from ml.forecasting.panel import DAILY, Cadence, DemandPanel, build_panel
-from ml.forecasting.quantiles import POISSON_LIKE
 
 MODEL: Final = "lightgbm"
 FALLBACK: Final = "persistence-decay"
@@ -23,6 +22,7 @@ FORECAST_SCHEMA = {
     "title_id": pl.String,
     "day": pl.Date,
     "sessions": pl.Float64,
+    "chance": pl.Float64,
     "q10": pl.Float64,
     "q50": pl.Float64,
     "q90": pl.Float64,
@@ -78,7 +78,8 @@ def forecast(
         cadence: Length of a period and of the season.
 
     Returns:
-        One row a region, title and day: region_id, title_id, day, sessions (expected), q10, q50, q90, model.
+        One row a region, title and day: region_id, title_id, day, sessions (expected), chance (of at least
+        one session), q10, q50, q90, model.
     """
     panel = build_panel(demand, titles, today=today, regions=regions, cadence=cadence)
     return forecast_panel(model, panel, range(1, horizon_days + 1))
@@ -86,28 +87,27 @@ def forecast(
 
 def forecast_panel(model: DemandModel | None, panel: DemandPanel, horizons: Sequence[int]) -> pl.DataFrame:
     """As :func:`forecast`, from a panel and for chosen horizons."""
-    parts = []
     if model is None:
         level = learn_level(panel)
-        expectations = {horizon: expect(panel, level, horizon) for horizon in horizons}
+        predictions = {horizon: predict_fallback(level, panel, horizon) for horizon in horizons}
     else:
         view = view_origin(panel)
-        expectations = {horizon: predict(model, view, horizon) for horizon in horizons}
-    for horizon, expected in expectations.items():
-        bands = (model.bands if model else POISSON_LIKE).quantiles(expected.ravel())
-        # what cannot be watched yet has no spread either
-        bands[expected.ravel() <= 0] = 0.0
+        predictions = {horizon: predict(model, view, horizon) for horizon in horizons}
+    parts = []
+    for horizon, foretold in predictions.items():
+        count = foretold.expected.size
         parts.append(
             pl.DataFrame(
                 {
                     "region_id": np.repeat(np.array(panel.regions, dtype=object), len(panel.titles)),
                     "title_id": np.tile(np.array(panel.titles, dtype=object), len(panel.regions)),
-                    "day": [panel.day(panel.periods - 1 + horizon)] * expected.size,
-                    "sessions": expected.ravel(),
-                    "q10": bands[:, 0],
-                    "q50": bands[:, 1],
-                    "q90": bands[:, 2],
-                    "model": [MODEL if model else FALLBACK] * expected.size,
+                    "day": [panel.day(panel.periods - 1 + horizon)] * count,
+                    "sessions": foretold.expected.ravel(),
+                    "chance": foretold.chance.ravel(),
+                    "q10": foretold.quantiles[:, :, 0].ravel(),
+                    "q50": foretold.quantiles[:, :, 1].ravel(),
+                    "q90": foretold.quantiles[:, :, 2].ravel(),
+                    "model": [MODEL if model else FALLBACK] * count,
                 },
                 schema=FORECAST_SCHEMA,
             )

@@ -1,19 +1,23 @@
-"""The model: one LightGBM for all regions, titles and horizons, which moves the fallback's expectation.
+"""The model: LightGBM for all regions, titles and horizons at once, in two parts on the same rows.
 
-The objective is Poisson with the logarithm of the fallback as the starting score, so that a tree only says by which
-factor to move from it; that holds for a title of ten thousand sessions and for one of a tenth.
+One moves the fallback's expectation: its objective is Poisson with the logarithm of the fallback as the starting score,
+so that a tree only says by which factor to move from it; that holds for a title of ten thousand sessions and for one of
+a tenth. The other gives the chance that a title is watched at all, by which titles that are seldom watched rank better
+than by their mean, which a few large ones rule.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from ml.forecasting.errors import TooLittleHistory
+from ml.forecasting.fallback import Level, expect
 from ml.forecasting.features import (
     BASE_FLOOR,
     CATEGORICAL,
@@ -24,7 +28,7 @@ from ml.forecasting.features import (
     view_origin,
 )
 from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
-from ml.forecasting.quantiles import ErrorBands, learn_bands
+from ml.forecasting.quantiles import QUANTILES, ErrorBands, learn_bands, poisson_chance, poisson_quantiles
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_HORIZON = 14
+LIKELY_SESSIONS = 0.01
+"""A pair that the fallback expects more of tells something even when nobody came."""
+SAMPLE_SHARES = (0.5, 0.35, 0.15)
+"""Of the rows that are trained on: pairs that were watched, likely ones that were not, all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +80,34 @@ class DemandModel:
 
     Attributes:
         booster: Predicts the logarithm of the factor on the fallback's expectation.
-        bands: Quantiles of the errors in the calibration window.
+        chance_booster: Predicts the probability of at least one session.
+        bands: Errors in the calibration window; None when too little was watched there.
         horizon: Largest horizon it was trained for.
         trained_rows: Rows that were trained on after sampling.
-        rounds: Boosting rounds kept.
-        importance: Gain per feature, as shares.
+        importance: What each feature gained in either part: feature, sessions, chance, as shares that add up to 1.
     """
 
     booster: lgb.Booster
-    bands: ErrorBands
+    chance_booster: lgb.Booster
+    bands: ErrorBands | None
     horizon: int
     trained_rows: int
-    rounds: int
-    importance: dict[str, float] = field(default_factory=dict)
+    importance: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What is expected of every pair in one period, arrays of shape [regions, titles].
+
+    Attributes:
+        expected: Mean sessions; 0 before release.
+        chance: Probability of at least one session.
+        quantiles: q10, q50 and q90, shape [regions, titles, 3].
+    """
+
+    expected: FloatArray
+    chance: FloatArray
+    quantiles: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,35 +142,58 @@ def train(panel: DemandPanel, settings: TrainingSettings = DEFAULT_TRAINING) -> 
     fresh = _concatenate([_rows_of(panel, length, panel.periods, settings, rng) for length in newest])
     names = feature_names(view_origin(panel.until(calibration_start)))
     trial = _boost(rows, names, settings, settings.rounds, fresh)
-    rounds = max(trial.best_iteration, 1)
-    bands = learn_bands(fresh.actual, _predict(trial, fresh.features, fresh.base), fresh.weight)
+    chance_trial = _boost_chance(rows, names, settings, settings.rounds, fresh)
+    bands = learn_bands(
+        fresh.actual,
+        _predict(trial, fresh.features, fresh.base),
+        _predict_chance(chance_trial, fresh.features),
+        fresh.weight,
+    )
     everything = _concatenate([rows, fresh])
-    booster = _boost(everything, names, settings, rounds, None)
-    gain = booster.feature_importance("gain")
-    importance = dict(zip(names, (gain / max(gain.sum(), 1e-9)).tolist(), strict=True))
+    booster = _boost(everything, names, settings, max(trial.best_iteration, 1), None)
+    chance_booster = _boost_chance(everything, names, settings, max(chance_trial.best_iteration, 1), None)
     return DemandModel(
         booster=booster,
+        chance_booster=chance_booster,
         bands=bands,
         horizon=settings.horizon,
         trained_rows=len(everything.actual),
-        rounds=rounds,
-        importance=importance,
+        importance=pl.DataFrame(
+            {"feature": names, "sessions": _gain_shares(booster), "chance": _gain_shares(chance_booster)}
+        ),
     )
 
 
-def predict(model: DemandModel, view: OriginView, horizon: int) -> FloatArray:
-    """Expected sessions ``horizon`` periods after the view's origin, shape [regions, titles]; 0 before release.
+def predict(model: DemandModel, view: OriginView, horizon: int) -> Prediction:
+    """What to expect ``horizon`` periods after the view's origin.
 
     Horizons beyond the one trained for are asked as that one, moved by the fallback's season and decay.
     """
     base = base_expectation(view, horizon)
     released = base > 0
-    expected = np.zeros_like(base)
+    expected, chance = np.zeros_like(base), np.zeros_like(base)
+    quantiles = np.zeros((*base.shape, len(QUANTILES)))
     if released.any():
         matrix = feature_matrix(view, horizon, released, base)
         matrix[:, 1] = min(horizon, model.horizon)
         expected[released] = _predict(model.booster, matrix, base[released])
-    return expected
+        chance[released] = _predict_chance(model.chance_booster, matrix)
+        quantiles[released] = (
+            model.bands.quantiles(expected[released], chance[released])
+            if model.bands
+            else poisson_quantiles(expected[released])
+        )
+    return Prediction(expected=expected, chance=chance, quantiles=quantiles)
+
+
+def predict_fallback(level: Level, panel: DemandPanel, horizon: int) -> Prediction:
+    """What the fallback expects, with the chances and quantiles of Poisson counts."""
+    expected = expect(panel, level, horizon)
+    return Prediction(
+        expected=expected,
+        chance=poisson_chance(expected),
+        quantiles=poisson_quantiles(expected.ravel()).reshape(*expected.shape, -1),
+    )
 
 
 def _origin_lengths(last_target: int, settings: TrainingSettings) -> Iterator[int]:
@@ -175,8 +221,9 @@ def _rows_of(panel: DemandPanel, length: int, end: int, settings: TrainingSettin
         base = base_expectation(view, horizon)
         actual = panel.values[:, :, length - 1 + horizon]
         candidates = base > 0
-        telling = candidates & ((actual > 0) | (view.by_pair["mean_7"] > 0) | (base > 10 * BASE_FLOOR))
-        keep, weight = _sample(candidates, telling, quota, rng)
+        watched = candidates & (actual > 0)
+        likely = candidates & ~watched & ((view.by_pair["mean_7"] > 0) | (base > LIKELY_SESSIONS))
+        keep, weight = _sample((watched, likely, candidates & ~watched & ~likely), quota, rng)
         parts.append(
             _Rows(
                 features=feature_matrix(view, horizon, keep, base),
@@ -188,38 +235,74 @@ def _rows_of(panel: DemandPanel, length: int, end: int, settings: TrainingSettin
     return _concatenate(parts)
 
 
-def _sample(
-    candidates: BoolArray, telling: BoolArray, quota: float, rng: np.random.Generator
-) -> tuple[BoolArray, FloatArray]:
-    """Keep telling rows as far as the quota goes and a share of the others, weighted so that sums stay true."""
-    chance = np.zeros(candidates.shape)
-    chance[telling] = min(1.0, 0.8 * quota / max(telling.sum(), 1))
-    quiet = candidates & ~telling
-    chance[quiet] = min(1.0, 0.2 * quota / max(quiet.sum(), 1))
-    keep = rng.random(candidates.shape) < chance
+def _sample(strata: Sequence[BoolArray], quota: float, rng: np.random.Generator) -> tuple[BoolArray, FloatArray]:
+    """Keep of each stratum what its share of the quota allows, weighted so that sums stay true.
+
+    What a small stratum leaves of its share goes to the next one.
+    """
+    chance = np.zeros(strata[0].shape)
+    room = 0.0
+    for stratum, share in zip(strata, SAMPLE_SHARES, strict=True):
+        size = max(int(stratum.sum()), 1)
+        room += share * quota
+        chance[stratum] = min(1.0, room / size)
+        room = max(room - size, 0.0)
+    keep = rng.random(chance.shape) < chance
     return keep, np.where(keep, 1.0 / np.maximum(chance, 1e-9), 0.0)
 
 
 def _boost(
     rows: _Rows, names: list[str], settings: TrainingSettings, rounds: int, validation: _Rows | None
 ) -> lgb.Booster:
+    """The factor on the fallback's expectation."""
+
+    def start(of: _Rows) -> FloatArray:
+        return np.log(np.maximum(of.base, BASE_FLOOR))
+
+    held_out = (validation, validation.actual, start(validation)) if validation else None
+    return _train("poisson", (rows, rows.actual, start(rows)), held_out, names, settings, rounds)
+
+
+def _boost_chance(
+    rows: _Rows, names: list[str], settings: TrainingSettings, rounds: int, validation: _Rows | None
+) -> lgb.Booster:
+    """The probability of at least one session."""
+    held_out = (validation, validation.actual > 0, None) if validation else None
+    return _train("binary", (rows, rows.actual > 0, None), held_out, names, settings, rounds)
+
+
+_Labelled = tuple[_Rows, FloatArray | BoolArray, FloatArray | None]
+"""Rows, what is to be predicted of them, and the score to start from."""
+
+
+def _train(
+    objective: str,
+    training: _Labelled,
+    validation: _Labelled | None,
+    names: list[str],
+    settings: TrainingSettings,
+    rounds: int,
+) -> lgb.Booster:
     import lightgbm as lgb  # seconds of CPU that only who trains should pay
 
-    categorical = [name for name in CATEGORICAL if name in names]
-    data = lgb.Dataset(
-        rows.features,
-        rows.actual,
-        weight=rows.weight,
-        init_score=np.log(np.maximum(rows.base, BASE_FLOOR)),
-        feature_name=names,
-        categorical_feature=categorical,
-        free_raw_data=True,
-    )
+    def dataset(labelled: _Labelled, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+        rows, label, start = labelled
+        return lgb.Dataset(
+            rows.features,
+            label.astype(np.float64),
+            weight=rows.weight,
+            init_score=start,
+            feature_name=names,
+            categorical_feature=[name for name in CATEGORICAL if name in names],
+            reference=reference,
+        )
+
+    data = dataset(training)
     parameters = {
-        "objective": "poisson",
+        "objective": objective,
         "learning_rate": 0.08,
         "num_leaves": settings.leaves,
-        "min_data_in_leaf": min(settings.min_leaf_rows, max(5, len(rows.actual) // 50)),
+        "min_data_in_leaf": min(settings.min_leaf_rows, max(5, len(training[0].actual) // 50)),
         "feature_fraction": 0.8,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
@@ -234,20 +317,23 @@ def _boost(
     }
     if validation is None:
         return lgb.train(parameters, data, rounds)
-    watch = lgb.Dataset(
-        validation.features,
-        validation.actual,
-        weight=validation.weight,
-        init_score=np.log(np.maximum(validation.base, BASE_FLOOR)),
-        reference=data,
-    )
-    return lgb.train(parameters, data, rounds, valid_sets=[watch], callbacks=[lgb.early_stopping(25, verbose=False)])
+    stop_early = [lgb.early_stopping(25, verbose=False)]
+    return lgb.train(parameters, data, rounds, valid_sets=[dataset(validation, data)], callbacks=stop_early)
 
 
 def _predict(booster: lgb.Booster, features: FloatArray, base: FloatArray) -> FloatArray:
     factor = np.asarray(booster.predict(features, raw_score=True, num_threads=1))
     expected: FloatArray = np.exp(np.clip(factor, -6.0, 4.0)) * np.maximum(base, BASE_FLOOR)
     return expected
+
+
+def _predict_chance(booster: lgb.Booster, features: FloatArray) -> FloatArray:
+    return np.asarray(booster.predict(features, num_threads=1), dtype=np.float64)
+
+
+def _gain_shares(booster: lgb.Booster) -> FloatArray:
+    gain = np.asarray(booster.feature_importance("gain"), dtype=np.float64)
+    return gain / max(gain.sum(), 1e-9)
 
 
 def _concatenate(parts: list[_Rows]) -> _Rows:

@@ -1,9 +1,11 @@
 """Placement: which title x rung x segment group each edge of a region should hold, and whether a plan may be filled.
 
 The door: :func:`plan` makes a region's plan, :func:`explain` says why a title is (not) in it, :func:`replay` plays a
-past day against it beside LRU, the running plan and an oracle (:func:`plan_from_truth`), :func:`judge` is the gate.
+past day against it beside LRU, the running plan and an oracle (:func:`plan_from_truth`), :func:`judge` is the gate,
+:func:`gap` tells how far a plan is from the optimum at an edge.
 """
 
+from ml.placement.audit import gap
 from ml.placement.catalogue import ARTWORK, BLOCK, MANIFEST
 from ml.placement.errors import NoDemand, PlacementError, PlacementInputError
 from ml.placement.explain import Explanation, explain
@@ -42,6 +44,7 @@ __all__ = [
     "ReplayResult",
     "WatchThrough",
     "explain",
+    "gap",
     "judge",
     "learn_watch_through",
     "plan",

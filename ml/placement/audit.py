@@ -1,62 +1,62 @@
-"""How far the planner is from the optimum: the linear program's bound on a sample of edges, by HiGHS."""
+"""How far a planner is from the optimum: the linear program's bound for one edge, by HiGHS."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
+from scipy import sparse
 
-from ml.placement.catalogue import FloatArray
+from ml.placement.catalogue import BoolArray
 from ml.placement.errors import PlacementInputError
-from ml.placement.fleet import EdgeTask, choose_titles
+from ml.placement.knapsack import NO_PARENT, Knapsack
 
 
-@dataclass(frozen=True, kw_only=True)
-class Audit:
-    """The gap of each audited edge: 1 less the plan's value over the bound, shape [edges]."""
-
-    gap: FloatArray
-
-    @property
-    def mean(self) -> float:
-        """Mean gap."""
-        return float(self.gap.mean())
-
-    @property
-    def worst(self) -> float:
-        """Largest gap."""
-        return float(self.gap.max())
-
-
-def audit(tasks: Sequence[EdgeTask], size_bytes: FloatArray) -> Audit:
-    """Plan each edge and compare with what no plan can exceed.
+def gap(knapsack: Knapsack, placed: BoolArray) -> float:
+    """How much less a plan is worth than the bound, as a share of the bound; 0 where nothing is worth anything.
 
     Raises:
-        PlacementInputError: No edge, or the bound cannot be computed.
+        PlacementInputError: The solver found no bound.
     """
-    if not tasks:
-        raise PlacementInputError("an audit needs at least one edge")
-    gaps = [1.0 - choose_titles(task, size_bytes).value / max(bound(task, size_bytes), 1e-9) for task in tasks]
-    return Audit(gap=np.array(gaps))
+    most = bound(knapsack)
+    return 1.0 - knapsack.worth_of(placed) / most if most > 0 else 0.0
 
 
-def bound(task: EdgeTask, size_bytes: FloatArray) -> float:
-    """Value of the best plan that may cut titles in parts: no plan of whole titles exceeds it.
+def bound(knapsack: Knapsack) -> float:
+    """Worth of the best plan that may cut units in parts: no plan of whole units exceeds it.
 
     Raises:
         PlacementInputError: The solver says why it found no answer.
     """
     from scipy.optimize import linprog  # half a second that only who audits should pay
 
-    # in units of the capacity, so that the solver's tolerances mean something
-    share = size_bytes / max(task.capacity_bytes, 1.0)
-    rows, limits = [share], [1.0]
-    if np.isfinite(task.fill_budget_bytes):
-        rows.append(np.where(task.held, 0.0, share))
-        limits.append(task.fill_budget_bytes / max(task.capacity_bytes, 1.0))
-    scale = max(float(task.value.max()), 1e-9)
-    answer = linprog(-task.value / scale, A_ub=np.stack(rows), b_ub=limits, bounds=(0, 1), method="highs")
+    # in units of the capacity and of the largest worth, so that the solver's tolerances mean something
+    capacity = max(knapsack.capacity_bytes, 1.0)
+    scale = float(knapsack.worth.max(initial=0.0))
+    if scale <= 0:
+        return 0.0
+    rows, limits = [knapsack.size_bytes / capacity], [knapsack.capacity_bytes / capacity]
+    if np.isfinite(knapsack.fill_budget_bytes):
+        rows.append(knapsack.new_bytes / capacity)
+        limits.append(knapsack.fill_budget_bytes / capacity)
+    order = _before(knapsack)
+    answer = linprog(
+        -knapsack.worth / scale,
+        A_ub=sparse.vstack([sparse.csr_matrix(np.stack(rows)), order]),
+        b_ub=np.concatenate([limits, np.zeros(order.shape[0])]),
+        bounds=(0, 1),
+        method="highs",
+    )
     if answer.status != 0:
         raise PlacementInputError(f"HiGHS found no bound: {answer.message}")
     return float(-answer.fun * scale)
+
+
+def _before(knapsack: Knapsack) -> sparse.csr_matrix:
+    """One row a unit that needs another: its share placed less the other's must not exceed 0."""
+    count = len(knapsack.worth)
+    child = np.nonzero(knapsack.parent != NO_PARENT)[0] if knapsack.parent is not None else np.zeros(0, dtype=np.int64)
+    parent = knapsack.parent[child] if knapsack.parent is not None else child
+    row = np.arange(len(child))
+    return sparse.csr_matrix(
+        (np.repeat([1.0, -1.0], len(child)), (np.tile(row, 2), np.concatenate([child, parent]))),
+        shape=(len(child), count),
+    )

@@ -28,6 +28,8 @@ from ml.placement.catalogue import (
     rung_shares,
 )
 from ml.placement.errors import NoDemand
+from ml.placement.knapsack import NO_PARENT, Knapsack
+from ml.placement.objective import start_worth_bytes
 from ml.placement.spread import NO_COPY, EdgeRoom, read_edges, spread_titles
 from ml.placement.watching import WatchThrough
 
@@ -43,7 +45,8 @@ PLAN_SCHEMA = {
     "size_bytes": pl.Int64,
     "rank": pl.Int64,
 }
-NO_PARENT = -1
+REPLICA_SHARE = 0.15
+"""What a further copy is worth of the copy before it: the load it takes and the failures it covers."""
 WAITS = "the group before it is not placed"
 DEFAULT_REACH = WatchThrough(reach=np.array([1.0, 0.8]))
 
@@ -53,17 +56,11 @@ class PlacementSettings:
     """What a plan weighs.
 
     Attributes:
-        start_bonus: What a session that starts locally is worth beside its bytes, in mean prefixes of the catalogue. It
-            is the same for a large prefix and for a small one, so that small ones, which start most sessions for their
-            bytes, come first.
-        replica_share: What a further copy is worth of the copy before it: the load it takes and the failures it covers.
         retention: A resident block counts so much more (0.25: a quarter), because it costs no fill.
         fill_price: Further advantage of a resident block over one to be filled, in expected requests.
         fill_budget_bytes: Most new bytes for each edge in one fill; None for any number.
     """
 
-    start_bonus: float = 8.0
-    replica_share: float = 0.15
     retention: float = 0.25
     fill_price: float = 0.10
     fill_budget_bytes: float | None = None
@@ -89,6 +86,15 @@ class EdgeTotals:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EdgeQuestion:
+    """What was asked of the planner at one edge and what it answered, for :func:`ml.placement.gap`."""
+
+    edge_id: str
+    knapsack: Knapsack
+    placed: BoolArray
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlacementPlan:
     """A plan for one region.
 
@@ -99,6 +105,7 @@ class PlacementPlan:
         candidates: Every block at every edge with what the plan thought of it, for :func:`ml.placement.explain`:
             edge_id, title_id, rung, segment_group, size_bytes, copy, requests, score, decision.
         edges: Totals by edge.
+        questions: What was asked of the planner at each edge, with its answer.
         expected_hit_ratio: Share of the region's expected bytes that the plan holds somewhere in the region.
         expected_start_ratio: Share of expected sessions whose prefix it holds at their rung.
         titles_with_prefix: Titles that can start at an edge of the region.
@@ -111,6 +118,7 @@ class PlacementPlan:
     rows: pl.DataFrame
     candidates: pl.DataFrame
     edges: tuple[EdgeTotals, ...]
+    questions: tuple[EdgeQuestion, ...]
     expected_hit_ratio: float
     expected_start_ratio: float
     titles_with_prefix: int
@@ -178,18 +186,19 @@ def plan(
     requests = sessions[blocks.title] * share * reach
     expected_bytes = requests * blocks.size_bytes
     starts = (blocks.group == 0) & (blocks.kind == "video")
-    start_bytes = settings.start_bonus * blocks.size_bytes[starts].mean() if starts.any() else 0.0
+    # the same for a large prefix and a small one: small ones, which start most sessions for their bytes, come first
+    start_bytes = start_worth_bytes(expected_bytes.sum(), requests[starts].sum())
     worth = expected_bytes + np.where(starts, requests * start_bytes, 0.0)
     held = np.stack([_held(blocks, resident, room.edge_id) for room in rooms], axis=1)
     units = _units(blocks, share)
     load = np.bincount(blocks.title, expected_bytes, minlength=len(blocks.titles)).astype(np.float64)
     copies = spread_titles(load, _titles_held(blocks, held), rooms)
 
-    parts, candidates, totals = [], [], []
+    parts, candidates, totals, questions = [], [], [], []
     placed_anywhere = np.zeros(len(blocks), dtype=np.bool_)
     for index, room in enumerate(rooms):
         copy = copies[blocks.title, index]
-        value = np.where(copy == NO_COPY, 0.0, worth * settings.replica_share ** np.maximum(copy, 0))
+        value = np.where(copy == NO_COPY, 0.0, worth * REPLICA_SHARE ** np.maximum(copy, 0))
         if room.usable_bytes <= 0:
             notes.append(f"{room.edge_id} has no room for placements ({room.capacity_bytes:.0f} bytes)")
         choice = _choose(blocks, units, value, held[:, index], room.usable_bytes, settings)
@@ -197,6 +206,7 @@ def plan(
         parts.append(_plan_rows(blocks, room, region_id, value, choice.rank))
         candidates.append(_candidate_rows(blocks, room, copy, requests, choice))
         totals.append(_totals(blocks, room, held[:, index], choice))
+        questions.append(EdgeQuestion(edge_id=room.edge_id, knapsack=choice.knapsack, placed=choice.answer))
     rows = pl.concat(parts)
     return PlacementPlan(
         plan_id=(plan_id := _plan_id(rows, label)),
@@ -204,6 +214,7 @@ def plan(
         rows=rows.select(pl.lit(plan_id).alias("plan_id"), pl.all()).cast(PLAN_SCHEMA),  # type: ignore[arg-type]
         candidates=pl.concat(candidates),
         edges=tuple(totals),
+        questions=tuple(questions),
         expected_hit_ratio=_ratio(expected_bytes[placed_anywhere].sum(), expected_bytes.sum()),
         expected_start_ratio=_ratio(requests[placed_anywhere & starts].sum(), requests[starts].sum()),
         titles_with_prefix=len(np.unique(blocks.title[placed_anywhere & starts])),
@@ -312,12 +323,17 @@ def _units(blocks: Blocks, share: FloatArray) -> _Units:
 
 @dataclass(frozen=True, kw_only=True)
 class _Choice:
-    """What was chosen at one edge, by block: rank (-1: not placed), score, and why; and where room ran out."""
+    """What was chosen at one edge, by block: rank (-1: not placed), score, and why; where room ran out.
+
+    ``knapsack`` is the question in units, ``answer`` the units that were placed.
+    """
 
     rank: IntArray
     score: FloatArray
     decision: list[str]
     cutoff: float
+    knapsack: Knapsack
+    answer: BoolArray
 
 
 def _choose(
@@ -329,13 +345,13 @@ def _choose(
     settings: PlacementSettings,
 ) -> _Choice:
     count = len(blocks)
-    size = np.bincount(units.of_block, blocks.size_bytes, minlength=count)
+    size: FloatArray = np.bincount(units.of_block, blocks.size_bytes, minlength=count).astype(np.float64)
     gain = np.bincount(units.of_block, value, minlength=count)
-    kept = np.bincount(units.of_block, blocks.size_bytes * held, minlength=count)
+    kept: FloatArray = np.bincount(units.of_block, blocks.size_bytes * held, minlength=count).astype(np.float64)
     is_unit = size > 0
     share_held = kept / np.maximum(size, 1.0)
-    per_byte = gain / np.maximum(size, 1.0)
-    score = per_byte * (1.0 + settings.retention * share_held) + settings.fill_price * share_held * (gain > 0)
+    worth = gain * (1.0 + settings.retention * share_held) + settings.fill_price * share_held * size * (gain > 0)
+    score = worth / np.maximum(size, 1.0)
     # what is needed first is worth what it lets in: a resident body must not wait for ever for its prefix
     for depth in range(int(units.depth.max(initial=0)), 0, -1):
         level = np.nonzero((units.depth == depth) & (units.parent != NO_PARENT))[0]
@@ -346,7 +362,7 @@ def _choose(
     placed = np.full(count, -1, dtype=np.int64)
     reason = np.full(count, "no expected session", dtype=object)
     left = usable_bytes
-    budget = float("inf") if settings.fill_budget_bytes is None else settings.fill_budget_bytes
+    budget = budget_bytes = float("inf") if settings.fill_budget_bytes is None else settings.fill_budget_bytes
     new_bytes = (size - kept).tolist()
     sizes, parents = size.tolist(), units.parent.tolist()
     rank = 0
@@ -371,6 +387,15 @@ def _choose(
             budget -= new_bytes[unit]
     unit_rank = placed[units.of_block]
     chosen = np.nonzero(unit_rank >= 0)[0]
+    asked = Knapsack(
+        worth=worth,
+        size_bytes=size,
+        new_bytes=size - kept,
+        capacity_bytes=usable_bytes,
+        fill_budget_bytes=budget_bytes,
+        parent=units.parent,
+    )
+    matters = is_unit & (gain > 0)
     block_rank = np.full(count, -1, dtype=np.int64)
     block_rank[chosen[np.lexsort((chosen, -(blocks.kind[chosen] == "manifest").astype(int), unit_rank[chosen]))]] = (
         np.arange(len(chosen))
@@ -380,6 +405,8 @@ def _choose(
         score=score[units.of_block],
         decision=reason[units.of_block].tolist(),
         cutoff=cutoff,
+        knapsack=asked.subset(matters),
+        answer=placed[matters] >= 0,
     )
 
 

@@ -30,6 +30,7 @@ from ml.placement.catalogue import (
 )
 from ml.placement.errors import PlacementInputError
 from ml.placement.lru import LeastRecentlyUsed
+from ml.placement.objective import score
 from ml.placement.spread import EdgeRoom, read_edges
 from ml.placement.watching import LAYOUT, GroupLayout
 
@@ -39,9 +40,11 @@ CANDIDATE = "candidate"
 ORACLE = "oracle"
 
 MAX_SESSIONS = 200_000
-START_WEIGHT = 0.3
-"""How much of the score is local starts; the rest is the byte hit ratio."""
 TOLERANCE = 0.005
+"""How much lower a candidate's score may be."""
+LARGEST_LOSS = 0.02
+"""How much lower either of its two measures may be, whatever the other gains."""
+MEASURES = {"byte_hit_ratio": "byte hit ratio", "local_start_ratio": "local starts"}
 
 TABLE_SCHEMA = {
     "placement": pl.String,
@@ -142,7 +145,9 @@ def replay(
 def judge(result: ReplayResult) -> GateVerdict:
     """Refuse a candidate that is worse than what runs: the running plan, or LRU when nothing runs.
 
-    Worse means a lower score, 0.7 x byte hit ratio + 0.3 x local starts, by more than a tolerance of 0.005.
+    Worse means a score (:mod:`ml.placement.objective`) that is lower by more than ``TOLERANCE``, or one of its two
+    measures lower by more than ``LARGEST_LOSS``: local starts are not bought with bytes that viewers then wait for, nor
+    bytes with starts.
     """
     has_running = bool((result.table["placement"] == RUNNING).any())
     beside = RUNNING if has_running else LRU
@@ -152,13 +157,16 @@ def judge(result: ReplayResult) -> GateVerdict:
         return GateVerdict(
             accepted=True, reason="no session to replay and nothing runs: nothing to lose", beside=beside
         )
-    candidate, current = result.metric(CANDIDATE, "score"), result.metric(beside, "score")
-    if not np.isfinite(candidate):
+    allowed = {"score": ("score", TOLERANCE)} | {name: (words, LARGEST_LOSS) for name, words in MEASURES.items()}
+    pairs = {name: (result.metric(CANDIDATE, name), result.metric(beside, name)) for name in allowed}
+    if not np.isfinite(pairs["score"][0]):
         return GateVerdict(accepted=False, reason="the candidate was not replayed", beside=beside)
-    numbers = f"score {candidate:.4f} against {current:.4f} of {beside}"
-    if candidate < current - TOLERANCE:
-        return GateVerdict(accepted=False, reason=f"worse than what runs: {numbers}", beside=beside)
-    return GateVerdict(accepted=True, reason=f"not worse than what runs: {numbers}", beside=beside)
+    numbers = ", ".join(f"{allowed[name][0]} {new:.4f} against {old:.4f}" for name, (new, old) in pairs.items())
+    worse = [allowed[name][0] for name, (new, old) in pairs.items() if new < old - allowed[name][1]]
+    if worse:
+        reason = f"worse than what runs ({beside}) in {' and '.join(worse)}: {numbers}"
+        return GateVerdict(accepted=False, reason=reason, beside=beside)
+    return GateVerdict(accepted=True, reason=f"not worse than what runs ({beside}): {numbers}", beside=beside)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +307,7 @@ class _Outcome:
             "local_start_ratio": start,
             "upstream_bytes": float(self.sizes[~self.hits].sum()),
             "fill_bytes": fill_bytes,
-            "score": (1 - START_WEIGHT) * byte_hit + START_WEIGHT * start,
+            "score": score(byte_hit, start),
         }
 
     def by_edge(self, rooms: tuple[EdgeRoom, ...]) -> list[dict[str, object]]:

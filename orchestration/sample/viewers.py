@@ -58,8 +58,8 @@ def plan_wave(
     """Draw a wave of sessions, in the order of their starts.
 
     Viewers come as active as they are, from the regions where it is time to watch; each wants what the true demand of
-    the day and their own taste make likely. What cannot be played (no licence yet) is wanted by no one; a title
-    without media is not either.
+    the day, their own taste and what they have seen make likely: a wave goes on where the history ended. What cannot be
+    played (no licence yet) is wanted by no one; a title without media is not either.
 
     Args:
         world: Whose viewers and taste.
@@ -83,7 +83,7 @@ def plan_wave(
     allowed = playable & _licensed(world.titles, day)
     titles = np.concatenate(
         [
-            pick(rng, world.taste.choice_weights(chunk, day) * allowed)
+            pick(rng, world.choice_weights(chunk, day) * allowed)
             for chunk in np.split(viewers, range(_CHUNK, len(viewers), _CHUNK))
         ]
     )

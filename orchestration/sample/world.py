@@ -10,6 +10,7 @@ import abc
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -109,6 +110,10 @@ class World(abc.ABC):
     @abc.abstractmethod
     def viewing(self) -> Viewing:
         """All sessions of the history."""
+
+    def choice_weights(self, viewers: Indices, day: dt.date) -> Weights:
+        """[viewers, titles], how likely each viewer picks each title next, now that the history has passed."""
+        return self.taste.choice_weights(viewers, day)
 
     def write_catalogue(self, folder: Path) -> None:
         """Deliver the catalogue drop."""
@@ -264,6 +269,23 @@ class LatentTaste:
         return np.clip(completion, 0.005, 1.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Past:
+    """The history of a generated world and what it leaves behind.
+
+    Attributes:
+        viewing: All sessions.
+        seen_factor: [viewers, titles], what having seen a title leaves of the wish for it.
+        last: [viewers], index of the title that was watched last, -1 for none.
+        habit: [titles + 1, titles], what having watched a title makes of the next choice; the last row is for none.
+    """
+
+    viewing: Viewing
+    seen_factor: Weights
+    last: Indices
+    habit: Weights
+
+
 class SampleWorld(World):
     """The generated world; make it with ``make_world``.
 
@@ -301,10 +323,21 @@ class SampleWorld(World):
         self.next_in_series = next_in_series
 
     def viewing(self) -> Viewing:
-        """Draw the history: when by the rhythm of the region, what by demand, taste and habit.
+        """The history: when by the rhythm of the region, what by demand, taste and habit.
 
         Every viewer's sessions are drawn in their order, so that what was watched last and what has been seen count.
         """
+        return self._past.viewing
+
+    def choice_weights(self, viewers: Indices, day: dt.date) -> Weights:
+        """As the history would go on: what has been seen is hardly wanted again, what was watched last leads on."""
+        past = self._past
+        weights: Weights = self.taste.choice_weights(viewers, day)
+        weights *= past.seen_factor[viewers] * past.habit[past.last[viewers]]
+        return weights
+
+    @cached_property
+    def _past(self) -> _Past:
         rng = np.random.default_rng([self.seed, 2])
         viewer, started_s = self._draw_moments(rng)
         shares = np.stack([self.taste.demand.on(day) for day in self.window.dates])
@@ -322,7 +355,12 @@ class SampleWorld(World):
             completion[rows] = self.taste.draw_completion(rng, who, title[rows])
             seen = completion[rows] > _SEEN_COMPLETION
             seen_factor[who[seen], title[rows][seen]] = _SEEN_FACTOR
-        return Viewing(viewer=viewer, title=title, started_s=started_s, completion=completion).in_order()
+        return _Past(
+            viewing=Viewing(viewer=viewer, title=title, started_s=started_s, completion=completion).in_order(),
+            seen_factor=seen_factor,
+            last=last,
+            habit=habit,
+        )
 
     def _draw_moments(self, rng: np.random.Generator) -> tuple[Indices, Weights]:
         """Viewer and moment of each session, viewer by viewer and in order of time."""

@@ -30,6 +30,7 @@ from orchestration.resources.warehouse import Warehouse
 FORECAST_KEY = dg.AssetKey(["demand", "forecast"])
 HORIZON_DAYS = 7
 PREVIEW_TITLES = 5
+PREVIEW_FEATURES = 10
 BLOCKING = {
     forecast_rules.COMPLETE: "No forecast is NaN, infinite or null.",
     forecast_rules.REGIONS: "Every region of the seeds has a forecast.",
@@ -86,6 +87,8 @@ def demand_forecast(
             "rows": len(ahead),
             "last_complete_day": str(last_day),
             "stale_days": (today - last_day).days - 1 if isinstance(last_day, dt.date) else -1,
+            "trained_rows": model.trained_rows if model else 0,
+            "features": dg.MetadataValue.md(_top_features(model)),
             "totals": dg.MetadataValue.md(markdown_table(_totals(ahead))),
             "top_titles": dg.MetadataValue.md(markdown_table(_top_titles(ahead, inputs.titles))),
         },
@@ -115,6 +118,14 @@ def _model(
     except TooLittleHistory as error:
         context.log.warning("the back-test chose the model, but it cannot be trained: %s", error)
         return None, str(error)
+
+
+def _top_features(model: DemandModel | None) -> str:
+    """What the model goes by: the features that gained most in either of its parts."""
+    if model is None:
+        return "no model"
+    by_gain = model.importance.sort(-pl.max_horizontal("sessions", "chance"), "feature").head(PREVIEW_FEATURES)
+    return markdown_table(by_gain.with_columns(pl.col("sessions", "chance").round(3)))
 
 
 def _totals(ahead: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ PLAUSIBLE = "total_near_recent_totals"
 LOWEST_RATIO, HIGHEST_RATIO = 0.4, 2.5
 """Band of the mean forecast day over the mean of the last seven days on which anything was seen."""
 
-NUMBERS = ("sessions", "q10", "q50", "q90")
+NUMBERS = ("sessions", "chance", "q10", "q50", "q90")
 ROUNDING = 1e-9
 
 
@@ -31,7 +31,7 @@ def examine(forecast: pl.DataFrame, demand: pl.DataFrame, regions: Sequence[str]
     """Hold a forecast against every rule.
 
     Args:
-        forecast: region_id, title_id, day, sessions, q10, q50, q90.
+        forecast: region_id, title_id, day, sessions, chance, q10, q50, q90.
         demand: region_id, title_id, event_day, sessions, of complete days only.
         regions: The seeds' regions.
     """

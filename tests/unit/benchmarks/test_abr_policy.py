@@ -1,22 +1,11 @@
 """The adapter speaks the scoreboard's language: a context in, a level and a wait out, samples passed on once."""
 
-import importlib.util
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-PATH = Path(__file__).resolve().parents[3] / "benchmarks" / "abr_policy.py"
 LADDER_KBPS = [300.0, 750.0, 1200.0]
-
-
-@pytest.fixture(scope="module")
-def adapter():
-    spec = importlib.util.spec_from_file_location("abr_policy", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """The adapter is causal: no later rank reaches a forecast, and the calendar tells titles, not how they do."""
 
 import datetime as dt
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +10,9 @@ from polars.testing import assert_frame_equal
 
 from ml.forecasting import TrainingSettings
 
-PATH = Path(__file__).resolve().parents[3] / "benchmarks" / "forecast_entry.py"
 FIRST_WEEK = dt.date(2022, 1, 2)
 WEEKS, ORIGIN = 26, 22
 SMALL = TrainingSettings(horizon=2, min_periods=12, origins=4, origin_step=2, max_rows=8000, rounds=15)
-
-
-@pytest.fixture(scope="module")
-def adapter():
-    spec = importlib.util.spec_from_file_location("forecast_entry", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def write_charts(path: Path, *, later_seed: int) -> None:

@@ -37,6 +37,25 @@ def test_training_is_deterministic(market):
         market.demand.sample(fraction=1.0, shuffle=True, seed=5), market.titles, today=market.today, settings=SMALL
     )
     assert first.booster.model_to_string() == second.booster.model_to_string()
+    assert first.chance_booster.model_to_string() == second.chance_booster.model_to_string()
+    assert_frame_equal(first.importance, second.importance)
+    assert first.importance.select("sessions", "chance").sum().row(0) == pytest.approx((1.0, 1.0))
+
+
+def test_the_chance_tells_how_often_a_title_is_watched(market_with_future, model):
+    today = market_with_future.today
+    ahead = forecast(model, market_with_future.demand, market_with_future.titles, today=today)
+    watched = market_with_future.demand.select(
+        "region_id", "title_id", pl.col("event_day").alias("day"), came="sessions"
+    )
+    joined = ahead.join(watched, on=["region_id", "title_id", "day"], how="left").with_columns(pl.col("came") > 0)
+    assert joined["chance"].is_between(0, 1).all()
+    low, high = (
+        joined.filter(pl.col("chance").is_between(*bounds))["came"].fill_null(value=False).mean()
+        for bounds in ((0.0, 0.3), (0.7, 1.0))
+    )
+    assert low < 0.35
+    assert high > 0.65
 
 
 def test_later_days_change_nothing(market, market_with_future, model):

@@ -3,7 +3,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from ml.placement import BLOCK, NoDemand, PlacementInputError, PlacementSettings, plan
+from ml.placement import BLOCK, NoDemand, PlacementInputError, PlacementSettings, objective, plan
 
 
 def blocks_on(result, edge_id):
@@ -43,6 +43,21 @@ def test_small_prefixes_start_more_sessions_for_their_bytes_and_come_first(objec
     first = rows.filter(pl.col("segment_group") == 0).group_by("title_id", "rung").agg(pl.col("rank").min())
     small = first.filter(pl.col("rung") == "240p")["title_id"].n_unique()
     assert small > first.filter(pl.col("rung") == "1080p")["title_id"].n_unique()
+
+
+def test_a_plan_expects_a_better_score_than_one_for_bytes_or_one_for_starts(
+    objects, demand, rung_mix, edges_of, monkeypatch
+):
+    def expected(start_weight):
+        with monkeypatch.context() as changed:
+            changed.setattr(objective, "START_WEIGHT", start_weight)
+            made = plan(objects, demand, rung_mix, edges_of(8_000.0), region_id="eu")
+        return made.expected_hit_ratio, made.expected_start_ratio
+
+    bytes_only, balanced, starts_only = expected(0.0), expected(objective.START_WEIGHT), expected(0.97)
+    assert bytes_only[1] < balanced[1] <= starts_only[1]
+    assert bytes_only[0] >= balanced[0] > starts_only[0]
+    assert objective.score(*balanced) > max(objective.score(*bytes_only), objective.score(*starts_only))
 
 
 def test_the_share_of_a_missing_rung_goes_to_the_next_lower_one(objects, demand, edges):

@@ -10,6 +10,7 @@ from ml.placement import (
     ORACLE,
     RUNNING,
     PlacementInputError,
+    ReplayResult,
     judge,
     learn_watch_through,
     plan,
@@ -17,6 +18,8 @@ from ml.placement import (
     replay,
 )
 from ml.placement.lru import LeastRecentlyUsed
+from ml.placement.objective import score
+from ml.placement.replay import TABLE_SCHEMA
 
 
 def session(title, rung, seconds, at):
@@ -87,6 +90,25 @@ def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, 
     assert not verdict.accepted
     assert verdict.beside == RUNNING
     assert "worse than what runs" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("byte_hit_ratio", "local_start_ratio", "worse_in"),
+    [
+        (0.50, 0.60, ""),
+        (0.49, 0.61, ""),
+        (0.45, 0.90, "byte hit ratio"),
+        (0.80, 0.55, "local starts"),
+        (0.49, 0.58, "score"),
+    ],
+)
+def test_neither_measure_is_sold_for_the_other(byte_hit_ratio, local_start_ratio, worse_in):
+    pairs = {CANDIDATE: (byte_hit_ratio, local_start_ratio), RUNNING: (0.50, 0.60)}
+    rows = [(name, 100, hits, starts, 0.0, 0.0, score(hits, starts)) for name, (hits, starts) in pairs.items()]
+    table = pl.DataFrame(rows, schema=TABLE_SCHEMA, orient="row")
+    verdict = judge(ReplayResult(table=table, by_edge=pl.DataFrame(), sessions=100, sampled_share=1.0))
+    assert verdict.accepted == (not worse_in)
+    assert f"worse than what runs (running) in {worse_in}" in verdict.reason or verdict.accepted
 
 
 def test_without_a_running_plan_lru_is_what_runs(objects, edges_of, requests, day):

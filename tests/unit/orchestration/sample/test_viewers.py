@@ -47,6 +47,18 @@ def test_titles_follow_the_true_demand_of_the_day(world, wave):
     assert np.corrcoef(counts, expected["sessions"].to_numpy())[0, 1] > 0.8
 
 
+def test_a_wave_goes_on_where_the_history_ended(world, durations_s):
+    """Viewers who forgot what they had seen would all want the same few titles again."""
+    today = world.window.start + dt.timedelta(days=world.window.days, hours=18)
+    viewing = world.viewing()
+    last_week = viewing.title[viewing.started_s > (world.window.days - 7) * 86_400.0]
+    past = np.sort(np.bincount(last_week, minlength=len(world.titles)))[::-1] / len(last_week)
+    wanted = Counter(session.title_id for session in plan(world, durations_s, 4000, at=today))
+
+    share_of_top = sum(count for _, count in wanted.most_common(10)) / 4000
+    assert share_of_top == pytest.approx(past[:10].sum(), rel=0.15)
+
+
 def test_a_debut_of_the_day_is_wanted_and_tomorrows_is_not(world, durations_s):
     releases = world.titles.filter(pl.col("release_date") > AT.date())
     later = releases.row(0, named=True)

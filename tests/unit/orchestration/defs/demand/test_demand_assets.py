@@ -155,7 +155,7 @@ def test_a_forecast_that_breaks_a_blocking_rule_is_not_published(rooms, monkeypa
         "orchestration.defs.demand.forecast.forecast",
         lambda *args, **kwargs: pl.DataFrame(
             {"region_id": ["eu-north"], "title_id": ["t-00"], "day": [TODAY], "sessions": [float("nan")]}
-        ).with_columns(q10=pl.lit(2.0), q50=pl.lit(1.0), q90=pl.lit(3.0), model=pl.lit("x")),
+        ).with_columns(chance=pl.lit(1.0), q10=pl.lit(2.0), q50=pl.lit(1.0), q90=pl.lit(3.0), model=pl.lit("x")),
     )
     result = materialize([demand_forecast], rooms)
     failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
@@ -165,7 +165,7 @@ def test_a_forecast_that_breaks_a_blocking_rule_is_not_published(rooms, monkeypa
 
 def test_an_implausible_total_is_a_finding():
     frame = pl.DataFrame({"region_id": ["r"], "title_id": ["t"], "day": [TODAY], "sessions": [1000.0]}).with_columns(
-        q10=pl.lit(1.0), q50=pl.lit(1.0), q90=pl.lit(1.0)
+        chance=pl.lit(1.0), q10=pl.lit(1.0), q50=pl.lit(1.0), q90=pl.lit(1.0)
     )
     demand = pl.DataFrame({"region_id": ["r"], "title_id": ["t"], "event_day": [TODAY], "sessions": [10]})
     findings = {finding.rule: finding for finding in examine(frame, demand, ["r", "other"])}
