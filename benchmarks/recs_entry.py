@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.recommender.affinity import fit_affinity
+from ml.recommender.affinity import choose_affinity_recipe, fit_affinity
 from ml.recommender.assembly import assemble
 from ml.recommender.features import Interactions, TitleFacts
 from ml.recommender.online import OnlineRecommender
@@ -50,7 +50,10 @@ def recommend(train: pd.DataFrame, users: np.ndarray, k: int) -> pd.DataFrame:
 
 def rate(train: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
     """Predicted ratings of pairs of user_id and movie_id, by the affinity model."""
-    model = fit_affinity(interactions_of_ratings(train), seed=SEED)
+    interactions = interactions_of_ratings(train)
+    recipe = choose_affinity_recipe(interactions, seed=SEED)
+    print(f"# {recipe}", flush=True)
+    model = fit_affinity(interactions, recipe, seed=SEED)
     viewers = [_viewer_id(user) for user in pairs.user_id]
     titles = [_title_id(movie) for movie in pairs.movie_id]
     return model.predict(viewers, titles)
