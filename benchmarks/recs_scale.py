@@ -34,7 +34,7 @@ from ml.recommender import (
     train_affinity,
     train_top_n,
 )
-from ml.recommender.affinity import PLAIN_SVD, fit_affinity
+from ml.recommender.affinity import fit_affinity
 from ml.recommender.candidate_features import FEATURES
 from ml.recommender.top_n import fit_top_n
 from ml.recommender.trees import Trees
@@ -163,7 +163,7 @@ async def measure_pages(titles: int) -> None:
     interactions = read_interactions(viewing, title_ids=facts.title_ids)
     recipe = Recipe()
     plain = fit_top_n(interactions, recipe)
-    affinity = fit_affinity(interactions, PLAIN_SVD, seed=SEED)
+    affinity = fit_affinity(interactions, seed=SEED)
     viewer_ids = list(interactions.viewer_ids)[:PAGE_VIEWERS]
     for name, model in {
         "first stage": plain,

@@ -99,7 +99,7 @@ class AffinityModel:
         return np.clip(predicted, LOWEST_AFFINITY, HIGHEST_AFFINITY).astype(np.float32)
 
 
-def fit_affinity(interactions: Interactions, recipe: AffinityRecipe, *, seed: int) -> AffinityModel:
+def fit_affinity(interactions: Interactions, recipe: AffinityRecipe = PLAIN_SVD, *, seed: int) -> AffinityModel:
     """Learn from every interaction, bounces included: that somebody left says something about liking.
 
     Args:

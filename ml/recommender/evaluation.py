@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recommender.affinity import PLAIN_SVD, AffinityModel, fit_affinity
+from ml.recommender.affinity import AffinityModel, fit_affinity
 from ml.recommender.assembly import assemble
 from ml.recommender.features import HeldOut, Interactions, TitleFacts
 from ml.recommender.online import OnlineRecommender
@@ -96,7 +96,7 @@ def evaluate(
     if baselines:
         listers[POPULARITY] = _popularity_lister(measure_popularity(remaining), remaining, facts)
         evaluated = remaining.subset(np.isin(remaining.viewers, held_out.viewers))
-        affinity = fit_affinity(evaluated, PLAIN_SVD, seed=seed)
+        affinity = fit_affinity(evaluated, seed=seed)
         listers[SVD_BY_AFFINITY] = _affinity_lister(affinity, remaining, facts)
     recommendable = int(facts.recommendable.sum())
     scores = [_score(name, lister, remaining, held_out, recommendable, seed) for name, lister in listers.items()]

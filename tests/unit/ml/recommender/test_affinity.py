@@ -72,7 +72,7 @@ def test_with_a_taste_to_learn_a_longer_training_is_chosen_and_predicts_better(b
 
 
 def test_a_saved_model_predicts_the_same(interactions, tmp_path):
-    model = fit_affinity(interactions, PLAIN_SVD, seed=0)
+    model = fit_affinity(interactions, seed=0)
     save_affinity(model, tmp_path)
     read, question = load_affinity(tmp_path), (["v-000001", "v-000002"], ["s-0001", "s-0002"])
     assert read.facts == model.facts
@@ -80,5 +80,5 @@ def test_a_saved_model_predicts_the_same(interactions, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_model(interactions):
-    first, second = (fit_affinity(interactions, PLAIN_SVD, seed=3) for _ in range(2))
+    first, second = (fit_affinity(interactions, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first.viewer_factors, second.viewer_factors)
