@@ -59,9 +59,9 @@ RECIPES = (
 
 
 class AffinityFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about an affinity model beside its arrays."""
+    """What is known about an affinity model beside its arrays; of models saved before recipes were kept, no recipe."""
 
-    recipe: AffinityRecipe
+    recipe: AffinityRecipe | None = None
     mean: float
 
 

@@ -8,9 +8,11 @@ import pytest
 import surprise
 
 from ml.recommender.affinity import (
+    FACTS_FILE,
     PLAIN_SVD,
     RECIPES,
     SVDPP,
+    AffinityFacts,
     _trainset,
     affinity_rmse,
     choose_affinity_recipe,
@@ -77,6 +79,12 @@ def test_a_saved_model_predicts_the_same(interactions, tmp_path):
     read, question = load_affinity(tmp_path), (["v-000001", "v-000002"], ["s-0001", "s-0002"])
     assert read.facts == model.facts
     np.testing.assert_array_equal(read.predict(*question), model.predict(*question))
+
+
+def test_a_model_saved_before_recipes_were_kept_is_still_read(interactions, tmp_path):
+    save_affinity(fit_affinity(interactions, seed=0), tmp_path)
+    (tmp_path / FACTS_FILE).write_text('{"algorithm": "SVD", "mean": 3.5}')
+    assert load_affinity(tmp_path).facts == AffinityFacts(mean=3.5)
 
 
 def test_the_same_seed_gives_the_same_model(interactions):
