@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.recommender.affinity import fit_affinity
+from ml.recommender.affinity import choose_affinity_recipe, fit_affinity
 from ml.recommender.assembly import assemble
 from ml.recommender.features import Interactions, TitleFacts
 from ml.recommender.online import OnlineRecommender
@@ -30,15 +30,8 @@ def recommend(train: pd.DataFrame, users: np.ndarray, k: int) -> pd.DataFrame:
     """The ``k`` best movies for each user: user_id, movie_id, score."""
     import pandas as pd
 
-    interactions = interactions_of_ratings(train)
-    facts = _facts_of_nothing(interactions.title_ids)
-    tuned = choose_recipe(interactions, facts, Recipe(), seed=SEED)
-    print(f"# {tuned.recipe.blend}, validation NDCG@10 {tuned.validation_ndcg_at_10:.4f}", flush=True)
-    print(f"# ranker: {tuned.ranker.reason}, NDCG@10 {tuned.ranker.gain}", flush=True)
-    model = fit_top_n(interactions, tuned.recipe, tuned.ranker.trees)
-    recommender = OnlineRecommender(*assemble(model, interactions, facts, model_version="benchmark"))
-    popular = np.argsort(-measure_popularity(interactions).shares[0], kind="stable")[:k]
-    fallback = [(interactions.title_ids[title], -float(place)) for place, title in enumerate(popular)]
+    recommender, popular = fit_online(train)
+    fallback = [(title_id, -float(place)) for place, title_id in enumerate(popular[:k])]
     rows = []
     for user in users.tolist():
         viewer_id = _viewer_id(user)
@@ -48,11 +41,27 @@ def recommend(train: pd.DataFrame, users: np.ndarray, k: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user_id", "movie_id", "score"])
 
 
+def fit_online(train: pd.DataFrame) -> tuple[OnlineRecommender, list[str]]:
+    """What serves after training on these ratings, and all titles by popularity."""
+    interactions = interactions_of_ratings(train)
+    facts = _facts_of_nothing(interactions.title_ids)
+    tuned = choose_recipe(interactions, facts, Recipe(), seed=SEED)
+    print(f"# {tuned.recipe.blend}, validation NDCG@10 {tuned.validation_ndcg_at_10:.4f}", flush=True)
+    print(f"# ranker: {tuned.ranker.reason}, NDCG@10 {tuned.ranker.gain}", flush=True)
+    model = fit_top_n(interactions, tuned.recipe, tuned.ranker.trees)
+    recommender = OnlineRecommender(*assemble(model, interactions, facts, model_version="benchmark"))
+    by_popularity = np.argsort(-measure_popularity(interactions).shares[0], kind="stable")
+    return recommender, [interactions.title_ids[title] for title in by_popularity]
+
+
 def rate(train: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
     """Predicted ratings of pairs of user_id and movie_id, by the affinity model."""
-    model = fit_affinity(interactions_of_ratings(train), seed=SEED)
+    interactions = interactions_of_ratings(train)
+    recipe = choose_affinity_recipe(interactions, seed=SEED)
+    print(f"# {recipe}", flush=True)
+    model = fit_affinity(interactions, recipe, seed=SEED)
     viewers = [_viewer_id(user) for user in pairs.user_id]
-    titles = [_title_id(movie) for movie in pairs.movie_id]
+    titles = [title_id_of(movie) for movie in pairs.movie_id]
     return model.predict(viewers, titles)
 
 
@@ -69,7 +78,7 @@ def interactions_of_ratings(ratings: pd.DataFrame) -> Interactions:
         watched_at = -ordered.groupby("user_id").cumcount(ascending=False).to_numpy() * DAY_S
     return Interactions(
         viewer_ids=[_viewer_id(user) for user in user_ids.tolist()],
-        title_ids=[_title_id(movie) for movie in movie_ids.tolist()],
+        title_ids=[title_id_of(movie) for movie in movie_ids.tolist()],
         region_ids=["everywhere"],
         viewers=viewers.astype(np.int32),
         titles=titles.astype(np.int32),
@@ -94,5 +103,6 @@ def _viewer_id(user: int) -> str:
     return f"v-{user:08d}"
 
 
-def _title_id(movie: int) -> str:
+def title_id_of(movie: int) -> str:
+    """As the model names it."""
     return f"ml-{movie:08d}"

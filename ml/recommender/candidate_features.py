@@ -1,6 +1,6 @@
 """What the ranker knows about a candidate: one row of numbers per candidate of one viewer. Numpy only.
 
-A row never depends on which other titles are candidates, so that excluding a title moves no other one. The same rows
+A row never depends on which other titles are candidates: excluding a title changes the score of no other. The same rows
 are learnt from by ``ranker`` and scored at request time.
 """
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.candidate_features import CandidateScores, candidate_features
+from ml.recommender.diversity import diversified, likeness_of
 from ml.recommender.model_files import Blend, OnlineArrays
 
 BECAUSE_WATCHED = "because-watched"
@@ -124,11 +125,12 @@ def rank_titles(
     shortlist = shorten(arrays, blend, history, region=region, allowed=allowed, k=max(k, SHORTLIST))
     trees = arrays.trees
     scores = trees.scores(shortlist.features(arrays, idle_days)) if len(trees) else shortlist.scores.total
-    order = np.argsort(-scores, kind="stable")[:k]
+    order, values = diversified(scores, likeness_of(arrays, shortlist.titles))
+    order = order[:k]
     watched, because = shortlist.reasons(blend)
     ranked = RankedTitles(
         titles=shortlist.titles[order],
-        scores=scores[order],
+        scores=values[:k],
         reasons=np.where(watched, REASONS.index(BECAUSE_WATCHED), REASONS.index(TRENDING))[order],
         because=np.where(watched, because, arrays.no_title)[order],
     )

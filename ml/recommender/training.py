@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml.recommender.affinity import AffinityModel, fit_affinity
+from ml.recommender.affinity import HELD_OUT_SHARE, AffinityModel, affinity_rmse, choose_affinity_recipe, fit_affinity
 from ml.recommender.errors import ModelFolderError, ViewingInsufficient
 from ml.recommender.evaluation import POPULARITY, Evaluation, evaluate
 from ml.recommender.features import HeldOut, Interactions, leave_last_out, read_interactions, read_title_facts
@@ -32,8 +32,6 @@ EVALUATED_VIEWERS = 2000
 MIN_EVALUATED_VIEWERS = 20
 MIN_FRESH_VIEWERS = 50
 """So many viewers must have watched something since the champion was trained for a test of its stored weights."""
-
-RATED_SHARE_HELD_OUT = 0.1
 
 DEFAULT_RECIPE = Recipe()
 
@@ -172,7 +170,8 @@ def decide_from_evidence(folder: Path, *, seed: int) -> GateDecision:
 def train_affinity(viewing: pl.DataFrame, *, seed: int) -> TrainedAffinity:
     """Train the affinity model and measure its error.
 
-    The error comes from a second fit without a tenth of the events, on a sample of viewers where there are many.
+    A tenth of the events of a sample of viewers is kept for the error. How to train is chosen on the rest of theirs, on
+    which the measured model is trained too; the registered one is trained on everything.
 
     Args:
         viewing: ``serving.srv_viewing``.
@@ -186,22 +185,19 @@ def train_affinity(viewing: pl.DataFrame, *, seed: int) -> TrainedAffinity:
     rng = np.random.default_rng(seed)
     viewers = rng.permutation(len(interactions.viewer_ids))[:EVALUATED_VIEWERS]
     sampled = interactions.subset(np.isin(interactions.viewers, viewers))
-    tested = rng.random(len(sampled)) < RATED_SHARE_HELD_OUT
+    tested = rng.random(len(sampled)) < HELD_OUT_SHARE
     if tested.sum() < MIN_EVALUATED_VIEWERS:
         raise ViewingInsufficient(
             f"{len(interactions)} viewer-title pairs are too few to train an affinity model and to test it; "
             "until there are more, no match percentage is shown"
         )
     known, test = sampled.subset(~tested), sampled.subset(tested)
-    trial = fit_affinity(known, seed=seed)
-    predicted = trial.predict(
-        [interactions.viewer_ids[viewer] for viewer in test.viewers],
-        [interactions.title_ids[title] for title in test.titles],
-    )
+    recipe = choose_affinity_recipe(known, seed=seed)
+    title_mean_errors = _title_means(known)[test.titles] - test.affinities
     return TrainedAffinity(
-        model=fit_affinity(interactions, seed=seed),
-        rmse=_rmse(predicted - test.affinities),
-        title_mean_rmse=_rmse(_title_means(known)[test.titles] - test.affinities),
+        model=fit_affinity(interactions, recipe, seed=seed),
+        rmse=affinity_rmse(fit_affinity(known, recipe, seed=seed), test),
+        title_mean_rmse=float(np.sqrt(np.mean(np.square(title_mean_errors)))),
         tested=len(test),
         interactions=interactions,
     )
@@ -212,7 +208,3 @@ def _title_means(interactions: Interactions) -> NDArray[np.float64]:
     counts = np.bincount(interactions.titles, minlength=title_count)
     sums = np.bincount(interactions.titles, weights=interactions.affinities, minlength=title_count)
     return np.where(counts > 0, sums / np.maximum(counts, 1), interactions.affinities.mean())
-
-
-def _rmse(errors: NDArray[np.floating]) -> float:
-    return float(np.sqrt(np.mean(np.square(errors.astype(np.float64)))))

@@ -1,6 +1,7 @@
 """The affinity model: training, registration and its gate."""
 
 import dagster as dg
+import msgspec
 
 from ml import recommender
 from orchestration import taxonomy
@@ -39,7 +40,7 @@ def affinity_model(
             "trained": True,
             "model_version": version.version,
             "mlflow_run": version.run_id,
-            "algorithm": trained.model.facts.algorithm,
+            "recipe": msgspec.to_builtins(trained.model.facts.recipe),
             "rmse": trained.rmse,
             "rmse_of_title_means": trained.title_mean_rmse,
             "tested_events": trained.tested,

@@ -60,7 +60,7 @@ def register_affinity(tracker: Tracker, trained: recommender.TrainedAffinity, *,
     """Log a trained affinity model with its error, and register it."""
     with tracker.run(EXPERIMENT, "affinity") as run, tempfile.TemporaryDirectory() as scratch:
         _log_data(run, trained.interactions.data_id)
-        run.log_parameters({"algorithm": trained.model.facts.algorithm, "seed": seed})
+        run.log_parameters({**msgspec.to_builtins(trained.model.facts.recipe), "seed": seed})
         run.log_metrics({RMSE: trained.rmse, TITLE_MEAN_RMSE: trained.title_mean_rmse, "tested": trained.tested})
         folder = Path(scratch, "model")
         recommender.save_affinity(trained.model, folder)
