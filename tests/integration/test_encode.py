@@ -263,7 +263,10 @@ def test_a_refused_master_is_quarantined_and_leaves_what_is_served(room: Room, p
     (tmp_path / "film.mp4").write_text("not a film")
     with pytest.raises(MasterRejected, match="not a media container"):
         room.ingest("film", tmp_path / "film.mp4")
-    assert [report.title_id for report in list_quarantine(room.root / "quarantine")] == ["film"]
+    [refusal] = list_quarantine(room.root / "quarantine")
+    assert refusal.title_id == "film"
+    assert "plain text" in refusal.reasons[0]
+    assert "right file" in refusal.hints[0]
     assert read_current_package(room.store, "film") == packaged.record
 
 
