@@ -36,6 +36,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import ffmpeg
 import msgspec
@@ -50,7 +51,7 @@ from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.progressive import publish_first_rung
 from orchestration.media.report import ProbeReport
-from orchestration.media.settings import MediaSettings
+from orchestration.media.settings import MediaSettings, Preset
 from orchestration.media.title_encode import encode_title, find_chunks
 from orchestration.media.title_work import TitleWork
 from orchestration.store import LocalStore
@@ -361,7 +362,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--master", type=Path, help="the film to encode; a generated one when not given")
     parser.add_argument("--seconds", type=float, default=24.0, help="length of the generated master")
     parser.add_argument("--repeat", type=int, default=1, help="take the master's picture so many times over")
-    parser.add_argument("--preset", default=MediaSettings().preset, help="x264 preset; production's when not given")
+    parser.add_argument(
+        "--preset",
+        choices=get_args(Preset),
+        default=MediaSettings().preset,
+        help="x264 preset; production's when not given",
+    )
     parser.add_argument("--first-rung", action="store_true", help="measure the time to the first playable rung instead")
     parser.add_argument("--folder", type=Path, help="where scratch space is made")
     return parser.parse_args(arguments)

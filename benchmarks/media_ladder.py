@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, get_args
 
 import av
 import ffmpeg
@@ -41,7 +41,7 @@ from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.quality import Reference, measure_quality, reference_of, sample_windows
 from orchestration.media.reference_ladder import fitting_rungs
 from orchestration.media.report import ProbeReport
-from orchestration.media.settings import RECIPE_VERSION, MediaSettings
+from orchestration.media.settings import RECIPE_VERSION, MediaSettings, Preset
 from orchestration.media.title_work import TitleWork
 from orchestration.media.verification import encode_title_to_target
 from orchestration.store import LocalStore
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--masters", type=Path, required=True, help="folder with master files")
     parser.add_argument("--clip", action="append", default=[], help="only masters whose name contains this")
-    parser.add_argument("--preset", default=MediaSettings().preset, help="x264 preset")
+    parser.add_argument("--preset", choices=get_args(Preset), default=MediaSettings().preset, help="x264 preset")
     parser.add_argument("--keep", type=Path, help="where to remember Apple's rungs and the grid")
     arguments = parser.parse_args()
     masters = [

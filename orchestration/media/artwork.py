@@ -1,7 +1,7 @@
 """Make a title's poster and thumbnails from its master.
 
-Pictures are taken at even distances; the poster is the one with most detail, judged by the size of its JPEG, which
-keeps fades and black frames off the shelf.
+Pictures are taken at even distances and prepared as renditions are: progressive, HDR mapped to SDR. The poster is the
+one with most detail, judged by the size of its JPEG, which keeps fades and black frames off the shelf.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 import ffmpeg
 
 from orchestration.media.errors import PackagingError
+from orchestration.media.picture import in_eight_bits, progressive_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.report import ProbeReport
@@ -68,7 +69,7 @@ def _take_picture(master: Path, report: ProbeReport, moment_s: float, box: tuple
     """Write one picture, fitted into ``box``; returns CPU seconds. At the very end of a film there may be none."""
     width, height = _fit(report.video.width, report.video.height, box)
     source = ffmpeg.input(str(master), ss=f"{moment_s:.3f}")
-    picture = source[str(report.video.index)].filter("scale", width, height).filter("setsar", 1)
+    picture = in_eight_bits(scaled(progressive_picture(source, report.video), width, height), report.video)
     output = ffmpeg.output(
         picture.filter("format", "yuvj420p"),
         str(target),

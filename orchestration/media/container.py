@@ -6,6 +6,7 @@ No decoding and no codec library here: these are the checks that give a person t
 
 from __future__ import annotations
 
+import codecs
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +40,6 @@ class BoxStructure:
 
     types: list[str]
     missing_bytes: int
-
-    @property
-    def fragmented(self) -> bool:
-        """Whether samples stand in movie fragments."""
-        return "moof" in self.types
 
     @property
     def has_index(self) -> bool:
@@ -95,8 +91,9 @@ def read_boxes(path: Path) -> BoxStructure:
 
 
 def _is_utf8(content: bytes) -> bool:
+    """Whether all of it is UTF-8, but for a letter that the end cuts through."""
     try:
-        content[:-4].decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start > len(content) - 8
+        codecs.getincrementaldecoder("utf-8")().decode(content)
+    except UnicodeDecodeError:
+        return False
     return True

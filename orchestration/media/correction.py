@@ -43,7 +43,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def on_target(rung: VideoRung, vmaf: float) -> bool:
-    """Whether a delivered quality is near enough; a rung that its cap limits may be worse, for that is its cap."""
+    """Whether a delivered quality is near enough; a rung that its cap or the master limits may be worse."""
     if rung.target_vmaf is None:
         return True
     if rung.limit is not None and vmaf < rung.target_vmaf:

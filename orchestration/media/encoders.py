@@ -17,7 +17,7 @@ import msgspec
 
 from orchestration.media.ladder import Ladder, VideoCodec, VideoRung, spread
 from orchestration.media.recipe import rendition_id
-from orchestration.media.settings import MediaSettings
+from orchestration.media.settings import MediaSettings, Preset
 
 BUFFER_S = 1.5
 """Length of the rate control's buffer: how long a rung may exceed its cap."""
@@ -42,11 +42,11 @@ LIKENESS: dict[VideoCodec, Likeness] = {
     "av1": Likeness(crf_slope=1.4, crf_offset=4, crf_limit=63, cap_share=0.6),
 }
 
-X264_CPU_NS_PER_PIXEL = {
+X264_CPU_NS_PER_PIXEL: dict[Preset, int] = {
     "ultrafast": 9, "superfast": 15, "veryfast": 24, "faster": 38, "fast": 48, "medium": 60, "slow": 100,
     "slower": 190, "veryslow": 330,
 }  # fmt: skip
-X265_CPU_NS_PER_PIXEL = {
+X265_CPU_NS_PER_PIXEL: dict[Preset, int] = {
     "ultrafast": 40, "superfast": 55, "veryfast": 85, "faster": 90, "fast": 110, "medium": 160, "slow": 420,
     "slower": 1100, "veryslow": 1700,
 }  # fmt: skip
@@ -123,13 +123,13 @@ def _sibling(rung: VideoRung, codec: VideoCodec, ladder: Ladder, settings: Media
 def _cpu_ns_per_pixel(codec: VideoCodec, settings: MediaSettings) -> float:
     match codec:
         case "h264":
-            return X264_CPU_NS_PER_PIXEL.get(settings.preset, X264_CPU_NS_PER_PIXEL["medium"])
+            return X264_CPU_NS_PER_PIXEL[settings.preset]
         case "hevc":
-            return X265_CPU_NS_PER_PIXEL.get(settings.hevc_preset, X265_CPU_NS_PER_PIXEL["medium"])
+            return X265_CPU_NS_PER_PIXEL[settings.hevc_preset]
         case "vp9":
-            return VP9_CPU_NS_PER_PIXEL[min(max(settings.vp9_speed, 0), len(VP9_CPU_NS_PER_PIXEL) - 1)]
+            return VP9_CPU_NS_PER_PIXEL[settings.vp9_speed]
         case "av1":
-            return AV1_CPU_NS_PER_PIXEL[min(max(settings.av1_preset, 0), len(AV1_CPU_NS_PER_PIXEL) - 1)]
+            return AV1_CPU_NS_PER_PIXEL[settings.av1_preset]
 
 
 def _h264(_rung: VideoRung, distance: int, settings: MediaSettings) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def text_playlist(record: RenditionRecord, version: int) -> str:
         f"#EXT-X-TARGETDURATION:{target_duration_s([record.duration_s])}",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         f"#EXTINF:{record.duration_s:.6f},",
-        _uri(record, segment.name),
+        rendition_uri(record, segment.name),
         "#EXT-X-ENDLIST",
     ]
     return "\n".join(lines) + "\n"
@@ -109,7 +109,7 @@ def text_set(record: RenditionRecord, *, set_id: int) -> list[str]:
         f" lang={quoteattr(rendition.language)}>",
         *label_and_role(record, "subtitle"),
         f'      <Representation id="{rendition.rung}" bandwidth="{rendition.peak_bitrate_bps}">',
-        f"        <BaseURL>{_uri(record, record.segments[0].name)}</BaseURL>",
+        f"        <BaseURL>{rendition_uri(record, record.segments[0].name)}</BaseURL>",
         "      </Representation>",
         "    </AdaptationSet>",
     ]
@@ -146,5 +146,6 @@ def _choice(record: RenditionRecord, chosen: set[tuple[str, str]]) -> list[str]:
     ]
 
 
-def _uri(record: RenditionRecord, name: str) -> str:
+def rendition_uri(record: RenditionRecord, name: str) -> str:
+    """A file of a rendition, as seen from a package's folder."""
     return f"../../r/{record.rendition.rendition_id}/{name}"

@@ -75,7 +75,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         frame_rate: Constant, such as ``30000/1001``.
         duration_s: What every rendition must last.
         video: Rungs, largest first.
-        audio: One per language; empty for a silent film.
+        audio: One or more for each sound track (`sound.py`); empty for a silent film.
         points: What was measured to plan it; empty for a fixed ladder.
         probe_cpu_s: What that cost, in CPU seconds.
     """

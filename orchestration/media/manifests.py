@@ -20,6 +20,7 @@ from orchestration.media.groups import (
     audio_lines,
     groups_of,
     label_and_role,
+    rendition_uri,
     text_lines,
     text_playlist,
     text_set,
@@ -94,10 +95,6 @@ def playlist_name(record: RenditionRecord) -> str:
 def keyframe_playlist_name(record: RenditionRecord) -> str:
     """File name of a rendition's I-frame playlist."""
     return f"{record.rendition.rung}-iframes.m3u8"
-
-
-def _uri(record: RenditionRecord, name: str) -> str:
-    return f"../../r/{record.rendition.rendition_id}/{name}"
 
 
 def _of_kind(records: Sequence[RenditionRecord], kind: str) -> list[RenditionRecord]:
@@ -185,7 +182,7 @@ def _playlist_head(record: RenditionRecord, durations_s: Sequence[float], key_se
         f"#EXT-X-TARGETDURATION:{target_duration_s(durations_s)}",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         *tags,
-        f'#EXT-X-MAP:URI="{_uri(record, INIT_NAME)}"',
+        f'#EXT-X-MAP:URI="{rendition_uri(record, INIT_NAME)}"',
         *(f"#EXT-X-KEY:{attributes}" for attributes in _key_attributes(record, key_server_url)),
     ]
 
@@ -196,7 +193,7 @@ def _media_playlist(record: RenditionRecord, key_server_url: str) -> str:
     for segment, duration_s in zip(record.segments, durations_s, strict=True):
         # Players that plan ahead want to know how large each segment really is.
         bitrate_kbps = max(1, round(segment.size_bytes * 8 / duration_s / 1000))
-        lines += [f"#EXTINF:{duration_s:.6f},", f"#EXT-X-BITRATE:{bitrate_kbps}", _uri(record, segment.name)]
+        lines += [f"#EXTINF:{duration_s:.6f},", f"#EXT-X-BITRATE:{bitrate_kbps}", rendition_uri(record, segment.name)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
@@ -207,7 +204,7 @@ def _keyframe_playlist(record: RenditionRecord, key_server_url: str) -> str:
         lines += [
             f"#EXTINF:{frame.duration_s:.3f},",
             f"#EXT-X-BYTERANGE:{frame.size_bytes}@{frame.offset_bytes}",
-            _uri(record, frame.segment_name),
+            rendition_uri(record, frame.segment_name),
         ]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
@@ -310,8 +307,8 @@ def _audio_set(record: RenditionRecord, protection: list[str], *, set_id: int, i
 
 def _segment_template(record: RenditionRecord) -> list[str]:
     lines = [
-        f'        <SegmentTemplate timescale="{record.timescale}" initialization="{_uri(record, INIT_NAME)}"'
-        f' media="{_uri(record, "seg-$Number%05d$.m4s")}" startNumber="1">',
+        f'        <SegmentTemplate timescale="{record.timescale}" initialization="{rendition_uri(record, INIT_NAME)}"'
+        f' media="{rendition_uri(record, "seg-$Number%05d$.m4s")}" startNumber="1">',
         "          <SegmentTimeline>",
     ]
     start_ticks: int | None = record.segments[0].start_ticks

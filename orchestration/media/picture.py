@@ -27,9 +27,7 @@ def prepared_picture(
     keep the film's own timestamps; then every picture is the one that the whole film has in that place.
     """
     video = report.video
-    picture = source[str(video.index)]
-    if video.interlaced:
-        picture = picture.filter("bwdif", mode="send_field")
+    picture = progressive_picture(source, video)
     # A film that starts late is filled from zero on. After a seek nothing is to be filled, and without a start the
     # filter still counts from the film's zero.
     picture = picture.filter("fps", fps=str(rate), **({} if start else {"start_time": 0}))
@@ -40,6 +38,12 @@ def prepared_picture(
     if end is None and missing_s > float(1 / rate):
         picture = picture.filter("tpad", stop_mode="clone", stop_duration=f"{missing_s:.6f}")
     return picture
+
+
+def progressive_picture(source: Any, video: VideoTrack) -> Any:
+    """The picture track that is shown, a picture per field where it is interlaced."""
+    picture = source[str(video.index)]
+    return picture.filter("bwdif", mode="send_field") if video.interlaced else picture
 
 
 def scaled(picture: Any, width: int, height: int, scaler: str = SCALER) -> Any:

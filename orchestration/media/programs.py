@@ -1,8 +1,8 @@
 """Where the external programs are: in the wheels that this project depends on, or where the environment says.
 
-``MATINEE_FFMPEG``, ``MATINEE_FFPROBE`` and ``MATINEE_PACKAGER`` name other binaries, such as a build with hardware
-encoders. The wheels are imported on the first call, for they are slow to import and not needed to serve.
-What commands of ffmpeg-python have in common stands here too.
+``MATINEE_FFMPEG``, ``MATINEE_FFPROBE`` and ``MATINEE_PACKAGER`` name other binaries, such as another version. The
+wheels are imported on the first call, for they are slow to import and not needed to serve. What commands of
+ffmpeg-python have in common stands here too.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def publish_first_rung(work: TitleWork, now: Callable[[], dt.datetime]) -> First
 
 
 def first_rungs(report: ProbeReport, source_sha256: str, settings: MediaSettings) -> Ladder:
-    """The smallest H.264 rung of the fixed ladder, which needs no search, and every language in stereo.
+    """The smallest H.264 rung of the fixed ladder, which needs no search, and every sound track in stereo.
 
     The picture is scaled from the master at once and not through larger rungs, so it is a rendition of its own and no
     rung of the complete package; its sound is.

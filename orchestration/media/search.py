@@ -59,9 +59,7 @@ class _Trial:
     path: Path
 
 
-def probe_qualities(
-    master: Path, report: ProbeReport, settings: MediaSettings, folder: Path, *, film_s: float | None = None
-) -> Probes:
+def probe_qualities(master: Path, report: ProbeReport, settings: MediaSettings, folder: Path) -> Probes:
     """Encode and measure a master's windows at some of the sizes that its ladder may have.
 
     Args:
@@ -69,14 +67,13 @@ def probe_qualities(
         report: Its probe.
         settings: How renditions will be encoded.
         folder: Scratch space.
-        film_s: How much of the film counts; all of its picture when not given.
 
     Raises:
         ProgramError: ffmpeg failed.
         QualityUnmeasured: The windows could not be compared.
     """
     rate = output_rate(report.video)
-    windows = _after_key_pictures(master, report, rate, search_windows(film_s or report.video.duration_s, rate))
+    windows = _after_key_pictures(master, report, rate, search_windows(report.video.duration_s, rate))
     sizes = probed_sizes(report.video.width, report.video.height)
     reference = reference_of(master, report, rate, windows, lead_s=0)
     shown, held = measured_pictures(windows)

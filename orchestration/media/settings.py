@@ -5,12 +5,18 @@ What depends on the master (sizes, rates, durations) is decided by `ladder.py`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 RECIPE_VERSION = 3
 """Raise it when a change of the code changes encoded bytes: it is part of every rendition's id."""
+
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+"""Of x264 and x265, fastest first."""
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+BitRate = Annotated[int, msgspec.Meta(ge=8_000)]
 
 
 class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,29 +53,29 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     ladder: Literal["per_title", "fixed"] = "per_title"
-    quality_frames: int = 120
-    preset: str = "medium"
-    crf: int = 23
-    max_rungs: int = 6
+    quality_frames: Annotated[int, msgspec.Meta(ge=0)] = 120
+    preset: Preset = "medium"
+    crf: Annotated[int, msgspec.Meta(ge=0, le=51)] = 23
+    max_rungs: Count = 6
     codecs: tuple[Literal["h264", "hevc", "vp9", "av1"], ...] = ("h264",)
-    extra_codec_rungs: int = 3
-    hevc_preset: str = "fast"
-    vp9_speed: int = 4
-    av1_preset: int = 8
-    chunk_cpu_s: float = 120.0
-    threads: int = 1
-    keyframe_interval_s: float = 4.0
-    segment_duration_s: float = 4.0
-    audio_bitrate_bps: int = 128_000
+    extra_codec_rungs: Count = 3
+    hevc_preset: Preset = "fast"
+    vp9_speed: Annotated[int, msgspec.Meta(ge=0, le=6)] = 4
+    av1_preset: Annotated[int, msgspec.Meta(ge=0, le=13)] = 8
+    chunk_cpu_s: Seconds = 120.0
+    threads: Count = 1
+    keyframe_interval_s: Seconds = 4.0
+    segment_duration_s: Seconds = 4.0
+    audio_bitrate_bps: BitRate = 128_000
     surround: bool = True
-    surround_bitrate_bps: int = 384_000
+    surround_bitrate_bps: BitRate = 384_000
     opus: bool = True
-    opus_bitrate_bps: int = 96_000
+    opus_bitrate_bps: BitRate = 96_000
     loudness_lufs: float | None = -23.0
     first_rung_from_s: float | None = 180.0
     protection: Literal["none", "cenc", "cbcs"] = "none"
     hls_aes_128: bool = False
-    key_generation: int = 1
+    key_generation: Count = 1
     key_server_url: str = ""
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ Stereo is mixed down by ITU-R BS.775, ``L + 0.707 C + 0.707 Ls`` and ``R + 0.707
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +31,7 @@ from orchestration.media.loudness import (
     plan_gain,
 )
 from orchestration.media.naming import as_label, first_free
-from orchestration.media.process import Progress, run_program
+from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.recipe import rendition_id
 from orchestration.media.report import AudioTrack, ProbeReport, SoundRole
@@ -147,8 +147,6 @@ def encode_sound(
     film_s: float,
     settings: MediaSettings,
     folder: Path,
-    *,
-    on_progress: Callable[[Progress], None] | None = None,
 ) -> EncodedSound:
     """Encode ``rungs`` into ``folder``, each as long as the film and at the settings' loudness.
 
@@ -169,8 +167,6 @@ def encode_sound(
     result = run_program(
         _encode_command(master, report, rungs, film_s, gains, files),
         timeout_s=timeout_s,
-        expected_duration_s=film_s,
-        on_progress=on_progress,
         on_error_line=count_damage,
     )
     for rung in rungs:
@@ -263,8 +259,8 @@ def _encode_command(
         chains.append(f"{_trimmed(filters, film_s)}[sound{number}]")
         outputs += ["-map", f"[sound{number}]", *_options(rung), str(files[rung.rendition_id])]
     return [
-        find_ffmpeg(), "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "1", "-nostdin", "-y",
-        "-vn", "-sn", "-dn", "-i", str(master), "-filter_complex", ";".join(chains), *outputs,
+        find_ffmpeg(), "-v", "error", "-nostats", "-nostdin", "-y", "-vn", "-sn", "-dn", "-i", str(master),
+        "-filter_complex", ";".join(chains), *outputs,
     ]  # fmt: skip
 
 

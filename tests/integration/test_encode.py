@@ -203,7 +203,7 @@ def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
     hdr = make_film(
         tmp_path / "hdr.mkv", "-an", "-pix_fmt", "yuv420p10le", "-color_trc", "smpte2084", "-color_primaries", "bt2020",
         "-colorspace", "bt2020nc", "-x264-params", "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc",
-        picture="testsrc2=s=320x180:r=25:d=1",
+        picture="color=c=gray:s=320x180:r=25:d=1",
     )  # fmt: skip
     assert probe_file(hdr).video.transfer == "pq"
     record = room.ingest("hdr", hdr).record
@@ -211,6 +211,10 @@ def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
         frame = next(container.decode(video=0))
     assert frame.format.name == "yuv420p"
     assert frame.color_trc == 1  # BT.709
+    with av.open(str(room.store.local_path(media_prefix("hdr") + record.poster_key))) as image:
+        poster = next(image.decode(video=0))
+    shown, drawn = (picture.to_ndarray(format="rgb24").mean() for picture in (frame, poster))
+    assert drawn == pytest.approx(shown, abs=3)
 
 
 @pytest.mark.long
@@ -259,7 +263,10 @@ def test_a_refused_master_is_quarantined_and_leaves_what_is_served(room: Room, p
     (tmp_path / "film.mp4").write_text("not a film")
     with pytest.raises(MasterRejected, match="not a media container"):
         room.ingest("film", tmp_path / "film.mp4")
-    assert [report.title_id for report in list_quarantine(room.root / "quarantine")] == ["film"]
+    [refusal] = list_quarantine(room.root / "quarantine")
+    assert refusal.title_id == "film"
+    assert "plain text" in refusal.reasons[0]
+    assert "right file" in refusal.hints[0]
     assert read_current_package(room.store, "film") == packaged.record
 
 

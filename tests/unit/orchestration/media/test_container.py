@@ -44,5 +44,9 @@ def test_large_boxes_and_broken_sizes(tmp_path: Path) -> None:
 def test_text_is_told_from_binary(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("größer\n" * 1000)
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 20)
+    (tmp_path / "cut").write_bytes(("x" + "ö" * 4000).encode())  # the look ends within a letter
+    (tmp_path / "short").write_bytes(b"\xff\xd8\xff\xe0")
     assert looks_like_text(tmp_path / "text")
+    assert looks_like_text(tmp_path / "cut")
     assert not looks_like_text(tmp_path / "binary")
+    assert not looks_like_text(tmp_path / "short")

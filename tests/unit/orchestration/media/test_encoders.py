@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import get_args
 
+import msgspec
 import pytest
 
-from orchestration.media.encoders import add_codecs, ticks_per_second, video_options
-from orchestration.media.ladder import Ladder, VideoRung
-from orchestration.media.settings import MediaSettings
+from orchestration.media.encoders import add_codecs, encoder_cpu_s, ticks_per_second, video_options
+from orchestration.media.ladder import Ladder, VideoCodec, VideoRung
+from orchestration.media.settings import MediaSettings, Preset
 
 SIZES = {"1080p": (1920, 1080), "720p": (1280, 720), "480p": (854, 480), "240p": (426, 240)}
 
@@ -54,3 +57,22 @@ def test_every_picture_lasts_whole_ticks(rate: str) -> None:
     ticks = ticks_per_second(Fraction(rate))
     assert (ticks / Fraction(rate)).denominator == 1
     assert ticks >= 1000
+
+
+@pytest.mark.parametrize(
+    ("codec", "field", "known", "unknown"),
+    [
+        ("h264", "preset", get_args(Preset), "placebo"),
+        ("hevc", "hevc_preset", get_args(Preset), "placebo"),
+        ("vp9", "vp9_speed", range(7), 7),
+        ("av1", "av1_preset", range(14), 14),
+    ],
+)
+def test_every_effort_that_may_be_set_has_a_cost(
+    ladder: Ladder, codec: VideoCodec, field: str, known: Sequence[object], unknown: object
+) -> None:
+    rungs = [msgspec.structs.replace(rung, codec=codec) for rung in ladder.video]
+    for effort in known:
+        assert encoder_cpu_s(rungs, ladder.rate, msgspec.convert({field: effort}, MediaSettings)) > 0
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({field: unknown}, MediaSettings)

@@ -24,6 +24,10 @@ def test_an_installation_says_how_its_masters_are_encoded() -> None:
         ("[]", "object"),
         ('{"protection": "drm"}', r"drm.*\$\.protection"),
         ('{"max_rungs": "4"}', r"\$\.max_rungs"),
+        ('{"max_rungs": 0}', r"\$\.max_rungs"),
+        ('{"keyframe_interval_s": 0}', r"\$\.keyframe_interval_s"),
+        ('{"preset": "turbo"}', r"turbo.*\$\.preset"),
+        ('{"vp9_speed": 9}', r"\$\.vp9_speed"),
         ('{"bitrate": 1}', "bitrate, which is no encoder setting"),
     ],
 )

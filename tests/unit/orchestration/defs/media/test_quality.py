@@ -38,13 +38,15 @@ def make_film(path: Path) -> None:
     run_program(command, timeout_s=60)
 
 
-def materialize(settings: Settings, **tools: object) -> dg.ExecuteInProcessResult:
+def materialize(settings: Settings, *, only_quality: bool = False, **tools: object) -> dg.ExecuteInProcessResult:
     instance = dg.DagsterInstance.ephemeral()
     instance.add_dynamic_partitions(partitions.title.name, [TITLE])
     probe, ladder = intake.build_assets(settings)
     renditions = encoding.build_assets(settings)[0]
+    measured = quality.build_assets(settings)
     return dg.materialize(
-        [probe, ladder, renditions, *quality.build_assets(settings)],
+        [probe, ladder, renditions, *measured],
+        selection=measured if only_quality else None,
         instance=instance,
         partition_key=TITLE,
         resources={
@@ -92,6 +94,11 @@ def test_a_rung_off_its_target_fails_the_check(settings: Settings) -> None:
     ]
     assert quality.missed_rungs(ladder, known) == []
     assert quality.missed_rungs(ladder, worse) == [rung.rung]
+    write_delivered(store, TITLE, worse)
+    measured = materialize(settings, only_quality=True)
+    write_delivered(store, TITLE, known)
+    checks = {check.check_name: check.passed for check in measured.get_asset_check_evaluations()}
+    assert checks == {"on_target": False, "xpsnr_grows": True}
     top = ladder.video[0]
     blurred = [
         msgspec.structs.replace(item, xpsnr_db=20.0) if item.rendition_id == top.rendition_id else item
@@ -99,7 +106,6 @@ def test_a_rung_off_its_target_fails_the_check(settings: Settings) -> None:
     ]
     in_order = [next(item for item in blurred if item.rendition_id == rung.rendition_id) for rung in ladder.video]
     assert quality.overrated_rungs(ladder, in_order) == [top.rung]
-    write_delivered(store, TITLE, known)
 
 
 def test_quality_that_nobody_asked_for_is_not_measured(settings: Settings) -> None:
