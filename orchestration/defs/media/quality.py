@@ -134,7 +134,7 @@ def quality_metadata(
     ]
     head = (
         "rung", "size", "kbit/s", "VMAF", "target", "limited by", "harmonic mean", "5th percentile", "XPSNR, dB", "CRF",
-        "CPU s",
+        "CPU s to measure",
     )  # fmt: skip
     png = plot_hull(ladder.points, placed, [(rung.width, rung.height) for rung in ladder.video])
     return {
