@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 
 from orchestration.media.encoders import add_codecs, ticks_per_second, video_options
@@ -33,6 +34,14 @@ def test_codecs_stand_beside_h264_with_names_and_ids_of_their_own(ladder: Ladder
     assert len({rung.rendition_id for rung in rungs}) == len(rungs)
     assert all(rung.cap_bps < 1_000_000 for rung in rungs[4:])
     assert add_codecs(add_codecs(ladder, settings), settings) == add_codecs(ladder, settings)
+
+
+def test_a_sibling_has_the_target_of_its_rung_and_limits_of_its_own(ladder: Ladder) -> None:
+    aimed = [msgspec.structs.replace(rung, target_vmaf=90.0, limit="rate") for rung in ladder.video]
+    settings = MediaSettings(codecs=("h264", "hevc", "vp9"))
+    siblings = add_codecs(msgspec.structs.replace(ladder, video=aimed), settings).video[len(aimed) :]
+    assert {(rung.codec, rung.crf) for rung in siblings} == {("hevc", 26.5), ("vp9", 34.0)}  # x265 knows quarters
+    assert {(rung.target_vmaf, rung.limit) for rung in siblings} == {(90.0, None)}
 
 
 def test_other_effort_is_another_rendition(ladder: Ladder) -> None:
