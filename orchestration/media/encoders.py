@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from orchestration.media.ladder import Ladder, VideoCodec, VideoRung, spread
-from orchestration.media.recipe import rendition_id
+from orchestration.media.hull import CRF_STEP, HIGHEST_CRF
+from orchestration.media.ladder import Ladder, VideoCodec, VideoRung, identified, spread
 from orchestration.media.settings import MediaSettings, Preset
 
 BUFFER_S = 1.5
@@ -28,18 +28,40 @@ class Likeness:
     """How a codec's rate factor and cap follow from those of an H.264 rung of the same size.
 
     The rate factors are a rule of thumb (equal VMAF within a few points on ordinary film); no probe is spent on them.
+    What a rung misses of its target then, `correction.py` makes up for.
+
+    Attributes:
+        crf_slope, crf_offset: The codec's rate factor over that of H.264.
+        crf_limit: The highest that is used.
+        crf_step: Rate factors are whole multiples of it; what is finer the encoder does not know, or does not show.
+        cap_share: Of the cap of the H.264 rung.
+        most_corrections: How often a rung that misses its target is encoded again: once more where its first rate
+            factor is a rule of thumb and not foretold from samples.
     """
 
     crf_slope: float
     crf_offset: float
-    crf_limit: int
+    crf_limit: float
+    crf_step: float
     cap_share: float
+    most_corrections: int = 3
+
+    def from_h264(self, crf: float) -> float:
+        """The codec's rate factor that is like one of H.264."""
+        return min(round((self.crf_slope * crf + self.crf_offset) / self.crf_step) * self.crf_step, self.crf_limit)
+
+    def to_h264(self, crf: float) -> float:
+        """The rate factor of H.264, between its steps too, that one of the codec is like."""
+        return (crf - self.crf_offset) / self.crf_slope
 
 
 LIKENESS: dict[VideoCodec, Likeness] = {
-    "hevc": Likeness(crf_slope=1.0, crf_offset=3, crf_limit=51, cap_share=0.7),
-    "vp9": Likeness(crf_slope=1.4, crf_offset=1, crf_limit=63, cap_share=0.7),
-    "av1": Likeness(crf_slope=1.4, crf_offset=4, crf_limit=63, cap_share=0.6),
+    "h264": Likeness(
+        crf_slope=1.0, crf_offset=0, crf_limit=HIGHEST_CRF, crf_step=CRF_STEP, cap_share=1.0, most_corrections=2
+    ),
+    "hevc": Likeness(crf_slope=1.0, crf_offset=3, crf_limit=51.0, crf_step=CRF_STEP, cap_share=0.7),
+    "vp9": Likeness(crf_slope=1.4, crf_offset=1, crf_limit=63.0, crf_step=1.0, cap_share=0.7),
+    "av1": Likeness(crf_slope=1.4, crf_offset=4, crf_limit=63.0, crf_step=1.0, cap_share=0.6),
 }
 
 X264_CPU_NS_PER_PIXEL: dict[Preset, int] = {
@@ -100,24 +122,21 @@ def add_codecs(ladder: Ladder, settings: MediaSettings) -> Ladder:
 
 
 def _sibling(rung: VideoRung, codec: VideoCodec, ladder: Ladder, settings: MediaSettings) -> VideoRung:
+    """A rung in another codec: same size, same target.
+
+    What limits H.264 says nothing of a rate factor that is a rule of thumb: what limits the sibling is found when it is
+    measured.
+    """
     likeness = LIKENESS[codec]
-    crf = min(round(likeness.crf_slope * rung.crf + likeness.crf_offset), likeness.crf_limit)
-    cap_bps = int(round(rung.cap_bps * likeness.cap_share, -3))
-    effort = {"hevc": settings.hevc_preset, "vp9": settings.vp9_speed, "av1": settings.av1_preset}[codec]
-    recipe = [
-        codec, effort, crf, settings.threads, settings.keyframe_interval_s, settings.segment_duration_s, rung.rung,
-        rung.width, rung.height, cap_bps, ladder.frame_rate,
-    ]  # fmt: skip
-    return VideoRung(
-        rendition_id=rendition_id(ladder.source_sha256, recipe),
+    sibling = msgspec.structs.replace(
+        rung,
         rung=f"{rung.rung}-{codec}",
-        width=rung.width,
-        height=rung.height,
-        cap_bps=cap_bps,
-        crf=crf,
         codec=codec,
-        target_vmaf=rung.target_vmaf,
+        crf=likeness.from_h264(rung.crf),
+        cap_bps=int(round(rung.cap_bps * likeness.cap_share, -3)),
+        limit=None,
     )
+    return identified(sibling, ladder.source_sha256, ladder.rate, settings)
 
 
 def _cpu_ns_per_pixel(codec: VideoCodec, settings: MediaSettings) -> float:

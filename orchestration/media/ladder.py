@@ -53,8 +53,8 @@ class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fiel
         cap_bps: Bounds what the constant rate factor may cost.
         crf: In the codec's own scale.
         target_vmaf: What a ladder per title aims at; None in a fixed ladder.
-        limit: Why the target is lower than it would be: ``source`` where this master gives no more at this size,
-            ``rate`` where the cap allows no more; see `per_title.Choice`.
+        limit: Why it may give less: ``source`` where this master gives no more at this size, ``rate`` where the cap
+            allows no more. Foretold (`per_title.Choice`), or found when it was measured (`correction.py`).
     """
 
     rendition_id: str
@@ -188,11 +188,23 @@ def _even(length: float) -> int:
 
 
 def with_crf(rung: VideoRung, crf: float, ladder: Ladder, settings: MediaSettings) -> VideoRung:
-    """An H.264 rung at another rate factor: another rendition."""
-    retuned = _video_rung(
-        rung.rung, rung.width, rung.height, rung.cap_bps, crf, ladder.rate, ladder.source_sha256, settings
-    )
-    return msgspec.structs.replace(retuned, target_vmaf=rung.target_vmaf, limit=rung.limit)
+    """A rung at another rate factor: another rendition."""
+    return identified(msgspec.structs.replace(rung, crf=crf), ladder.source_sha256, ladder.rate, settings)
+
+
+def identified(rung: VideoRung, source_sha256: str, rate: Fraction, settings: MediaSettings) -> VideoRung:
+    """A rung of any codec under the id of its making."""
+    making = {
+        "h264": ("x264", settings.preset),
+        "hevc": ("hevc", settings.hevc_preset),
+        "vp9": ("vp9", settings.vp9_speed),
+        "av1": ("av1", settings.av1_preset),
+    }
+    recipe = [
+        *making[rung.codec], rung.crf, settings.threads, settings.keyframe_interval_s, settings.segment_duration_s,
+        rung.rung.removesuffix(f"-{rung.codec}"), rung.width, rung.height, rung.cap_bps, str(rate),
+    ]  # fmt: skip
+    return msgspec.structs.replace(rung, rendition_id=rendition_id(source_sha256, recipe))
 
 
 def _rungs_per_title(
@@ -238,15 +250,5 @@ def _video_rung(
     source_sha256: str,
     settings: MediaSettings,
 ) -> VideoRung:
-    recipe = [
-        "x264", settings.preset, crf, settings.threads, settings.keyframe_interval_s, settings.segment_duration_s,
-        name, width, height, cap, str(rate),
-    ]  # fmt: skip
-    return VideoRung(
-        rendition_id=rendition_id(source_sha256, recipe),
-        rung=name,
-        width=width,
-        height=height,
-        cap_bps=cap,
-        crf=crf,
-    )
+    rung = VideoRung(rendition_id="", rung=name, width=width, height=height, cap_bps=cap, crf=crf)
+    return identified(rung, source_sha256, rate, settings)

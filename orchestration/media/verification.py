@@ -17,7 +17,8 @@ import msgspec
 
 from orchestration.media.chunk_encode import OnProgress
 from orchestration.media.clear import clear_file
-from orchestration.media.correction import MOST_CORRECTIONS, Delivered, correct
+from orchestration.media.correction import Delivered, correct
+from orchestration.media.encoders import LIKENESS
 from orchestration.media.forms import read_forms
 from orchestration.media.handover import read_delivered, read_ladder, write_delivered, write_ladder
 from orchestration.media.ladder import Ladder, VideoRung
@@ -39,7 +40,7 @@ class VerifiedTitle:
 
     Attributes:
         encodes: First to last: one, and one more for each correction.
-        delivered: One per H.264 rung and others that were measured; empty where nothing is measured.
+        delivered: One per video rung; empty where nothing is measured.
         cpu_s: What measuring cost in this call, in CPU seconds.
     """
 
@@ -52,7 +53,7 @@ class VerifiedTitle:
 def encode_title_to_target(work: TitleWork, on_progress: OnProgress | None = None) -> VerifiedTitle:
     """Encode a title, and its rungs that miss their target again; a fixed ladder has no targets.
 
-    The ladder in the store is replaced when a rung is corrected, twice at most.
+    The ladder in the store is replaced when a rung is corrected, as often as `encoders.Likeness` has it for its codec.
 
     Raises:
         MediaError: As `encode_title` does, and when a rendition cannot be measured.
@@ -63,7 +64,8 @@ def encode_title_to_target(work: TitleWork, on_progress: OnProgress | None = Non
     delivered: list[Delivered] = []
     if work.settings.quality_frames == 0 or all(rung.target_vmaf is None for rung in ladder.video):
         return VerifiedTitle(ladder=ladder, encodes=encodes, delivered=[], cpu_s=0.0)
-    for _ in range(MOST_CORRECTIONS + 2):  # the last round may go back to the best one tried
+    corrections = max(LIKENESS[rung.codec].most_corrections for rung in ladder.video)
+    for _ in range(corrections + 2):  # the last round may go back to the best one tried
         delivered, spent_s = measure_title(work)
         cpu_s += spent_s
         corrected = correct(ladder, read_delivered(store, title_id), work.settings)
@@ -147,8 +149,9 @@ def _measure_rungs(
             pictures=quality.pictures,
             cpu_s=round(quality.cpu_s, 3),
             xpsnr_db=None if quality.xpsnr_db is None else round(quality.xpsnr_db, 2),
+            bitrate_bps=record.rendition.bitrate_bps,
         )
-        for rung, quality in zip(rungs, qualities, strict=True)
+        for rung, record, quality in zip(rungs, records, qualities, strict=True)
     ]
 
 

@@ -12,9 +12,10 @@ import msgspec
 import pytest
 
 from orchestration.media import pipeline
+from orchestration.media.correction import TOLERANCE_VMAF
 from orchestration.media.encode import encode_command, encode_rungs
 from orchestration.media.errors import EncodeTruncated, MasterMissing, MasterRejected, PackagingError
-from orchestration.media.handover import read_ladder
+from orchestration.media.handover import read_delivered, read_ladder
 from orchestration.media.ladder import plan_ladder
 from orchestration.media.objects import PackageRecord, media_prefix, package_record_key
 from orchestration.media.probe import probe_file
@@ -27,6 +28,7 @@ from orchestration.media.settings import MediaSettings
 from orchestration.media.title_encode import encode_title
 from orchestration.media.title_package import PackagedTitle, package_title
 from orchestration.media.title_work import TitleWork
+from orchestration.media.verification import encode_title_to_target
 from orchestration.store import LocalStore
 
 SETTINGS = MediaSettings(ladder="fixed", preset="ultrafast", max_rungs=2, keyframe_interval_s=2.0)
@@ -237,6 +239,25 @@ def test_a_2160p_master_is_served_at_2160p(room: Room, tmp_path: Path) -> None:
     with av.open(str(playlist.parent / "2160p.m3u8"), options={"allowed_extensions": "ALL"}) as container:
         frames = [(frame.width, frame.height) for frame in container.decode(video=0)]
     assert frames == [(3840, 2160)] * 50
+
+
+def test_a_rung_of_another_codec_is_encoded_again_until_it_gives_what_it_aims_at(room: Room, tmp_path: Path) -> None:
+    grain = "testsrc2=s=320x180:r=25:d=2,noise=alls=12:allf=t:all_seed=5"
+    master = make_film(tmp_path / "grain.mp4", "-an", "-crf", "10", "-pix_fmt", "yuv420p", picture=grain)
+    settings = MediaSettings(
+        preset="ultrafast", hevc_preset="ultrafast", codecs=("h264", "hevc"), max_rungs=1, quality_frames=24
+    )
+    work = room.work("grain", master, settings)
+    pipeline.probe_title(work, tmp_path / "quarantine", lambda: NOW)
+    [_, planned] = pipeline.plan_title(work).video
+    verified = encode_title_to_target(work)
+    tries = [item for item in read_delivered(room.store, "grain") if item.rung == planned.rung == "240p-hevc"]
+    assert abs(tries[0].vmaf - planned.target_vmaf) > TOLERANCE_VMAF
+    assert abs(verified.delivered[-1].vmaf - planned.target_vmaf) <= TOLERANCE_VMAF
+    assert verified.delivered[-1] == tries[-1]
+    assert verified.ladder.video[-1].crf == tries[-1].crf != planned.crf
+    assert tries[-1].bitrate_bps == verified.encodes[-1].records[1].rendition.bitrate_bps
+    assert pipeline.plan_title(work) == read_ladder(room.store, "grain") == verified.ladder
 
 
 def test_one_process_decodes_once_for_all_rungs(master: Path, tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ ON_TARGET = dg.AssetCheckSpec(
     name="on_target",
     asset=QUALITY,
     description=(
-        "The delivered VMAF of every H.264 rung is within 1.5 of its target, or lower because its bit rate cap or the "
-        "master allows no more. A fixed ladder has no targets."
+        "The delivered VMAF of every rung of any codec is within 1.5 of its target, or lower because its bit rate cap "
+        "or the master allows no more. A fixed ladder has no targets."
     ),
 )
 
@@ -81,12 +81,12 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def missed_rungs(ladder: Ladder, delivered: Sequence[Delivered]) -> list[str]:
-    """The H.264 rungs that are off their target."""
+    """The rungs that are off their target."""
     vmafs = {item.rendition_id: item.vmaf for item in delivered}
     return [
         rung.rung
         for rung in ladder.video
-        if rung.codec == "h264" and rung.rendition_id in vmafs and not on_target(rung, vmafs[rung.rendition_id])
+        if rung.rendition_id in vmafs and not on_target(rung, vmafs[rung.rendition_id])
     ]
 
 

@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.media.correction import MOST_CORRECTIONS, TOLERANCE_VMAF, Delivered, correct, on_target
+from orchestration.media.correction import TOLERANCE_VMAF, Delivered, correct, on_target
+from orchestration.media.encoders import LIKENESS, add_codecs
 from orchestration.media.hull import LOWEST_CRF, Probes, RatePoint
 from orchestration.media.ladder import Ladder, plan_ladder
 from orchestration.media.per_title import TOP_VMAF
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
 
-SETTINGS = MediaSettings()
+SETTINGS = MediaSettings(codecs=("h264", "hevc", "vp9", "av1"))
 PROBES = Probes(
     points=[
         RatePoint(width=640, height=360, crf=crf, bitrate_bps=rate, vmaf=vmaf)
@@ -33,14 +34,19 @@ def ladder() -> Ladder:
         file="film.mp4", size_bytes=1, verdict="playable", reasons=[], warnings=[], hints=[], decoded_duration_s=10.0,
         tracks=[track],
     )  # fmt: skip
-    return plan_ladder(report, "a" * 64, SETTINGS, PROBES)
+    return add_codecs(plan_ladder(report, "a" * 64, SETTINGS, PROBES), SETTINGS)
 
 
-def delivered(ladder: Ladder, number: int, vmaf: float) -> Delivered:
+def first_of(ladder: Ladder, codec: str) -> int:
+    return next(number for number, rung in enumerate(ladder.video) if rung.codec == codec)
+
+
+def delivered(ladder: Ladder, number: int, vmaf: float, cap_use: float | None = None) -> Delivered:
     rung = ladder.video[number]
     return Delivered(
         rendition_id=rung.rendition_id, rung=rung.rung, crf=rung.crf, target_vmaf=rung.target_vmaf, vmaf=vmaf,
         harmonic_mean=vmaf, percentile_5=vmaf, pictures=10, cpu_s=1.0,
+        bitrate_bps=None if cap_use is None else round(cap_use * rung.cap_bps),
     )  # fmt: skip
 
 
@@ -56,39 +62,94 @@ def test_what_is_on_target_or_was_not_measured_stays(ladder: Ladder) -> None:
     assert correct(ladder, near, SETTINGS) is ladder
 
 
-def test_a_miss_changes_that_rung_and_no_other(ladder: Ladder) -> None:
-    low = correct(ladder, [delivered(ladder, 1, ladder.video[1].target_vmaf - 4)], SETTINGS)
-    high = correct(ladder, [delivered(ladder, 1, ladder.video[1].target_vmaf + 4)], SETTINGS)
-    assert low.video[1].crf < ladder.video[1].crf < high.video[1].crf
-    assert low.video[1].target_vmaf == ladder.video[1].target_vmaf
-    assert low.video[1].rendition_id != ladder.video[1].rendition_id
-    assert [low.video[0], *low.video[2:]] == [ladder.video[0], *ladder.video[2:]]
+@pytest.mark.parametrize("codec", LIKENESS)
+def test_a_miss_changes_that_rung_and_no_other(ladder: Ladder, codec: str) -> None:
+    number = first_of(ladder, codec) + 1
+    rung = ladder.video[number]
+    low = correct(ladder, [delivered(ladder, number, rung.target_vmaf - 4)], SETTINGS)
+    high = correct(ladder, [delivered(ladder, number, rung.target_vmaf + 4)], SETTINGS)
+    assert low.video[number].crf < rung.crf < high.video[number].crf
+    assert msgspec.structs.replace(low.video[number], crf=rung.crf, rendition_id=rung.rendition_id) == rung
+    assert low.video[number].rendition_id != rung.rendition_id
+    assert [*low.video[:number], *low.video[number + 1 :]] == [*ladder.video[:number], *ladder.video[number + 1 :]]
 
 
+@pytest.mark.parametrize("codec", LIKENESS)
 @given(st.floats(-9, 9), st.floats(0.7, 3.5))
-def test_corrections_end_and_never_leave_a_rung_worse(ladder: Ladder, miss: float, slope: float) -> None:
-    """An encoder whose quality falls by ``slope`` per step, where the fit foretold something else."""
-    target, planned = ladder.video[0].target_vmaf, ladder.video[0].crf
+def test_corrections_end_and_never_leave_a_rung_worse(ladder: Ladder, codec: str, miss: float, slope: float) -> None:
+    """An encoder whose quality falls by ``slope`` per step of H.264, where the fit foretold something else."""
+    number, likeness = first_of(ladder, codec), LIKENESS[codec]
+    target, planned = ladder.video[number].target_vmaf, ladder.video[number].crf
+
+    def given_by(crf: float) -> float:
+        return target + miss - slope * (likeness.to_h264(crf) - likeness.to_h264(planned))
+
     known: list[Delivered] = []
     current = ladder
-    for _ in range(MOST_CORRECTIONS + 3):
-        vmaf = target + miss - slope * (current.video[0].crf - planned)
-        if all(item.rendition_id != current.video[0].rendition_id for item in known):
-            known.append(delivered(current, 0, vmaf))
+    for _ in range(likeness.most_corrections + 3):
+        rung = current.video[number]
+        if all(item.rendition_id != rung.rendition_id for item in known):
+            known.append(delivered(current, number, given_by(rung.crf)))
         following = correct(current, known, SETTINGS)
         if following == current:
             break
         current = following
     else:
         pytest.fail("it went on")
-    assert len(known) <= 1 + MOST_CORRECTIONS
-    final = target + miss - slope * (current.video[0].crf - planned)
+    assert len(known) <= 1 + likeness.most_corrections
+    assert all(item.crf % likeness.crf_step == 0 and item.crf <= likeness.crf_limit for item in known)
+    last = current.video[number]
+    final = given_by(last.crf)
     assert abs(final - target) <= max(abs(miss), TOLERANCE_VMAF) + 1e-9
-    assert on_target(current.video[0], final) or len(known) == 1 + MOST_CORRECTIONS
-    assert (current.video[0].limit == "source") == (
-        current.video[0].crf == LOWEST_CRF and final < target - TOLERANCE_VMAF
-    )
-    assert correct(ladder, known, SETTINGS).video[0].crf == current.video[0].crf  # planned anew, it is found again
+    assert on_target(last, final) or len(known) == 1 + likeness.most_corrections
+    assert (last.limit == "source") == (last.crf == LOWEST_CRF and final < target - TOLERANCE_VMAF)
+    assert correct(ladder, known, SETTINGS).video[number].crf == last.crf  # planned anew, it is found again
+
+
+@pytest.mark.parametrize("codec", LIKENESS)
+def test_a_rung_that_falls_short_at_its_cap_is_not_encoded_again(ladder: Ladder, codec: str) -> None:
+    number = first_of(ladder, codec)
+    rung = ladder.video[number]
+    capped = [delivered(ladder, number, rung.target_vmaf - 5, cap_use=0.97)]
+    corrected = correct(ladder, capped, SETTINGS)
+    assert corrected.video[number] == msgspec.structs.replace(rung, limit="rate")
+    assert on_target(corrected.video[number], rung.target_vmaf - 5)
+    assert correct(corrected, capped, SETTINGS) == corrected
+    with_room = correct(ladder, [delivered(ladder, number, rung.target_vmaf - 5, cap_use=0.6)], SETTINGS).video[number]
+    assert with_room.crf < rung.crf
+    assert with_room.limit is None
+
+
+def test_a_correction_that_meets_the_cap_is_the_last(ladder: Ladder) -> None:
+    number = first_of(ladder, "vp9") + 1
+    target = ladder.video[number].target_vmaf
+    known = [delivered(ladder, number, target - 9, cap_use=0.6)]
+    second = correct(ladder, known, SETTINGS)
+    known.append(delivered(second, number, target - 4, cap_use=0.95))
+    last = correct(second, known, SETTINGS)
+    assert last.video[number] == msgspec.structs.replace(second.video[number], limit="rate")
+    assert correct(ladder, known, SETTINGS) == last  # planned anew, it is found again
+
+
+def test_no_cap_limits_what_was_too_good_before(ladder: Ladder) -> None:
+    number = first_of(ladder, "hevc")
+    target = ladder.video[number].target_vmaf
+    known = [delivered(ladder, number, target + 4, cap_use=1.0)]
+    second = correct(ladder, known, SETTINGS)
+    known.append(delivered(second, number, target - 3, cap_use=0.95))
+    third = correct(second, known, SETTINGS).video[number]
+    assert third.limit is None
+    assert ladder.video[number].crf < third.crf < second.video[number].crf
+
+
+def test_what_other_settings_gave_says_nothing(ladder: Ladder) -> None:
+    number = first_of(ladder, "vp9")
+    slower = msgspec.structs.replace(SETTINGS, vp9_speed=SETTINGS.vp9_speed - 1)
+    h264 = msgspec.structs.replace(ladder, video=[rung for rung in ladder.video if rung.codec == "h264"])
+    planned = add_codecs(h264, slower)
+    known = [delivered(ladder, number, ladder.video[number].target_vmaf - 9)]
+    assert correct(ladder, known, SETTINGS) != ladder
+    assert correct(planned, known, slower) == planned
 
 
 def test_a_rung_that_its_cap_limits_may_be_worse_but_not_better(ladder: Ladder) -> None:

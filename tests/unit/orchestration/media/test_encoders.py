@@ -38,6 +38,14 @@ def test_codecs_stand_beside_h264_with_names_and_ids_of_their_own(ladder: Ladder
     assert add_codecs(add_codecs(ladder, settings), settings) == add_codecs(ladder, settings)
 
 
+def test_a_sibling_has_the_target_of_its_rung_and_limits_of_its_own(ladder: Ladder) -> None:
+    aimed = [msgspec.structs.replace(rung, target_vmaf=90.0, limit="rate") for rung in ladder.video]
+    settings = MediaSettings(codecs=("h264", "hevc", "vp9"))
+    siblings = add_codecs(msgspec.structs.replace(ladder, video=aimed), settings).video[len(aimed) :]
+    assert {(rung.codec, rung.crf) for rung in siblings} == {("hevc", 26.5), ("vp9", 34.0)}  # x265 knows quarters
+    assert {(rung.target_vmaf, rung.limit) for rung in siblings} == {(90.0, None)}
+
+
 def test_other_effort_is_another_rendition(ladder: Ladder) -> None:
     fast = add_codecs(ladder, MediaSettings(codecs=("h264", "av1"), av1_preset=10)).video
     slow = add_codecs(ladder, MediaSettings(codecs=("h264", "av1"), av1_preset=4)).video
