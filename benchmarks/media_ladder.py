@@ -1,13 +1,15 @@
 """How much the ladder per title saves, and what finding it costs: against Apple's fixed ladder and the full hull.
 
     python -m benchmarks.media_ladder --masters FOLDER [--clip NAME ...] [--preset medium] [--keep FOLDER]
+        [--without-hull]
 
 Everything is really encoded and measured, with the installation's encoder and preset, on the same pictures. For each
 master: the ladder per title as the pipeline makes it (probes, encode, verification, corrections), Apple's H.264 rungs
 at their bit rates with a key frame every two seconds, as its specification asks, and a dense grid of all sizes and
 rate factors whose hull is the best that any choice could have been. Rates are those of the video packets alone. Bars:
 mean saving of at least 20 %, at most 3 % more rate than the hull, and probing for at most a tenth of the encode's CPU
-on masters of a minute or more. ``--keep`` remembers what does not depend on the ladder, which is most of the work.
+on masters of a minute or more. ``--keep`` remembers what does not depend on the ladder, which is most of the work;
+``--without-hull`` leaves the grid out, most of the rest.
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ class Outcome:
         rungs: What was delivered, largest first, beside the point that was measured here.
         reference: What Apple's rungs gave.
         bd_rate: Against Apple's ladder; negative saves.
-        hull_loss: Rate above that of the hull for the same quality.
+        hull_loss: Rate above that of the hull for the same quality; None where no grid was made.
         probing, verification: CPU of each as a share of the first encode's.
         misses: Rungs off their target after correction.
     """
@@ -102,7 +104,7 @@ class Outcome:
     rungs: list[tuple[VideoRung, RatePoint]]
     reference: list[RatePoint]
     bd_rate: float
-    hull_loss: float
+    hull_loss: float | None
     probing: float
     verification: float
     corrections: int
@@ -116,6 +118,7 @@ def main() -> None:
     parser.add_argument("--clip", action="append", default=[], help="only masters whose name contains this")
     parser.add_argument("--preset", choices=get_args(Preset), default=MediaSettings().preset, help="x264 preset")
     parser.add_argument("--keep", type=Path, help="where to remember Apple's rungs and the grid")
+    parser.add_argument("--without-hull", action="store_true", help="make no grid of all sizes")
     arguments = parser.parse_args()
     masters = [
         path
@@ -129,15 +132,21 @@ def main() -> None:
     outcomes = []
     for master in masters:
         with tempfile.TemporaryDirectory(prefix="media-ladder-") as folder:
-            outcomes.append(measure_master(master, settings, Path(folder), arguments.keep))
+            outcomes.append(
+                measure_master(
+                    master, settings, Path(folder), arguments.keep, crfs=() if arguments.without_hull else HULL_CRFS
+                )
+            )
         print(_row(outcomes[-1]), flush=True)
     if outcomes:
         _print_bars(outcomes)
         _print_rungs(outcomes)
 
 
-def measure_master(master: Path, settings: MediaSettings, folder: Path, keep: Path | None = None) -> Outcome:
-    """Make a master's ladder, Apple's and the hull's grid, and compare them."""
+def measure_master(
+    master: Path, settings: MediaSettings, folder: Path, keep: Path | None = None, crfs: Sequence[float] = HULL_CRFS
+) -> Outcome:
+    """Make a master's ladder, Apple's and the hull's grid of these rate factors, and compare them."""
     store = LocalStore(folder / "store")
     work = TitleWork(
         store=store, title_id="film", master=lambda: master, settings=settings, work_folder=folder / "work"
@@ -156,14 +165,14 @@ def measure_master(master: Path, settings: MediaSettings, folder: Path, keep: Pa
     )
     apple = _measured(film, _apple_rungs(film), keep)
     # All sizes of one rate factor at once: one decode serves many encoders, and memory holds that many.
-    hull = convex_hull(_dense([point for crf in HULL_CRFS for point in _measured(film, _grid(film, crf), keep)]))
+    grid = [point for crf in crfs for point in _measured(film, _grid(film, crf), keep)]
     return Outcome(
         clip=master.name,
         film_s=ladder.duration_s,
         rungs=list(zip(ladder.video, mine, strict=True)),
         reference=apple,
         bd_rate=bd_rate(_rates(apple), _rates(mine)),
-        hull_loss=bd_rate(_rates(hull), _rates(mine)),
+        hull_loss=bd_rate(_rates(convex_hull(_dense(grid))), _rates(mine)) if grid else None,
         probing=ladder.probe_cpu_s / first.cpu_s,
         verification=verified.cpu_s / first.cpu_s,
         corrections=len(verified.encodes) - 1,
@@ -279,9 +288,13 @@ def _rates(points: Sequence[RatePoint]) -> list[tuple[float, float]]:
 def _row(outcome: Outcome) -> str:
     return (
         f"{outcome.clip} | {outcome.film_s:.0f} | {len(outcome.rungs)} | {outcome.bd_rate:+.1%} | "
-        f"{outcome.hull_loss:+.1%} | {outcome.probing:.1%} | {outcome.verification:.0%} | "
+        f"{_percent(outcome.hull_loss)} | {outcome.probing:.1%} | {outcome.verification:.0%} | "
         f"{outcome.corrections} | {outcome.misses}"
     )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:+.1%}"
 
 
 def _print_rungs(outcomes: Sequence[Outcome]) -> None:
@@ -304,12 +317,16 @@ def _print_rungs(outcomes: Sequence[Outcome]) -> None:
 def _print_bars(outcomes: Sequence[Outcome]) -> None:
     """The mean row and whether each bar is met."""
     saving = -fmean(outcome.bd_rate for outcome in outcomes)
-    loss = fmean(outcome.hull_loss for outcome in outcomes)
+    losses = [outcome.hull_loss for outcome in outcomes if outcome.hull_loss is not None]
+    loss = fmean(losses) if losses else None
     probing = max((outcome.probing for outcome in outcomes if outcome.film_s >= LONG_S), default=None)
-    print(f"mean | | | {-saving:+.1%} | {loss:+.1%} | {fmean(outcome.probing for outcome in outcomes):.1%} | | | "
+    print(f"mean | | | {-saving:+.1%} | {_percent(loss)} | {fmean(outcome.probing for outcome in outcomes):.1%} | | | "
           f"{sum(outcome.misses for outcome in outcomes)}")  # fmt: skip
     print(f"mean saving {saving:.1%}, bar {MEAN_SAVING:.0%}: {'met' if saving >= MEAN_SAVING else 'MISSED'}")
-    print(f"mean rate above the hull {loss:.1%}, bar {HULL_LOSS:.0%}: {'met' if loss <= HULL_LOSS else 'MISSED'}")
+    if loss is None:
+        print(f"mean rate above the hull, bar {HULL_LOSS:.0%}: no grid was made")
+    else:
+        print(f"mean rate above the hull {loss:.1%}, bar {HULL_LOSS:.0%}: {'met' if loss <= HULL_LOSS else 'MISSED'}")
     if probing is None:
         print(f"probing on masters of a minute or more, bar {PROBING_SHARE:.0%}: no such master was measured")
     else:
