@@ -49,9 +49,10 @@ from player_sdk.models import (
 )
 from player_sdk.network_memory import NetworkMemory
 from player_sdk.offline import OfflineTitle
+from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
-from player_sdk.session import PlaybackSettings, Session
+from player_sdk.session import Session
 from player_sdk.sync import SyncPlayer, SyncSession
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http_transport
 

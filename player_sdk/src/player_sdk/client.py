@@ -27,7 +27,8 @@ from player_sdk.offline import (
     OfflineTitle,
     read_offline,
 )
-from player_sdk.session import PlaybackSettings, Session
+from player_sdk.playback_settings import PlaybackSettings
+from player_sdk.session import Session
 from player_sdk.transports import SharedTransport, http_transport
 
 _TIMEOUT = httpx.Timeout(10.0, connect=4.0)

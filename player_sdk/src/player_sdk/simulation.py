@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from player_sdk.abr import Abr, DefaultAbr
+from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.report import SessionReport
-from player_sdk.session import PlaybackSettings
 from player_sdk.testing import FakeEdge, FakeOrigin, FakeTitle, fake_player
 from player_sdk.transports import Link, PathwayLink
 

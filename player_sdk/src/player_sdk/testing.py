@@ -23,7 +23,7 @@ from player_sdk.clock import VirtualClock
 from player_sdk.heartbeat import Beat
 from player_sdk.models import Viewer
 from player_sdk.network_memory import NetworkMemory
-from player_sdk.session import PlaybackSettings
+from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink
 
 START_UTC = dt.datetime(2026, 1, 1, 12, 0, tzinfo=dt.UTC)

@@ -21,8 +21,8 @@ from player_sdk.cli.status_line import StatusLine
 from player_sdk.client import Player
 from player_sdk.clock import SystemClock
 from player_sdk.errors import PlayerError, PlaylistError
+from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.playlist import Track, parse_manifest
-from player_sdk.session import PlaybackSettings
 from player_sdk.transports import Link, http_transport
 
 

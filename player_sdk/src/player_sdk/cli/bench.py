@@ -13,8 +13,8 @@ from player_sdk.abr import Abr, BolaAbr, DefaultAbr, RobustMpcAbr, ThroughputAbr
 from player_sdk.client import Player
 from player_sdk.clock import VirtualClock
 from player_sdk.errors import PlayerError
+from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.report import SessionReport
-from player_sdk.session import PlaybackSettings
 from player_sdk.transports import EmulatedTransport, Link, http_transport
 
 POLICIES: Mapping[str, Callable[[], Abr]] = {

@@ -10,8 +10,8 @@ import msgspec
 
 from player_sdk.client import Player
 from player_sdk.clock import Clock
+from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.report import SessionReport
-from player_sdk.session import PlaybackSettings
 from player_sdk.transports import http_transport
 
 
