@@ -42,7 +42,7 @@ PROBE_CRFS = (18.0, 26.0, 34.0)
 PROBED_SIZES = 4
 """The curves of the sizes between are foretold to within half a VMAF and three per cent of the rate."""
 WINDOW_PICTURES = 8
-SECONDS_PER_WINDOW = 14.0
+SECONDS_PER_WINDOW = 16.0
 FEWEST_WINDOWS = 4
 MOST_WINDOWS = 32
 UNMEASURED_PICTURES = 5
