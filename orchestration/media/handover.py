@@ -34,7 +34,7 @@ STORYBOARD_RECORD = "storyboard.json"
 
 logger = logging.getLogger(__name__)
 
-Record = TypeVar("Record", bound=msgspec.Struct)
+Record = TypeVar("Record")
 
 
 class ProbedMaster(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +118,7 @@ def write_probes(store: ObjectStore, title_id: str, search: str, probes: Probes)
 
 def read_probes(store: ObjectStore, title_id: str, search: str) -> Probes | None:
     """What was probed of a title's current master, or None when nothing was in that way."""
-    key = f"{_current_folder(store, title_id)}/probes-{search}.json"
-    return msgspec.json.decode(store.read_bytes(key), type=Probes) if store.exists(key) else None
+    return _find(store, f"{_current_folder(store, title_id)}/probes-{search}.json", Probes, "media/ladder")
 
 
 def write_delivered(store: ObjectStore, title_id: str, delivered: Sequence[Delivered]) -> None:
@@ -130,8 +129,7 @@ def write_delivered(store: ObjectStore, title_id: str, delivered: Sequence[Deliv
 
 def read_delivered(store: ObjectStore, title_id: str) -> list[Delivered]:
     """What was measured of a title's current master so far, oldest first; empty when nothing was."""
-    key = f"{_current_folder(store, title_id)}/quality.json"
-    return msgspec.json.decode(store.read_bytes(key), type=list[Delivered]) if store.exists(key) else []
+    return _find(store, f"{_current_folder(store, title_id)}/quality.json", list[Delivered], "media/quality") or []
 
 
 def write_loudness(
@@ -145,8 +143,8 @@ def write_loudness(
 
 def read_loudness(store: ObjectStore, title_id: str, source_sha256: str) -> list[DeliveredLoudness]:
     """What is known of the loudness of a master's renditions; empty when nothing is."""
-    key = _loudness_key(title_id, source_sha256)
-    return msgspec.json.decode(store.read_bytes(key), type=list[DeliveredLoudness]) if store.exists(key) else []
+    found = _find(store, _loudness_key(title_id, source_sha256), list[DeliveredLoudness], "media/renditions")
+    return found or []
 
 
 def write_sidecars(store: ObjectStore, title_id: str, source_sha256: str, taken: TakenSidecars) -> None:
@@ -160,9 +158,8 @@ def read_sidecars(store: ObjectStore, title_id: str) -> TakenSidecars:
     Raises:
         MasterMissing: There is no probed master, or what was taken cannot be read.
     """
-    if not store.exists(f"{_current_folder(store, title_id)}/sidecars.json"):
-        return TakenSidecars(fingerprint="", captions=[], description=None, warnings=[])
-    return _read(store, title_id, "sidecars.json", TakenSidecars, "media/sidecars")
+    taken = _find(store, f"{_current_folder(store, title_id)}/sidecars.json", TakenSidecars, "media/sidecars")
+    return taken or TakenSidecars(fingerprint="", captions=[], description=None, warnings=[])
 
 
 def described_titles(store: ObjectStore) -> dict[str, TitleDescription]:
@@ -203,9 +200,7 @@ def write_storyboard(store: ObjectStore, title_id: str, source_sha256: str, draw
 def read_storyboard(store: ObjectStore, title_id: str, source_sha256: str) -> Storyboard | None:
     """The storyboard of a title's master; None while there is none."""
     key = f"{_folder(title_id, source_sha256)}/storyboard/{STORYBOARD_RECORD}"
-    if not store.exists(key):
-        return None
-    return msgspec.json.decode(store.read_bytes(key), type=Storyboard)
+    return _find(store, key, Storyboard, "media/storyboard")
 
 
 def sheet_keys(title_id: str, source_sha256: str, storyboard: Storyboard) -> list[str]:
@@ -227,13 +222,20 @@ def master_file_of(store: ObjectStore, title_id: str) -> str | None:
 
 
 def _read(store: ObjectStore, title_id: str, name: str, kind: type[Record], made_by: str) -> Record:
-    key = f"{_current_folder(store, title_id)}/{name}"
-    if not store.exists(key):
+    found = _find(store, f"{_current_folder(store, title_id)}/{name}", kind, made_by)
+    if found is None:
         raise MasterMissing(f"title {title_id!r} has no {name}; materialise {made_by}")
+    return found
+
+
+def _find(store: ObjectStore, key: str, kind: type[Record], made_by: str) -> Record | None:
+    """A record, None when there is none; one that cannot be read is told with the asset that makes it anew."""
+    if not store.exists(key):
+        return None
     try:
         return msgspec.json.decode(store.read_bytes(key), type=kind)
     except msgspec.DecodeError as error:
-        raise MasterMissing(f"{key} cannot be read ({error}); materialise {made_by} again") from error
+        raise MasterMissing(f"{key} cannot be read ({error}); delete it and materialise {made_by} again") from error
 
 
 def _current_folder(store: ObjectStore, title_id: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -73,14 +73,15 @@ def build_package(
     texts = {name: text.encode() for name, text in manifests.items()}
     if key_ids := sorted({item.rendition.key_id for item in renditions if item.rendition.key_id}):
         texts[PROTECTION_NAME] = msgspec.json.encode({"key_ids": key_ids})
-    package_id = _package_id(store, texts, artwork_keys, complete=complete)
+    artwork = {key: file_sha256(store.local_path(key)) for key in artwork_keys}
+    package_id = _package_id(texts, artwork, complete=complete)
     record_key = package_record_key(title_id, package_id)
     if store.exists(record_key):
         return msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
     folder = f"p/{package_id}"
     objects = [
         *_put_manifests(store, title_id, folder, texts),
-        *_put_artwork(store, title_id, folder, artwork_keys, storyboard),
+        *_put_artwork(store, title_id, folder, artwork, storyboard),
         *(item for rendition in renditions for item in rendition_objects(rendition)),
     ]
     poster_key = f"{folder}/{POSTER_NAME}"
@@ -152,13 +153,13 @@ def _require_coherent(title_id: str, renditions: Sequence[RenditionRecord]) -> N
         raise PackagingError(f"{title_id}: rungs {rungs} are cut at different points; encode them anew")
 
 
-def _package_id(store: ObjectStore, texts: dict[str, bytes], artwork_keys: Sequence[str], *, complete: bool) -> str:
+def _package_id(texts: Mapping[str, bytes], artwork: Mapping[str, str], *, complete: bool) -> str:
     """Hash over the manifests, which name every rendition, the artwork, and whether that is all there will be."""
     digest = hashlib.sha256(b"complete\x00" if complete else b"first rungs\x00")
     for name in sorted(texts):
         digest.update(name.encode() + b"\x00" + texts[name] + b"\x00")
-    for key in sorted(artwork_keys):
-        digest.update(key.rpartition("/")[2].encode() + b"\x00" + hashlib.sha256(store.read_bytes(key)).digest())
+    for key in sorted(artwork):
+        digest.update(key.rpartition("/")[2].encode() + b"\x00" + bytes.fromhex(artwork[key]))
     return digest.hexdigest()[:16]
 
 
@@ -179,11 +180,11 @@ def _put_manifests(store: ObjectStore, title_id: str, folder: str, texts: dict[s
 
 
 def _put_artwork(
-    store: ObjectStore, title_id: str, folder: str, artwork_keys: Sequence[str], storyboard: Storyboard | None
+    store: ObjectStore, title_id: str, folder: str, artwork: Mapping[str, str], storyboard: Storyboard | None
 ) -> list[MediaObject]:
     sheets = {sheet.name for sheet in storyboard.sheets} if storyboard is not None else set()
     objects = []
-    for source_key in artwork_keys:
+    for source_key, sha256 in artwork.items():
         name = source_key.rpartition("/")[2]
         key = f"{folder}/{name}"
         store.link(source_key, media_prefix(title_id) + key)
@@ -191,7 +192,7 @@ def _put_artwork(
             MediaObject(
                 key=key,
                 size_bytes=store.size_bytes(source_key),
-                sha256=file_sha256(store.local_path(source_key)),
+                sha256=sha256,
                 rung=ARTWORK_RUNG,
                 segment_group=STORYBOARD_GROUP if name in sheets else PREFIX_GROUP,
             )

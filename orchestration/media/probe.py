@@ -132,7 +132,8 @@ class _Scan:
         """End of the last packet; one interval after its start where the container gives no durations."""
         if not self.times:
             return 0.0
-        interval_s = statistics.median(self.intervals_s) if self.intervals_s else 0.0
+        intervals_s = self.intervals_s
+        interval_s = statistics.median(intervals_s) if intervals_s else 0.0
         return max(self.end_s, max(self.times) + interval_s)
 
     @property
