@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
+
+from player_sdk.errors import PlaylistError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,3 +143,15 @@ class PlaybackPlan(msgspec.Struct, frozen=True, kw_only=True):
     beat_interval_s: float = 10.0
     resume_position_s: float = 0.0
     startup_bitrate_bps: float | None = None
+
+    def manifest_path(self, protocol: Literal["hls", "dash"] = "hls") -> str:
+        """The path of the manifest of a protocol, or else of the other one.
+
+        Raises:
+            PlaylistError: There is none.
+        """
+        paths = [self.hls_path, self.dash_path] if protocol == "hls" else [self.dash_path, self.hls_path]
+        path = paths[0] or paths[1]
+        if not path:
+            raise PlaylistError("the playback plan names no manifest")
+        return path

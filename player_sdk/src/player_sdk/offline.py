@@ -87,10 +87,7 @@ class OfflineDownload:
 
     async def open(self, plan: PlaybackPlan) -> Presentation:
         """Read the manifest."""
-        path = plan.hls_path or plan.dash_path
-        if not path:
-            raise PlaylistError("the playback plan names no manifest")
-        return await self._source.open(path)
+        return await self._source.open(plan.manifest_path())
 
     async def keep(self, title_id: str, selection: Selection, expires_at: dt.datetime | None) -> OfflineTitle:
         """Keep the top of the ladder with the sound and the captions that go with it.

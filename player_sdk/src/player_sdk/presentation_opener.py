@@ -8,7 +8,6 @@ from urllib.parse import urljoin
 import httpx
 
 from player_sdk.clock import Clock
-from player_sdk.errors import PlaylistError
 from player_sdk.loader import PathwayLoader
 from player_sdk.media_source import MediaSource
 from player_sdk.models import Pathway, PlaybackPlan
@@ -61,13 +60,7 @@ class PresentationOpener:
         Raises:
             PlaylistError: There is none, or it cannot be read or played.
         """
-        paths = [self._plan.hls_path, self._plan.dash_path]
-        if self._protocol == "dash":
-            paths.reverse()
-        path = paths[0] or paths[1]
-        if not path:
-            raise PlaylistError("the playback plan names no manifest")
-        presentation = await self._source.open(path)
+        presentation = await self._source.open(self._plan.manifest_path(self._protocol))
         self._follow(presentation)
         return presentation
 
