@@ -140,6 +140,7 @@ def measure_quality(
     *,
     every: int = 1,
     held: Sequence[Window] | None = None,
+    uncounted: int = 0,
     with_xpsnr: bool = False,
 ) -> list[Quality]:
     """The quality of each file.
@@ -150,6 +151,7 @@ def measure_quality(
         folder: Scratch space for the logs.
         every: Measure one picture of so many.
         held: Where the files hold the pictures of the reference's windows; when not given, they hold nothing else.
+        uncounted: How many of the measured pictures, from the first one on, are left out of what is returned.
         with_xpsnr: Measure XPSNR too.
 
     Raises:
@@ -159,7 +161,7 @@ def measure_quality(
     at_once = max(PIXELS_AT_ONCE // (reference.width * reference.height), 1)
     results: list[Quality] = []
     for start in range(0, len(files), at_once):
-        results += _measure(reference, files[start : start + at_once], folder, every, held, with_xpsnr)
+        results += _measure(reference, files[start : start + at_once], folder, every, held, uncounted, with_xpsnr)
     return results
 
 
@@ -181,6 +183,7 @@ def _measure(
     folder: Path,
     every: int,
     held: Sequence[Window] | None,
+    uncounted: int,
     with_xpsnr: bool,
 ) -> list[Quality]:
     command = _measure_command(reference, files, every, held, with_xpsnr)
@@ -195,7 +198,7 @@ def _measure(
                 f"{file.name}: VMAF of {len(scores)} pictures where {expected} were asked for; "
                 "the rendition and its master have not the same pictures"
             )
-        quality = pool_scores(scores, result.cpu_s / len(files))
+        quality = pool_scores(scores[uncounted:], result.cpu_s / len(files))
         if with_xpsnr:
             quality = replace(quality, xpsnr_db=_read_xpsnr(folder / _xpsnr_log_name(number), file, reference.pictures))
         qualities.append(quality)

@@ -41,15 +41,16 @@ from orchestration.media.settings import RECIPE_VERSION, MediaSettings
 PROBE_CRFS = (18.0, 26.0, 34.0)
 PROBED_SIZES = 4
 """The curves of the sizes between are foretold to within half a VMAF and three per cent of the rate."""
-WINDOW_PICTURES = 8
-SECONDS_PER_WINDOW = 16.0
-FEWEST_WINDOWS = 4
+WINDOW_PICTURES = 12
+SECONDS_PER_WINDOW = 24.0
+FEWEST_WINDOWS = 3
 MOST_WINDOWS = 32
-UNMEASURED_PICTURES = 5
+UNMEASURED_PICTURES = 9
 """A window starts with a key picture. That and the first after it are better than what a film mostly consists of, and
 most so in small sizes, which would look cheaper than they are."""
 MEASURE_EVERY = 3
-"""One picture of every window is measured: VMAF costs more than the encode, and neighbours tell the same."""
+"""One picture of every window counts: VMAF costs more than the encode, and neighbours tell the same. One more, before
+that of the first window, does not: it follows nothing, so VMAF takes it for a still and finds more faults in it."""
 TIMEOUT_S = 3600
 
 
@@ -89,6 +90,7 @@ def probe_qualities(master: Path, report: ProbeReport, settings: MediaSettings, 
         folder,
         every=MEASURE_EVERY,
         held=held,
+        uncounted=1 if shown[0].count > MEASURE_EVERY else 0,
     )
     points = [
         RatePoint(
@@ -126,10 +128,15 @@ def search_windows(film_s: float, rate: Fraction) -> tuple[Window, ...]:
 
 
 def measured_pictures(windows: Sequence[Window]) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
-    """The part of each window that is measured, as pictures of the master, and as pictures of a trial."""
+    """The part of each window that is measured, as pictures of the master, and as pictures of a trial.
+
+    That of the first window is longer by as many pictures as one is measured of.
+    """
     shown, held, start = [], [], 0
     for window in windows:
         skipped = min(UNMEASURED_PICTURES, window.count - 1)
+        if not shown and skipped >= MEASURE_EVERY:
+            skipped -= MEASURE_EVERY
         shown.append(Window(first=window.first + skipped, count=window.count - skipped))
         held.append(Window(first=start + skipped, count=window.count - skipped))
         start += window.count
@@ -140,12 +147,14 @@ def _after_key_pictures(
     master: Path, report: ProbeReport, rate: Fraction, windows: Sequence[Window]
 ) -> tuple[Window, ...]:
     """Each window moved to just after a key picture of the master, so that little is decoded for nothing."""
-    moved: dict[int, Window] = {}
+    moved: list[Window] = []
     with av.open(str(master), metadata_errors="replace") as container:
         for window in windows:
             first = min(_after_key_picture(container, report.video.index, window.first, rate), window.first)
-            moved[first] = Window(first=first, count=window.count)
-    return tuple(moved[first] for first in sorted(moved))
+            if moved and first < moved[-1].first + moved[-1].count:
+                first = window.first  # the same key picture as of the window before: all would show one moment
+            moved.append(Window(first=first, count=window.count))
+    return tuple(moved)
 
 
 def _after_key_picture(container: av.container.InputContainer, index: int, first: int, rate: Fraction) -> int:

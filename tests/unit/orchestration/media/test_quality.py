@@ -49,9 +49,9 @@ def test_windows_are_spread_and_a_short_film_is_one() -> None:
 
 
 def test_the_first_pictures_of_a_window_are_not_measured() -> None:
-    shown, held = measured_pictures((Window(first=50, count=8), Window(first=700, count=8)))
-    assert shown == (Window(first=55, count=3), Window(first=705, count=3))
-    assert held == (Window(first=5, count=3), Window(first=13, count=3))
+    shown, held = measured_pictures((Window(first=50, count=12), Window(first=700, count=12)))
+    assert shown == (Window(first=56, count=6), Window(first=709, count=3))
+    assert held == (Window(first=6, count=6), Window(first=21, count=3))
     assert measured_pictures((Window(first=0, count=2),)) == ((Window(first=1, count=1),), (Window(first=1, count=1),))
 
 
