@@ -302,7 +302,7 @@ def _print_rungs(outcomes: Sequence[Outcome]) -> None:
     print("clip | rung | size | CRF | kbit/s | VMAF | target")
     for outcome in outcomes:
         for rung, point in outcome.rungs:
-            target = f"{rung.target_vmaf:.1f}{' ' + rung.limit if rung.limit else ''}"
+            target = " ".join(filter(None, (f"{rung.target_vmaf:.1f}", rung.limit, rung.shortfall and "short")))
             print(
                 f"{outcome.clip} | {rung.rung} | {rung.width}x{rung.height} | {rung.crf:g} | "
                 f"{point.bitrate_bps / 1000:.0f} | {point.vmaf:.1f} | {target}"

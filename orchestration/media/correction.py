@@ -48,10 +48,10 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def on_target(rung: VideoRung, vmaf: float) -> bool:
-    """Whether a delivered quality is near enough; a rung that its cap or the master limits may be worse."""
+    """Whether a delivered quality is near enough; a rung that was found to fall short for its cap or its master may."""
     if rung.target_vmaf is None:
         return True
-    if rung.limit is not None and vmaf < rung.target_vmaf:
+    if rung.shortfall is not None and vmaf < rung.target_vmaf:
         return True
     return abs(vmaf - rung.target_vmaf) <= TOLERANCE_VMAF
 
@@ -65,8 +65,8 @@ def correct(ladder: Ladder, measured: Sequence[Delivered], settings: MediaSettin
         settings: As for planning.
 
     Returns:
-        A rung that was corrected often enough, or cannot come nearer, gets the best rate factor tried, and is told to
-        be limited where it cannot for its cap or for its master.
+        A rung that was corrected often enough, or cannot come nearer, gets the best rate factor tried, and its
+        shortfall is told where it cannot for its cap or for its master.
     """
     sizes = {(rung.width, rung.height) for rung in ladder.video}
     curves = {(curve.width, curve.height): curve for curve in fit_curves(ladder.points, sizes)}
@@ -82,7 +82,7 @@ def correct(ladder: Ladder, measured: Sequence[Delivered], settings: MediaSettin
             slope = curve.slope(LIKENESS[rung.codec].to_h264(crf)) if curve else DEFAULT_SLOPE
             crf = next_crf(rung, tried, slope)
         corrected = rung if crf == rung.crf else with_crf(rung, crf, ladder, settings)
-        rungs.append(msgspec.structs.replace(corrected, limit=_limit(rung, crf, tried)))
+        rungs.append(msgspec.structs.replace(corrected, shortfall=_shortfall(rung, crf, tried)))
     return ladder if rungs == ladder.video else msgspec.structs.replace(ladder, video=rungs)
 
 
@@ -113,12 +113,12 @@ def next_crf(rung: VideoRung, tried: Mapping[float, Delivered], slope: float) ->
     return nearest.crf if crf in tried else crf
 
 
-def _limit(rung: VideoRung, crf: float, tried: Mapping[float, Delivered]) -> Limit | None:
+def _shortfall(rung: VideoRung, crf: float, tried: Mapping[float, Delivered]) -> Limit | None:
     """What keeps a rung of this rate factor below its target, as far as it was tried."""
     assert rung.target_vmaf is not None
     if crf == LOWEST_CRF and crf in tried and tried[crf].vmaf < rung.target_vmaf - TOLERANCE_VMAF:
         return "source"
-    return rung.limit or ("rate" if _fills_cap(rung, tried) else None)
+    return "rate" if _fills_cap(rung, tried) else None
 
 
 def _fills_cap(rung: VideoRung, tried: Mapping[float, Delivered]) -> bool:

@@ -122,11 +122,7 @@ def add_codecs(ladder: Ladder, settings: MediaSettings) -> Ladder:
 
 
 def _sibling(rung: VideoRung, codec: VideoCodec, ladder: Ladder, settings: MediaSettings) -> VideoRung:
-    """A rung in another codec: same size, same target.
-
-    What limits H.264 says nothing of a rate factor that is a rule of thumb: what limits the sibling is found when it is
-    measured.
-    """
+    """A rung in another codec: same size, same target."""
     likeness = LIKENESS[codec]
     sibling = msgspec.structs.replace(
         rung,
@@ -134,7 +130,6 @@ def _sibling(rung: VideoRung, codec: VideoCodec, ladder: Ladder, settings: Media
         codec=codec,
         crf=likeness.from_h264(rung.crf),
         cap_bps=int(round(rung.cap_bps * likeness.cap_share, -3)),
-        limit=None,
     )
     return identified(sibling, ladder.source_sha256, ladder.rate, settings)
 

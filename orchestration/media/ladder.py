@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from orchestration.media.hull import Probes, RatePoint, fit_curves
-from orchestration.media.per_title import Choice, choose_rungs
+from orchestration.media.per_title import Choice, Limit, choose_rungs
 from orchestration.media.recipe import rendition_id
 from orchestration.media.report import ProbeReport, VideoTrack
 from orchestration.media.settings import MediaSettings
@@ -53,8 +53,9 @@ class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fiel
         cap_bps: Bounds what the constant rate factor may cost.
         crf: In the codec's own scale.
         target_vmaf: What a ladder per title aims at; None in a fixed ladder.
-        limit: Why it may give less: ``source`` where this master gives no more at this size, ``rate`` where the cap
-            allows no more. Foretold (`per_title.Choice`), or found when it was measured (`correction.py`).
+        limit: Foretold (`per_title.Choice`): why it aims lower than it would.
+        shortfall: Found when it was measured (`correction.py`): what keeps it below what it aims at, ``source`` where
+            the lowest rate factor gives no more of this master at this size, ``rate`` where the cap allows no more.
     """
 
     rendition_id: str
@@ -65,7 +66,8 @@ class VideoRung(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fiel
     crf: float
     codec: VideoCodec = "h264"
     target_vmaf: float | None = None
-    limit: Literal["source", "rate"] | None = None
+    limit: Limit | None = None
+    shortfall: Limit | None = None
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):

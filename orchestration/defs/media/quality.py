@@ -123,7 +123,7 @@ def quality_metadata(
             f"{rates[rung.rung] / 1000:.0f}",
             f"{item.vmaf:.1f}",
             "" if rung.target_vmaf is None else f"{rung.target_vmaf:.1f}",
-            rung.limit or "",
+            rung.shortfall or rung.limit or "",
             f"{item.harmonic_mean:.1f}",
             f"{item.percentile_5:.1f}",
             "" if item.xpsnr_db is None else f"{item.xpsnr_db:.1f}",

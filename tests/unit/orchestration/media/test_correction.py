@@ -102,7 +102,7 @@ def test_corrections_end_and_never_leave_a_rung_worse(ladder: Ladder, codec: str
     final = given_by(last.crf)
     assert abs(final - target) <= max(abs(miss), TOLERANCE_VMAF) + 1e-9
     assert on_target(last, final) or len(known) == 1 + likeness.most_corrections
-    assert (last.limit == "source") == (last.crf == LOWEST_CRF and final < target - TOLERANCE_VMAF)
+    assert (last.shortfall == "source") == (last.crf == LOWEST_CRF and final < target - TOLERANCE_VMAF)
     assert correct(ladder, known, SETTINGS).video[number].crf == last.crf  # planned anew, it is found again
 
 
@@ -112,12 +112,12 @@ def test_a_rung_that_falls_short_at_its_cap_is_not_encoded_again(ladder: Ladder,
     rung = ladder.video[number]
     capped = [delivered(ladder, number, rung.target_vmaf - 5, cap_use=0.97)]
     corrected = correct(ladder, capped, SETTINGS)
-    assert corrected.video[number] == msgspec.structs.replace(rung, limit="rate")
+    assert corrected.video[number] == msgspec.structs.replace(rung, shortfall="rate")
     assert on_target(corrected.video[number], rung.target_vmaf - 5)
     assert correct(corrected, capped, SETTINGS) == corrected
     with_room = correct(ladder, [delivered(ladder, number, rung.target_vmaf - 5, cap_use=0.6)], SETTINGS).video[number]
     assert with_room.crf < rung.crf
-    assert with_room.limit is None
+    assert with_room.shortfall is None
 
 
 def test_a_correction_that_meets_the_cap_is_the_last(ladder: Ladder) -> None:
@@ -127,7 +127,7 @@ def test_a_correction_that_meets_the_cap_is_the_last(ladder: Ladder) -> None:
     second = correct(ladder, known, SETTINGS)
     known.append(delivered(second, number, target - 4, cap_use=0.95))
     last = correct(second, known, SETTINGS)
-    assert last.video[number] == msgspec.structs.replace(second.video[number], limit="rate")
+    assert last.video[number] == msgspec.structs.replace(second.video[number], shortfall="rate")
     assert correct(ladder, known, SETTINGS) == last  # planned anew, it is found again
 
 
@@ -138,7 +138,7 @@ def test_no_cap_limits_what_was_too_good_before(ladder: Ladder) -> None:
     second = correct(ladder, known, SETTINGS)
     known.append(delivered(second, number, target - 3, cap_use=0.95))
     third = correct(second, known, SETTINGS).video[number]
-    assert third.limit is None
+    assert third.shortfall is None
     assert ladder.video[number].crf < third.crf < second.video[number].crf
 
 
@@ -152,8 +152,15 @@ def test_what_other_settings_gave_says_nothing(ladder: Ladder) -> None:
     assert correct(planned, known, slower) == planned
 
 
-def test_a_rung_that_its_cap_limits_may_be_worse_but_not_better(ladder: Ladder) -> None:
-    rung = msgspec.structs.replace(ladder.video[0], limit="rate")
+def test_a_rung_that_aims_lower_is_corrected_like_any_other(ladder: Ladder) -> None:
+    rung = msgspec.structs.replace(ladder.video[0], limit="source")
+    aiming = msgspec.structs.replace(ladder, video=[rung, *ladder.video[1:]])
+    assert not on_target(rung, rung.target_vmaf - 5)
+    assert correct(aiming, [delivered(aiming, 0, rung.target_vmaf - 5)], SETTINGS).video[0].crf < rung.crf
+
+
+def test_a_rung_that_its_cap_keeps_short_may_be_worse_but_not_better(ladder: Ladder) -> None:
+    rung = msgspec.structs.replace(ladder.video[0], shortfall="rate")
     assert on_target(rung, rung.target_vmaf - 10)
     assert not on_target(rung, rung.target_vmaf + 10)
     assert not on_target(ladder.video[0], rung.target_vmaf - 10)

@@ -43,7 +43,7 @@ def test_a_sibling_has_the_target_of_its_rung_and_limits_of_its_own(ladder: Ladd
     settings = MediaSettings(codecs=("h264", "hevc", "vp9"))
     siblings = add_codecs(msgspec.structs.replace(ladder, video=aimed), settings).video[len(aimed) :]
     assert {(rung.codec, rung.crf) for rung in siblings} == {("hevc", 26.5), ("vp9", 34.0)}  # x265 knows quarters
-    assert {(rung.target_vmaf, rung.limit) for rung in siblings} == {(90.0, None)}
+    assert {(rung.target_vmaf, rung.limit) for rung in siblings} == {(90.0, "rate")}
 
 
 def test_other_effort_is_another_rendition(ladder: Ladder) -> None:
