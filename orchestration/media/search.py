@@ -8,6 +8,7 @@ curves to the points, and finds those of the sizes between; what samples miss, `
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,6 +46,8 @@ WINDOW_PICTURES = 12
 SECONDS_PER_WINDOW = 24.0
 FEWEST_WINDOWS = 3
 MOST_WINDOWS = 32
+SAME_GROUP_STEP_S = 4.0
+"""How far apart windows between two key pictures are: all before a window, back to the key picture, is decoded too."""
 UNMEASURED_PICTURES = 9
 """A window starts with a key picture. That and the first after it are better than what a film mostly consists of, and
 most so in small sizes, which would look cheaper than they are."""
@@ -74,7 +77,7 @@ def probe_qualities(master: Path, report: ProbeReport, settings: MediaSettings, 
         QualityUnmeasured: The windows could not be compared.
     """
     rate = output_rate(report.video)
-    windows = _after_key_pictures(master, report, rate, search_windows(report.video.duration_s, rate))
+    windows = after_key_pictures(master, report, rate, search_windows(report.video.duration_s, rate))
     sizes = probed_sizes(report.video.width, report.video.height)
     reference = reference_of(master, report, rate, windows, lead_s=0)
     shown, held = measured_pictures(windows)
@@ -143,7 +146,7 @@ def measured_pictures(windows: Sequence[Window]) -> tuple[tuple[Window, ...], tu
     return tuple(shown), tuple(held)
 
 
-def _after_key_pictures(
+def after_key_pictures(
     master: Path, report: ProbeReport, rate: Fraction, windows: Sequence[Window]
 ) -> tuple[Window, ...]:
     """Each window moved to just after a key picture of the master, so that little is decoded for nothing."""
@@ -151,8 +154,8 @@ def _after_key_pictures(
     with av.open(str(master), metadata_errors="replace") as container:
         for window in windows:
             first = min(_after_key_picture(container, report.video.index, window.first, rate), window.first)
-            if moved and first < moved[-1].first + moved[-1].count:
-                first = window.first  # the same key picture as of the window before: all would show one moment
+            if moved and first <= moved[-1].first:  # the same key picture: all windows would show one moment
+                first = min(moved[-1].first + math.ceil(SAME_GROUP_STEP_S * rate), window.first)
             moved.append(Window(first=first, count=window.count))
     return tuple(moved)
 

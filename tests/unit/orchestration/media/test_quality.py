@@ -14,6 +14,7 @@ from orchestration.media.programs import find_ffmpeg
 from orchestration.media.quality import Reference, Window, measure_quality, pool_scores, sample_windows
 from orchestration.media.search import (
     PROBED_SIZES,
+    after_key_pictures,
     measured_pictures,
     probe_qualities,
     probed_sizes,
@@ -53,6 +54,15 @@ def test_the_first_pictures_of_a_window_are_not_measured() -> None:
     assert shown == (Window(first=56, count=6), Window(first=709, count=3))
     assert held == (Window(first=6, count=6), Window(first=21, count=3))
     assert measured_pictures((Window(first=0, count=2),)) == ((Window(first=1, count=1),), (Window(first=1, count=1),))
+
+
+def test_windows_follow_key_pictures_and_never_meet(make_film: Callable[..., Path], tmp_path: Path) -> None:
+    """A master with one key picture for all windows: they are told apart, and little is decoded on the way to them."""
+    often = make_film(tmp_path / "often.mp4", "-g", "12", "-sc_threshold", "0", duration_s=12)
+    once = make_film(tmp_path / "once.mp4", "-g", "1000", "-sc_threshold", "0", duration_s=12)
+    windows = tuple(Window(first=first, count=8) for first in (40, 90, 290))
+    assert [item.first for item in after_key_pictures(often, probe_file(often), RATE, windows)] == [37, 85, 289]
+    assert [item.first for item in after_key_pictures(once, probe_file(once), RATE, windows)] == [1, 90, 190]
 
 
 def test_pools() -> None:
