@@ -66,7 +66,8 @@ def demand_forecast(
     today = config.date()
     inputs = read_inputs(warehouse)
     store = storage.store()
-    model, reason = _model(context, inputs, read_backtest(store), today)
+    model, reason = choose_model(inputs, read_backtest(store), today)
+    context.log.info("forecast by %s: %s", MODEL if model else FALLBACK, reason)
     ahead = forecast(
         model, inputs.demand, inputs.titles, today=today, horizon_days=HORIZON_DAYS, regions=inputs.regions
     )
@@ -105,10 +106,10 @@ def demand_forecast(
     )
 
 
-def _model(
-    context: dg.AssetExecutionContext, inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date
+def choose_model(
+    inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date
 ) -> tuple[DemandModel | None, str]:
-    """The model to forecast with (None for the fallback), and why."""
+    """The model to forecast with, trained on the days before ``today`` (None for the fallback), and why."""
     if decision is None:
         return None, "no back-test was made yet: the fallback is published"
     if decision.published != MODEL:
@@ -116,8 +117,7 @@ def _model(
     try:
         return fit(inputs.demand, inputs.titles, today=today, regions=inputs.regions), decision.reason
     except TooLittleHistory as error:
-        context.log.warning("the back-test chose the model, but it cannot be trained: %s", error)
-        return None, str(error)
+        return None, f"the back-test chose the model, but it cannot be trained: {error}"
 
 
 def _top_features(model: DemandModel | None) -> str:

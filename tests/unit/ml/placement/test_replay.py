@@ -76,6 +76,10 @@ def test_one_session_by_hand(objects, edges_of, day):
     assert result.metric(CANDIDATE, "upstream_bytes") == 5 + 600 + 40
     assert result.metric(CANDIDATE, "local_start_ratio") == 1.0
     assert result.metric(CANDIDATE, "fill_bytes") == 300
+    # the first session's misses are the worst hour's, for the region and for its only edge
+    assert result.metric(CANDIDATE, "peak_upstream_bps") == (5 + 600 + 40) * 8 / 3600
+    edge = result.by_edge.filter(pl.col("placement") == CANDIDATE).row(0, named=True)
+    assert edge.items() >= {"local_start_ratio": 1.0, "peak_upstream_bps": (5 + 600 + 40) * 8 / 3600}.items()
 
 
 def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, edges_of, requests, day):
@@ -104,7 +108,9 @@ def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, 
 )
 def test_neither_measure_is_sold_for_the_other(byte_hit_ratio, local_start_ratio, worse_in):
     pairs = {CANDIDATE: (byte_hit_ratio, local_start_ratio), RUNNING: (0.50, 0.60)}
-    rows = [(name, 100, hits, starts, 0.0, 0.0, score(hits, starts)) for name, (hits, starts) in pairs.items()]
+    rows = [
+        (name, 100, 1.0, hits, starts, 0.0, 0.0, 0.0, score(hits, starts)) for name, (hits, starts) in pairs.items()
+    ]
     table = pl.DataFrame(rows, schema=TABLE_SCHEMA, orient="row")
     verdict = judge(ReplayResult(table=table, by_edge=pl.DataFrame(), sessions=100, sampled_share=1.0))
     assert verdict.accepted == (not worse_in)
