@@ -87,7 +87,7 @@ def ask(
     store = LocalStore(settings.store_folder)
     edges = EdgeFleet(secret=settings.secret, urls=settings.edge_urls)
     config = PlanConfig(today=today)
-    demand_inputs = read_inputs(warehouse)
+    demand_inputs = read_inputs(warehouse, store)
     complete = demand_inputs.demand.filter(pl.col("event_day") < config.date())["event_day"].unique().sort()
     replayed = tuple(complete.tail(days))
     if len(complete) <= days:
@@ -143,7 +143,15 @@ def run_what_if(
 
 
 def _foretell(model: DemandModel | None, inputs: DemandInputs, day: dt.date) -> pl.DataFrame:
-    ahead = forecast(model, inputs.demand, inputs.titles, today=day, horizon_days=1, regions=inputs.regions)
+    ahead = forecast(
+        model,
+        inputs.demand,
+        inputs.titles,
+        today=day,
+        horizon_days=1,
+        regions=inputs.regions,
+        mentions=inputs.mentions,
+    )
     expected, _ = forecast_of_days(ahead, day, 1)
     return expected
 

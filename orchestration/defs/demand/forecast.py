@@ -22,7 +22,7 @@ from orchestration.defs.demand.forecast_store import (
     read_backtest,
     store_forecast,
 )
-from orchestration.defs.demand.inputs import DEMAND_KEY, TITLES_KEY, DemandDay, DemandInputs, read_inputs
+from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DemandDay, DemandInputs, read_inputs
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
@@ -51,7 +51,7 @@ CHECKS = [
     group_name=taxonomy.DEMAND,
     owners=taxonomy.OWNERS[taxonomy.DEMAND],
     kinds={"python", "lightgbm"},
-    deps=[demand_backtest, DEMAND_KEY, TITLES_KEY],
+    deps=[demand_backtest, DEMAND_KEY, TITLES_KEY, MENTIONS_KEY],
     check_specs=CHECKS,
 )
 def demand_forecast(
@@ -64,12 +64,18 @@ def demand_forecast(
     made it; the back-test decides. Used by the placement plans.
     """
     today = config.date()
-    inputs = read_inputs(warehouse)
     store = storage.store()
+    inputs = read_inputs(warehouse, store)
     model, reason = choose_model(inputs, read_backtest(store), today)
     context.log.info("forecast by %s: %s", MODEL if model else FALLBACK, reason)
     ahead = forecast(
-        model, inputs.demand, inputs.titles, today=today, horizon_days=HORIZON_DAYS, regions=inputs.regions
+        model,
+        inputs.demand,
+        inputs.titles,
+        today=today,
+        horizon_days=HORIZON_DAYS,
+        regions=inputs.regions,
+        mentions=inputs.mentions,
     )
     complete = inputs.demand.filter(pl.col("event_day") < today)
     findings = forecast_rules.examine(ahead, complete, inputs.regions)
@@ -115,7 +121,8 @@ def choose_model(
     if decision.published != MODEL:
         return None, decision.reason
     try:
-        return fit(inputs.demand, inputs.titles, today=today, regions=inputs.regions), decision.reason
+        model = fit(inputs.demand, inputs.titles, today=today, regions=inputs.regions, mentions=inputs.mentions)
+        return model, decision.reason
     except TooLittleHistory as error:
         return None, f"the back-test chose the model, but it cannot be trained: {error}"
 
