@@ -117,6 +117,23 @@ def test_neither_measure_is_sold_for_the_other(byte_hit_ratio, local_start_ratio
     assert f"worse than what runs (running) in {worse_in}" in verdict.reason or verdict.accepted
 
 
+def test_a_running_plan_for_an_edge_that_is_gone_counts_only_where_edges_stand(
+    objects, demand, rung_mix, edges_of, requests, day
+):
+    both, one = edges_of(10_000.0, 10_000.0), edges_of(10_000.0)
+    old = plan(objects, demand, rung_mix, both, region_id="eu").rows
+    assert set(old["edge_id"]) > set(one["edge_id"])
+    made = plan(objects, demand, rung_mix, one, old.select("edge_id", *BLOCK), region_id="eu")
+    assert set(made.rows["edge_id"]) == set(one["edge_id"])
+    result = replay({CANDIDATE: made.rows, RUNNING: old}, requests, objects, one, region_id="eu", day=day)
+    remaining = replay(
+        {CANDIDATE: made.rows, RUNNING: old.filter(pl.col("edge_id").is_in(one["edge_id"].implode()))},
+        requests, objects, one, region_id="eu", day=day,
+    )  # fmt: skip
+    assert result.table.equals(remaining.table)
+    assert result.metric(CANDIDATE, "score") > result.metric(RUNNING, "score")
+
+
 def test_without_a_running_plan_lru_is_what_runs(objects, edges_of, requests, day):
     edges = edges_of(10_000.0, 10_000.0)
     verdict = judge(replay({CANDIDATE: NOTHING}, requests, objects, edges, region_id="eu", day=day))
