@@ -82,6 +82,21 @@ def read_current_forecast(store: ObjectStore) -> tuple[str, pl.DataFrame]:
     return forecast_id, pl.read_parquet(io.BytesIO(store.read_bytes(forecast_key(forecast_id))))
 
 
+def read_forecast_for(store: ObjectStore, day: dt.date) -> pl.DataFrame | None:
+    """The newest forecast that was made on or before a day and has it; None when there is none.
+
+    One that was made on the day itself knew only the days before it.
+    """
+    for key in sorted(store.keys(AREA), reverse=True):
+        name = key.removeprefix(f"{AREA}/")
+        if "/" not in name and name.endswith(".parquet") and name[: len(day.isoformat())] <= day.isoformat():
+            frame = pl.read_parquet(io.BytesIO(store.read_bytes(key)))
+            # what broke a rule is kept too, and was never in force
+            if (frame["day"] == day).any() and frame["sessions"].is_finite().all():
+                return frame
+    return None
+
+
 def store_mentions(store: ObjectStore, mentions: pl.DataFrame) -> str:
     """Keep the accepted mentions and point to them; returns their key."""
     content = _parquet(mentions)
