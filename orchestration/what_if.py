@@ -6,6 +6,7 @@ Reads the lake, the store and what edges answer; writes nothing but the files th
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ COMPARED = {
 }
 """Columns of the table that have the plan's number and, behind a stroke, that of LRU."""
 MEGA = 1e6
+WIDTH_OF_A_FILE = 170
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +129,8 @@ def run_what_if(
         WarehouseTableMissing: The installation has no sessions yet.
     """
     report = ask(read_settings(), questions, regions=regions, days=days, today=today)
-    console = Console()
+    # a file or a pipe has no width of its own, and a table that is cut is none
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
     console.print(_table(report.rows))
     console.print(
         f"Replayed {report.days[0]} to {report.days[-1]}, each planned from a forecast of the days before it "

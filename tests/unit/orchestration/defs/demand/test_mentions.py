@@ -94,7 +94,7 @@ def test_without_a_feed_nothing_is_wrong(tmp_path):
     assert find_faults(delivery, TODAY) == []
 
 
-def test_the_asset_keeps_what_it_accepts_and_its_checks_warn(tmp_path, monkeypatch):
+def test_the_asset_keeps_what_it_accepts_and_its_checks_warn(tmp_path, put_table):
     settings = read_settings({"MATINEE_HOME": str(tmp_path)})
     warehouse = Warehouse(lake_folder=str(settings.lake_folder))
     frame = pl.DataFrame(
@@ -107,10 +107,7 @@ def test_the_asset_keeps_what_it_accepts_and_its_checks_warn(tmp_path, monkeypat
             "kind": ["film"] * 2,
         }
     )
-    with warehouse.connection() as connection:
-        connection.register("frame", frame.to_arrow())
-        connection.execute("create schema lake.serving")
-        connection.execute("create table lake.serving.srv_titles as select * from frame")
+    put_table(warehouse, "serving.srv_titles", frame)
     storage = MediaStorage(root=str(settings.store_folder))
 
     def run():

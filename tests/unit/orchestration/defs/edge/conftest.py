@@ -14,14 +14,6 @@ TITLES = [f"t-{index:02d}" for index in range(20)]
 RUNGS = {"240p": 100, "480p": 300, "1080p": 1200}
 
 
-def put_table(warehouse: Warehouse, table: str, frame: pl.DataFrame) -> None:
-    schema, name = table.split(".")
-    with warehouse.connection() as connection:
-        connection.register("frame", frame.to_arrow())
-        connection.execute(f"create schema if not exists lake.{schema}")
-        connection.execute(f"create or replace table lake.{schema}.{name} as select * from frame")
-
-
 def make_requests() -> pl.DataFrame:
     rng = np.random.default_rng(5)
     chance = 1.0 / np.arange(1, len(TITLES) + 1)
@@ -50,7 +42,7 @@ def objects() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def warehouse(tmp_path_factory, objects):
+def warehouse(tmp_path_factory, objects, put_table):
     """A lake that every test reads and none changes."""
     warehouse = Warehouse(lake_folder=str(tmp_path_factory.mktemp("lake")))
     put_table(warehouse, "serving.srv_objects", objects)

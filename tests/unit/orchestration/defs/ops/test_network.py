@@ -158,7 +158,7 @@ def test_what_an_edge_holds_of_its_plan_is_its_fill(tmp_path):
 
 
 @pytest.mark.parametrize("days", [0, 1])
-def test_the_asset_draws_with_and_without_a_day(tmp_path, days):
+def test_the_asset_draws_with_and_without_a_day(tmp_path, days, put_table):
     warehouse = Warehouse(lake_folder=str(tmp_path / "lake"))
     storage = MediaStorage(root=str(tmp_path / "store"))
     put_record(storage.store(), record_of("20261121t1-b"))
@@ -170,11 +170,8 @@ def test_the_asset_draws_with_and_without_a_day(tmp_path, days):
             release_date=pl.lit(DAY), genres=pl.lit(["drama"]), language=pl.lit("en"), kind=pl.lit("film")
         ),
     }
-    with warehouse.connection() as connection:
-        for table, frame in tables.items():
-            connection.register("frame", frame.to_arrow())
-            connection.execute(f"create schema if not exists lake.{table.split('.')[0]}")
-            connection.execute(f"create table lake.{table} as select * from frame")
+    for table, frame in tables.items():
+        put_table(warehouse, table, frame)
     result = dg.materialize(
         [page.network],
         resources={"warehouse": warehouse, "storage": storage, "edges": EdgeFleet(secret="s", urls={})},
