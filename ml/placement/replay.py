@@ -134,7 +134,7 @@ def replay(
     for name, placement in {LRU: None, **placements}.items():
         placed = np.stack([_placed(blocks, placement, room, name) for room in rooms], axis=1)
         held = np.stack([_placed(blocks, resident, room, None) for room in rooms], axis=1)
-        outcome = _play(blocks, sessions, asked, placed, rooms, pure_lru=placement is None)
+        outcome = _play(blocks, sessions, asked, placed, rooms)
         rows.append({"placement": name, **outcome.totals(float((blocks.size_bytes @ (placed & ~held)).sum()))})
         edge_rows += [{"placement": name, **row} for row in outcome.by_edge(rooms)]
     return ReplayResult(
@@ -336,16 +336,15 @@ def _play(
     asked: _Asked,
     placed: BoolArray,
     rooms: tuple[EdgeRoom, ...],
-    *,
-    pure_lru: bool,
 ) -> _Outcome:
     route = _routes(blocks, placed, rooms)
     edge = route[blocks.title[asked.block]]
     hits = placed[asked.block, edge]
     sizes = blocks.size_bytes[asked.block]
     for index, room in enumerate(rooms):
-        free = room.capacity_bytes if pure_lru else room.reserve_bytes
-        cache = LeastRecentlyUsed(free)
+        placed_bytes = float(blocks.size_bytes[placed[:, index]].sum())
+        # an edge pulls into all that is free; its reserve is what a plan may not take
+        cache = LeastRecentlyUsed(max(room.reserve_bytes, room.capacity_bytes - placed_bytes))
         pulled = np.nonzero((edge == index) & ~hits)[0]
         answers = [
             cache.ask(block, size)

@@ -82,6 +82,14 @@ def test_one_session_by_hand(objects, edges_of, day):
     assert edge.items() >= {"local_start_ratio": 1.0, "peak_upstream_bps": (5 + 600 + 40) * 8 / 3600}.items()
 
 
+def test_what_a_plan_leaves_free_pulls_through_as_on_a_real_edge(objects, edges_of, day):
+    noon = dt.datetime.combine(day, dt.time(12))
+    twice = requests_of(*(session("t-00", "480p", 20.0, noon + dt.timedelta(hours=hour)) for hour in (0, 1)))
+    whole = replay({CANDIDATE: NOTHING}, twice, objects, edges_of(10_000.0, reserve=0.05), region_id="eu", day=day)
+    # a plan of nothing is pull-through alone, though 600 bytes are more than the reserve of 500
+    assert whole.metric(CANDIDATE, "upstream_bytes") == whole.metric(LRU, "upstream_bytes") == 5 + 300 + 600 + 40
+
+
 def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, edges_of, requests, day):
     edges = edges_of(10_000.0, 10_000.0)
     good = plan(objects, demand, rung_mix, edges, region_id="eu").rows
@@ -134,9 +142,10 @@ def test_a_running_plan_for_an_edge_that_is_gone_counts_only_where_edges_stand(
     assert result.metric(CANDIDATE, "score") > result.metric(RUNNING, "score")
 
 
-def test_without_a_running_plan_lru_is_what_runs(objects, edges_of, requests, day):
+def test_without_a_running_plan_lru_is_what_runs(objects, demand, rung_mix, edges_of, requests, day):
     edges = edges_of(10_000.0, 10_000.0)
-    verdict = judge(replay({CANDIDATE: NOTHING}, requests, objects, edges, region_id="eu", day=day))
+    bad = plan(objects, demand.with_columns(pl.col("sessions").reverse()), rung_mix, edges, region_id="eu").rows
+    verdict = judge(replay({CANDIDATE: bad}, requests, objects, edges, region_id="eu", day=day))
     assert verdict.beside == LRU
     assert not verdict.accepted
 

@@ -110,7 +110,7 @@ def test_a_fill_budget_holds_every_night_and_what_is_there_stays(inputs, demand)
     assert 0 < limited["first_fill_bytes"] <= 1000 * edges < unlimited["first_fill_bytes"]
     assert 0 < limited["fill_bytes_a_night"] <= 1000 * edges
     assert unlimited["fill_bytes_a_night"] < 0.2 * unlimited["first_fill_bytes"], "the second night keeps the first's"
-    assert limited["byte_hit_ratio"] < unlimited["byte_hit_ratio"]
+    assert limited["local_start_ratio"] < unlimited["local_start_ratio"]
 
 
 def test_what_is_planned_knows_nothing_of_the_day_it_is_judged_by(inputs, demand):
