@@ -79,7 +79,7 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             MAINTAIN_LAKE,
             dg.AssetSelection.groups(taxonomy.OPS),
-            description="Compaction and clean-up of the lake, and the picture of quality.",
+            description="Compaction and clean-up of the lake, and the pictures of quality and of the network.",
         ),
     ]
 

@@ -60,6 +60,40 @@ def up(*, dagster_port: int = 3000, ui: bool = True) -> int:
 
 
 @app.command
+def plan(
+    *,
+    what_if: list[str],
+    region: list[str] | None = None,
+    days: int = 3,
+    today: str = "",
+    plot: Path | None = None,
+    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
+) -> int:
+    """Say what other disks or fill budgets would do, by planning and replaying the last days. Changes nothing.
+
+    Args:
+        what_if: `capacity=0.5,1,2,4` (times today's disks) or `capacity=500GB,1TB`; `fill_budget=2GB,10GB` an edge and
+            night. Both may be asked at once; every combination is answered.
+        region: Only this region; may be given several times.
+        days: How many of the last complete days are replayed.
+        today: The first day that is not complete, such as 2026-11-22; by default today (UTC).
+        plot: Also draw the hit ratio by edge size into this file, as PNG.
+        json_file: Also write the answers to this file, as JSON.
+    """
+    from orchestration.defs.edge.what_if import WhatIfError
+    from orchestration.resources.warehouse import WarehouseTableMissing
+    from orchestration.settings import SettingsError
+    from orchestration.what_if import run_what_if
+
+    try:
+        run_what_if(what_if, regions=region or (), days=days, today=today, plot_path=plot, json_path=json_file)
+    except (WhatIfError, SettingsError, WarehouseTableMissing) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@app.command
 def probe(first: ExistingFile, /, *others: ExistingFile) -> int:
     """Say of each file whether it can be a master, as one JSON object a line. Ends with 1 when any is rejected.
 

@@ -68,6 +68,11 @@ class Settings:
         return self.home / "catalogue"
 
     @property
+    def signals_folder(self) -> Path:
+        """Where a feed of mentions is delivered, CSV or Parquet files; optional."""
+        return self.home / "signals"
+
+    @property
     def quarantine_folder(self) -> Path:
         """Reports on masters that were refused, one JSON file each."""
         return self.home / "quarantine"

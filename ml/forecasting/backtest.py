@@ -108,6 +108,7 @@ def backtest(
     origins: int = 3,
     top_k: int = 20,
     cadence: Cadence = DAILY,
+    mentions: pl.DataFrame | None = None,
 ) -> BacktestResult:
     """Forecast the last days again from rolling origins and compare with what came.
 
@@ -121,8 +122,9 @@ def backtest(
             horizons are complete days.
         top_k: Length of the lists that recall compares.
         cadence: Length of a period and of the season.
+        mentions: As for :func:`ml.forecasting.fit`; an origin sees those of the days before it.
     """
-    whole = build_panel(demand, titles, today=today, regions=regions, cadence=cadence)
+    whole = build_panel(demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions)
     horizon = settings.horizon
     step = horizon // 2 + 1
     lengths = [whole.periods - horizon - step * index for index in range(origins)]
@@ -132,7 +134,7 @@ def backtest(
     failure = "" if lengths else f"{whole.periods} complete days of history leave no origin to forecast from"
     for length in lengths:
         origin_day = whole.day(length)
-        panel = build_panel(demand, titles, today=origin_day, regions=whole.regions, cadence=cadence)
+        panel = build_panel(demand, titles, today=origin_day, regions=whole.regions, cadence=cadence, mentions=mentions)
         model, problem = _train_or_say_why(panel, settings)
         failure = failure or problem
         _score_origin(panel, model, whole, horizon, scores, examples)

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ml.forecasting.fallback import Level, expect, learn_level, region_similarity
 from ml.forecasting.kinship import kin_debuts
+from ml.forecasting.mentions import mention_features
 from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray, IntArray
 from ml.forecasting.season import OLDEST_AGE
 
@@ -66,6 +67,8 @@ def view_origin(panel: DemandPanel) -> OriginView:
     by_pair["kin_debuts"] = kin_debuts(panel)
     by_pair["pooled"] = level.pooled
     by_pair["debut_level"] = level.debut
+    if panel.mentions is not None:
+        by_pair |= mention_features(panel.mentions, expect(panel, level, 1))
     return OriginView(panel=panel, level=level, by_pair=by_pair)
 
 

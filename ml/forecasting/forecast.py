@@ -38,6 +38,7 @@ def fit(
     regions: Sequence[str] | None = None,
     settings: TrainingSettings = DEFAULT_TRAINING,
     cadence: Cadence = DAILY,
+    mentions: pl.DataFrame | None = None,
 ) -> DemandModel:
     """Train the model on the complete days before ``today``.
 
@@ -48,12 +49,15 @@ def fit(
         regions: Regions that exist even when nothing was seen there.
         settings: How much to train on.
         cadence: Length of a period and of the season; daily by default.
+        mentions: region_id, title_id, day, mentions: what was said of titles elsewhere, where there is such a feed.
 
     Raises:
         TooLittleHistory: There are too few complete days; use the fallback.
         DemandInputError: A column is missing.
     """
-    return train(build_panel(demand, titles, today=today, regions=regions, cadence=cadence), settings)
+    return train(
+        build_panel(demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions), settings
+    )
 
 
 def forecast(
@@ -65,6 +69,7 @@ def forecast(
     horizon_days: int = 7,
     regions: Sequence[str] | None = None,
     cadence: Cadence = DAILY,
+    mentions: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Forecast the days after the last complete one.
 
@@ -76,12 +81,13 @@ def forecast(
         horizon_days: How many periods ahead.
         regions: Regions that must be in the forecast.
         cadence: Length of a period and of the season.
+        mentions: As for :func:`fit`.
 
     Returns:
         One row a region, title and day: region_id, title_id, day, sessions (expected), chance (of at least
         one session), q10, q50, q90, model.
     """
-    panel = build_panel(demand, titles, today=today, regions=regions, cadence=cadence)
+    panel = build_panel(demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions)
     return forecast_panel(model, panel, range(1, horizon_days + 1))
 
 

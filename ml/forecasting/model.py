@@ -176,6 +176,7 @@ def predict(model: DemandModel, view: OriginView, horizon: int) -> Prediction:
     if released.any():
         matrix = feature_matrix(view, horizon, released, base)
         matrix[:, 1] = min(horizon, model.horizon)
+        matrix = _as_trained(matrix, feature_names(view), model.booster.feature_name())
         expected[released] = _predict(model.booster, matrix, base[released])
         chance[released] = _predict_chance(model.chance_booster, matrix)
         quantiles[released] = (
@@ -319,6 +320,15 @@ def _train(
         return lgb.train(parameters, data, rounds)
     stop_early = [lgb.early_stopping(25, verbose=False)]
     return lgb.train(parameters, data, rounds, valid_sets=[dataset(validation, data)], callbacks=stop_early)
+
+
+def _as_trained(matrix: FloatArray, names: list[str], trained: list[str]) -> FloatArray:
+    """The columns that a model was trained on, in its order; unknown (NaN) where a feed is out that it had then."""
+    if names == trained:
+        return matrix
+    columns = dict(zip(names, matrix.T, strict=True))
+    unknown = np.full(len(matrix), np.nan)
+    return np.column_stack([columns.get(name, unknown) for name in trained])
 
 
 def _predict(booster: lgb.Booster, features: FloatArray, base: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ml.forecasting.errors import DemandInputError
+from ml.forecasting.mentions import align_mentions
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -51,6 +52,8 @@ class DemandPanel:
         category_codes: Integer codes of ``kind``, ``language``, main ``genre`` and ``series`` (what the seasons of one
             show share), each of shape [titles]; 0 unknown.
         names: What viewers read, by title; empty where unknown.
+        mentions: What was said elsewhere, shape [regions, titles, periods]; NaN where the feed was
+            out. None without one.
         cadence: Length of a period and of a season.
         notes: What was cleaned on the way in, for people to read.
     """
@@ -63,6 +66,7 @@ class DemandPanel:
     declared_release: FloatArray
     category_codes: dict[str, IntArray]
     names: tuple[str, ...]
+    mentions: FloatArray | None = None
     cadence: Cadence = DAILY
     notes: tuple[str, ...] = ()
 
@@ -101,6 +105,7 @@ class DemandPanel:
             declared_release=self.declared_release,
             category_codes=self.category_codes,
             names=self.names,
+            mentions=None if self.mentions is None else self.mentions[:, :, :periods],
             cadence=self.cadence,
             notes=self.notes,
         )
@@ -114,6 +119,7 @@ def build_panel(
     regions: Sequence[str] | None = None,
     max_history_days: int = 84,
     cadence: Cadence = DAILY,
+    mentions: pl.DataFrame | None = None,
 ) -> DemandPanel:
     """Read the two frames into a panel of complete days.
 
@@ -128,6 +134,8 @@ def build_panel(
         regions: Regions that must be in the panel even when nothing was seen there.
         max_history_days: Older days are dropped.
         cadence: Length of a period and of the season.
+        mentions: region_id, title_id, day, mentions, where there is such a feed; what lies after the
+            panel's end is ignored.
 
     Raises:
         DemandInputError: A column is missing.
@@ -147,22 +155,28 @@ def build_panel(
     catalogue = _catalogue(titles)
     title_names = tuple(sorted(set(history["title_id"]) | set(catalogue["title_id"])))
     values = np.zeros((len(region_names), len(title_names), periods))
+
+    def period_of(column: str) -> pl.Expr:
+        return (pl.col(column) - pl.lit(first_day)).dt.total_days().floordiv(cadence.period_days)
+
     np.add.at(
         values,
         (
             _positions(history["region_id"], region_names),
             _positions(history["title_id"], title_names),
-            ((history["event_day"] - first_day).dt.total_days() // cadence.period_days).to_numpy().astype(np.int64),
+            history.select(period_of("event_day")).to_series().to_numpy().astype(np.int64),
         ),
         history["sessions"].to_numpy(),
     )
     aligned = pl.DataFrame({"title_id": title_names}, schema={"title_id": pl.String}).join(
         catalogue, on="title_id", how="left", maintain_order="left"
     )
-    release = (
-        (pl.col("release_date") - pl.lit(first_day)).dt.total_days().cast(pl.Float64).floordiv(cadence.period_days)
-    )
-    declared_release = aligned.select(release.alias("release")).get_column("release").fill_null(np.nan).to_numpy()
+    release = period_of("release_date").cast(pl.Float64).alias("release")
+    declared_release = aligned.select(release).get_column("release").fill_null(np.nan).to_numpy()
+    talk = None
+    if mentions is not None and len(mentions):
+        talk, problem = align_mentions(mentions, region_names, title_names, period_of("day"), periods)
+        notes += [problem] if problem else []
     return DemandPanel(
         regions=region_names,
         titles=title_names,
@@ -172,6 +186,7 @@ def build_panel(
         declared_release=declared_release,
         category_codes={name: _codes(aligned[name]) for name in ("kind", "language", "genre", "series")},
         names=tuple(aligned["name"].fill_null("")),
+        mentions=talk,
         cadence=cadence,
         notes=tuple(notes),
     )

@@ -40,6 +40,7 @@ CANDIDATE = "candidate"
 ORACLE = "oracle"
 
 MAX_SESSIONS = 200_000
+SECONDS_AN_HOUR = 3600
 TOLERANCE = 0.005
 """How much lower a candidate's score may be."""
 LARGEST_LOSS = 0.02
@@ -49,9 +50,11 @@ MEASURES = {"byte_hit_ratio": "byte hit ratio", "local_start_ratio": "local star
 TABLE_SCHEMA = {
     "placement": pl.String,
     "sessions": pl.Int64,
+    "asked_bytes": pl.Float64,
     "byte_hit_ratio": pl.Float64,
     "local_start_ratio": pl.Float64,
     "upstream_bytes": pl.Float64,
+    "peak_upstream_bps": pl.Float64,
     "fill_bytes": pl.Float64,
     "score": pl.Float64,
 }
@@ -62,9 +65,10 @@ class ReplayResult:
     """What a replay measured.
 
     Attributes:
-        table: One row a placement: sessions, byte_hit_ratio, local_start_ratio (sessions whose video prefix was at the
-            edge), upstream_bytes (misses), fill_bytes (new bytes that the placement would have pushed), score.
-        by_edge: The same by edge: placement, edge_id, sessions, byte_hit_ratio, upstream_bytes.
+        table: One row a placement: sessions, asked_bytes, byte_hit_ratio, local_start_ratio (sessions whose video
+            prefix was at the edge), upstream_bytes (misses), peak_upstream_bps (misses of the worst hour, those of a
+            session in the hour in which it starts), fill_bytes (new bytes that the placement would have pushed), score.
+        by_edge: The same by edge_id, without fill_bytes and score.
         sessions: Sessions of the scored day in the region.
         sampled_share: Share of them that was replayed; below 1 when there were more than the cap.
         notes: What was left out.
@@ -130,7 +134,7 @@ def replay(
     for name, placement in {LRU: None, **placements}.items():
         placed = np.stack([_placed(blocks, placement, room, name) for room in rooms], axis=1)
         held = np.stack([_placed(blocks, resident, room, None) for room in rooms], axis=1)
-        outcome = _play(blocks, sessions, asked, placed, rooms, pure_lru=placement is None)
+        outcome = _play(blocks, sessions, asked, placed, rooms)
         rows.append({"placement": name, **outcome.totals(float((blocks.size_bytes @ (placed & ~held)).sum()))})
         edge_rows += [{"placement": name, **row} for row in outcome.by_edge(rooms)]
     return ReplayResult(
@@ -176,6 +180,7 @@ class _Sessions:
     title: IntArray
     height: IntArray
     seconds_watched: FloatArray
+    hour: IntArray
     scored: BoolArray
 
 
@@ -218,6 +223,7 @@ def _sessions(
             ).astype(np.int64),
             height=np.array([heights[rung] for rung in rungs], dtype=np.int64),
             seconds_watched=ordered["seconds_watched"].to_numpy().astype(np.float64),
+            hour=ordered["started_at"].dt.hour().to_numpy().astype(np.int64),
             scored=ordered["scored"].to_numpy(),
         ),
         total,
@@ -296,34 +302,32 @@ class _Outcome:
     edge: IntArray
     starts: BoolArray
     session: IntArray
+    hour: IntArray
 
     def totals(self, fill_bytes: float) -> dict[str, object]:
-        asked = self.sizes.sum()
-        byte_hit = float(self.sizes[self.hits].sum() / asked) if asked else 0.0
-        start = float(self.hits[self.starts].mean()) if self.starts.any() else 0.0
+        measured = self._measure(np.ones(len(self.sizes), dtype=np.bool_))
         return {
-            "sessions": len(np.unique(self.session)),
-            "byte_hit_ratio": byte_hit,
-            "local_start_ratio": start,
-            "upstream_bytes": float(self.sizes[~self.hits].sum()),
+            **measured,
             "fill_bytes": fill_bytes,
-            "score": score(byte_hit, start),
+            "score": score(measured["byte_hit_ratio"], measured["local_start_ratio"]),
         }
 
     def by_edge(self, rooms: tuple[EdgeRoom, ...]) -> list[dict[str, object]]:
-        rows = []
-        for index, room in enumerate(rooms):
-            here = self.edge == index
-            asked = self.sizes[here].sum()
-            rows.append(
-                {
-                    "edge_id": room.edge_id,
-                    "sessions": len(np.unique(self.session[here])),
-                    "byte_hit_ratio": float(self.sizes[here & self.hits].sum() / asked) if asked else 0.0,
-                    "upstream_bytes": float(self.sizes[here & ~self.hits].sum()),
-                }
-            )
-        return rows
+        return [{"edge_id": room.edge_id, **self._measure(self.edge == index)} for index, room in enumerate(rooms)]
+
+    def _measure(self, of: BoolArray) -> dict[str, float]:
+        asked = self.sizes[of].sum()
+        starts = of & self.starts
+        missed = of & ~self.hits
+        hourly = np.bincount(self.hour[missed], self.sizes[missed], minlength=1)
+        return {
+            "sessions": len(np.unique(self.session[of])),
+            "asked_bytes": float(asked),
+            "byte_hit_ratio": float(self.sizes[of & self.hits].sum() / asked) if asked else 0.0,
+            "local_start_ratio": float(self.hits[starts].mean()) if starts.any() else 0.0,
+            "upstream_bytes": float(self.sizes[missed].sum()),
+            "peak_upstream_bps": float(hourly.max()) * 8 / SECONDS_AN_HOUR,
+        }
 
 
 def _play(
@@ -332,16 +336,15 @@ def _play(
     asked: _Asked,
     placed: BoolArray,
     rooms: tuple[EdgeRoom, ...],
-    *,
-    pure_lru: bool,
 ) -> _Outcome:
     route = _routes(blocks, placed, rooms)
     edge = route[blocks.title[asked.block]]
     hits = placed[asked.block, edge]
     sizes = blocks.size_bytes[asked.block]
     for index, room in enumerate(rooms):
-        free = room.capacity_bytes if pure_lru else room.reserve_bytes
-        cache = LeastRecentlyUsed(free)
+        placed_bytes = float(blocks.size_bytes[placed[:, index]].sum())
+        # an edge pulls into all that is free; its reserve is what a plan may not take
+        cache = LeastRecentlyUsed(max(room.reserve_bytes, room.capacity_bytes - placed_bytes))
         pulled = np.nonzero((edge == index) & ~hits)[0]
         answers = [
             cache.ask(block, size)
@@ -355,6 +358,7 @@ def _play(
         edge=edge[scored],
         starts=asked.is_start[scored],
         session=asked.session[scored],
+        hour=sessions.hour[asked.session[scored]],
     )
 
 

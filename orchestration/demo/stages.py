@@ -41,6 +41,7 @@ from orchestration.resources.warehouse import WarehouseTableMissing
 from orchestration.sample import PlannedSession, World, describe_emulation
 from orchestration.sample.history import WRITER as HISTORY_WRITER
 from orchestration.sample.masters import SAMPLE_MASTERS, generate_broken_master, generate_masters
+from orchestration.sample.mentions import write_mentions
 from orchestration.services import Service, ServiceFleet, serving_services
 from orchestration.settings import Settings
 from playback_api.events import BeatsRecord, decode_record
@@ -221,10 +222,12 @@ class Stages:
     def forecast_demand(self) -> None:
         """Back-test and forecast, from the days before the wave that will judge the plan."""
         with self._board.stage("Forecast", "title × region × day") as stage:
-            config = {"config": {"today": first_day(self._wave).isoformat()}}
-            result = self._runner.run(
-                automation.FORECAST_DEMAND, run_config={"ops": {"demand__backtest": config, "demand__forecast": config}}
-            )
+            today = first_day(self._wave)
+            if self._world.is_talked_about:
+                write_mentions(self._world, self._settings.signals_folder, today)
+            config = {"config": {"today": today.isoformat()}}
+            ops = ("demand__mentions", "demand__backtest", "demand__forecast")
+            result = self._runner.run(automation.FORECAST_DEMAND, run_config={"ops": dict.fromkeys(ops, config)})
             metadata = last_metadata(result, dg.AssetKey(["demand", "forecast"]))
             stage.count = int(metadata.get("rows", 0) or 0)
 

@@ -89,6 +89,7 @@ class MovieLensWorld(World):
 
     session_prefix = "ml"
     every_session_plays = True
+    is_talked_about = False  # its demand has no days for talk to lead
 
     def __init__(
         self,

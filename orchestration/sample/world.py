@@ -79,6 +79,8 @@ class World(abc.ABC):
 
     session_prefix: str
     every_session_plays = False
+    is_talked_about = True
+    """Whether a feed of mentions is made up for it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The demand stage: the back-test that chooses a method, and the forecast that placement plans from."""
+"""The demand stage: mentions as delivered, the back-test that chooses a method, and the forecast for the plans."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import dagster as dg
 
 from orchestration.defs.demand.backtest import demand_backtest
 from orchestration.defs.demand.forecast import demand_forecast
+from orchestration.defs.demand.mentions import build_mentions
 from orchestration.settings import Settings
 
 __all__ = ["build_defs"]
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
-    """Assets and checks of the stage; places come from the resources, so that no setting is needed."""
-    return dg.Definitions(assets=[demand_backtest, demand_forecast])
+    """Assets and checks of the stage."""
+    return dg.Definitions(assets=[build_mentions(settings), demand_backtest, demand_forecast])

@@ -10,7 +10,7 @@ from ml.forecasting import DEFAULT_TRAINING, BacktestResult, ForecastChoice, bac
 from ml.tracking import Tracker
 from orchestration import taxonomy
 from orchestration.defs.demand.forecast_store import BacktestRecord, store_backtest
-from orchestration.defs.demand.inputs import DEMAND_KEY, TITLES_KEY, DemandDay, read_inputs
+from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DemandDay, read_inputs
 from orchestration.defs.demand.plots import plot_examples, png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.resources.storage import MediaStorage
@@ -25,7 +25,7 @@ EXPERIMENT = "demand-forecast"
     group_name=taxonomy.DEMAND,
     owners=taxonomy.OWNERS[taxonomy.DEMAND],
     kinds={"python", "lightgbm", "mlflow"},
-    deps=[DEMAND_KEY, TITLES_KEY],
+    deps=[DEMAND_KEY, TITLES_KEY, MENTIONS_KEY],
 )
 def demand_backtest(
     config: DemandDay, warehouse: Warehouse, storage: MediaStorage, tracking: ModelTracking
@@ -38,8 +38,8 @@ def demand_backtest(
     far to trust a placement plan.
     """
     today = config.date()
-    inputs = read_inputs(warehouse)
-    result = backtest(inputs.demand, inputs.titles, today=today, regions=inputs.regions)
+    inputs = read_inputs(warehouse, storage.store())
+    result = backtest(inputs.demand, inputs.titles, today=today, regions=inputs.regions, mentions=inputs.mentions)
     choice = choose(result)
     picture = plot_examples(result.examples)
     errors = {
@@ -63,6 +63,7 @@ def demand_backtest(
             ),
             "origins": [day.isoformat() for day in result.origins],
             "demand_rows": len(inputs.demand),
+            "mention_rows": len(inputs.mentions),
             "notes": list(result.notes),
             "store_key": key,
             "mlflow_run": run_id,

@@ -22,7 +22,7 @@ from orchestration.defs.demand.forecast_store import (
     read_backtest,
     store_forecast,
 )
-from orchestration.defs.demand.inputs import DEMAND_KEY, TITLES_KEY, DemandDay, DemandInputs, read_inputs
+from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DemandDay, DemandInputs, read_inputs
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
@@ -51,7 +51,7 @@ CHECKS = [
     group_name=taxonomy.DEMAND,
     owners=taxonomy.OWNERS[taxonomy.DEMAND],
     kinds={"python", "lightgbm"},
-    deps=[demand_backtest, DEMAND_KEY, TITLES_KEY],
+    deps=[demand_backtest, DEMAND_KEY, TITLES_KEY, MENTIONS_KEY],
     check_specs=CHECKS,
 )
 def demand_forecast(
@@ -64,11 +64,18 @@ def demand_forecast(
     made it; the back-test decides. Used by the placement plans.
     """
     today = config.date()
-    inputs = read_inputs(warehouse)
     store = storage.store()
-    model, reason = _model(context, inputs, read_backtest(store), today)
+    inputs = read_inputs(warehouse, store)
+    model, reason = choose_model(inputs, read_backtest(store), today)
+    context.log.info("forecast by %s: %s", MODEL if model else FALLBACK, reason)
     ahead = forecast(
-        model, inputs.demand, inputs.titles, today=today, horizon_days=HORIZON_DAYS, regions=inputs.regions
+        model,
+        inputs.demand,
+        inputs.titles,
+        today=today,
+        horizon_days=HORIZON_DAYS,
+        regions=inputs.regions,
+        mentions=inputs.mentions,
     )
     complete = inputs.demand.filter(pl.col("event_day") < today)
     findings = forecast_rules.examine(ahead, complete, inputs.regions)
@@ -105,19 +112,19 @@ def demand_forecast(
     )
 
 
-def _model(
-    context: dg.AssetExecutionContext, inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date
+def choose_model(
+    inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date
 ) -> tuple[DemandModel | None, str]:
-    """The model to forecast with (None for the fallback), and why."""
+    """The model to forecast with, trained on the days before ``today`` (None for the fallback), and why."""
     if decision is None:
         return None, "no back-test was made yet: the fallback is published"
     if decision.published != MODEL:
         return None, decision.reason
     try:
-        return fit(inputs.demand, inputs.titles, today=today, regions=inputs.regions), decision.reason
+        model = fit(inputs.demand, inputs.titles, today=today, regions=inputs.regions, mentions=inputs.mentions)
+        return model, decision.reason
     except TooLittleHistory as error:
-        context.log.warning("the back-test chose the model, but it cannot be trained: %s", error)
-        return None, str(error)
+        return None, f"the back-test chose the model, but it cannot be trained: {error}"
 
 
 def _top_features(model: DemandModel | None) -> str:

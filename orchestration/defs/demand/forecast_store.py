@@ -1,4 +1,4 @@
-"""Forecasts and back-tests in the object store: immutable objects named by day and content, and pointers to them."""
+"""Forecasts, back-tests and mentions in the object store: immutable objects named by content, and pointers to them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ AREA = "forecasts"
 POINTER_KEY = f"{AREA}/CURRENT"
 BACKTEST_AREA = f"{AREA}/backtests"
 BACKTEST_POINTER_KEY = f"{BACKTEST_AREA}/CURRENT"
+MENTIONS_AREA = f"{AREA}/mentions"
+MENTIONS_POINTER_KEY = f"{MENTIONS_AREA}/CURRENT"
+MENTIONS_SCHEMA = {"day": pl.Date, "region_id": pl.String, "title_id": pl.String, "mentions": pl.Float64}
 
 
 class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +61,7 @@ def forecast_key(forecast_id: str) -> str:
 
 def store_forecast(store: ObjectStore, forecast: pl.DataFrame, today: dt.date) -> str:
     """Write a forecast without pointing to it; returns its id, which names its day and its content."""
-    buffer = io.BytesIO()
-    forecast.write_parquet(buffer, compression="zstd")
-    content = buffer.getvalue()
+    content = _parquet(forecast)
     forecast_id = f"{today.isoformat()}-{_digest(content)}"
     store.put_bytes(forecast_key(forecast_id), content)
     return forecast_id
@@ -79,6 +80,45 @@ def read_current_forecast(store: ObjectStore) -> tuple[str, pl.DataFrame]:
     """
     forecast_id = store.read_bytes(POINTER_KEY).decode().strip()
     return forecast_id, pl.read_parquet(io.BytesIO(store.read_bytes(forecast_key(forecast_id))))
+
+
+def read_forecast_for(store: ObjectStore, day: dt.date) -> pl.DataFrame | None:
+    """The newest forecast that was made on or before a day and has it; None when there is none.
+
+    One that was made on the day itself knew only the days before it.
+    """
+    for key in sorted(store.keys(AREA), reverse=True):
+        name = key.removeprefix(f"{AREA}/")
+        if "/" not in name and name.endswith(".parquet") and name[: len(day.isoformat())] <= day.isoformat():
+            frame = pl.read_parquet(io.BytesIO(store.read_bytes(key)))
+            # what broke a rule is kept too, and was never in force
+            if (frame["day"] == day).any() and frame["sessions"].is_finite().all():
+                return frame
+    return None
+
+
+def store_mentions(store: ObjectStore, mentions: pl.DataFrame) -> str:
+    """Keep the accepted mentions and point to them; returns their key."""
+    content = _parquet(mentions)
+    key = f"{MENTIONS_AREA}/{_digest(content)}.parquet"
+    store.put_bytes(key, content)
+    store.put_bytes(MENTIONS_POINTER_KEY, key.encode(), replace=True)
+    return key
+
+
+def read_current_mentions(store: ObjectStore) -> pl.DataFrame:
+    """The mentions that were accepted last; empty when none were ever read."""
+    try:
+        key = store.read_bytes(MENTIONS_POINTER_KEY).decode()
+    except ObjectMissing:
+        return pl.DataFrame(schema=MENTIONS_SCHEMA)
+    return pl.read_parquet(io.BytesIO(store.read_bytes(key)))
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def _digest(content: bytes) -> str:

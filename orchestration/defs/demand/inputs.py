@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import dagster as dg
 import polars as pl
 
+from orchestration.defs.demand.forecast_store import read_current_mentions
 from orchestration.edge.topology import read_network
 from orchestration.resources.warehouse import Warehouse
+from orchestration.store import ObjectStore
 
 DEMAND_KEY = dg.AssetKey(["warehouse", "srv_demand_daily"])
 TITLES_KEY = dg.AssetKey(["warehouse", "srv_titles"])
+MENTIONS_KEY = dg.AssetKey(["demand", "mentions"])
 DEMAND_COLUMNS = ["region_id", "title_id", "event_day", "sessions"]
 TITLE_COLUMNS = ["title_id", "name", "release_date", "genres", "language", "kind"]
 
@@ -36,17 +39,29 @@ class DemandInputs:
 
     demand: pl.DataFrame
     titles: pl.DataFrame
+    mentions: pl.DataFrame
     regions: tuple[str, ...]
 
 
-def read_inputs(warehouse: Warehouse) -> DemandInputs:
-    """Read both tables.
+def read_inputs(warehouse: Warehouse, store: ObjectStore) -> DemandInputs:
+    """Read both tables and the mentions, if there are any.
 
     Raises:
         WarehouseTableMissing: dbt has not built them yet.
     """
     return DemandInputs(
         demand=warehouse.read("serving.srv_demand_daily", DEMAND_COLUMNS),
-        titles=warehouse.read("serving.srv_titles", TITLE_COLUMNS),
-        regions=tuple(region.region_id for region in read_network().regions),
+        titles=read_titles(warehouse),
+        mentions=read_current_mentions(store),
+        regions=known_regions(),
     )
+
+
+def read_titles(warehouse: Warehouse) -> pl.DataFrame:
+    """What is known of every title."""
+    return warehouse.read("serving.srv_titles", TITLE_COLUMNS)
+
+
+def known_regions() -> tuple[str, ...]:
+    """The regions of the seeds."""
+    return tuple(region.region_id for region in read_network().regions)

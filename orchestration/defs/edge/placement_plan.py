@@ -8,44 +8,25 @@ A plan is always stored, so that a refused one can be looked at. The gate is hel
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import dagster as dg
 import msgspec
 import polars as pl
 
-from ml.placement import (
-    ARTWORK,
-    BLOCK,
-    CANDIDATE,
-    ORACLE,
-    RUNNING,
-    GateVerdict,
-    NoDemand,
-    PlacementPlan,
-    PlacementSettings,
-    ReplayResult,
-    WatchThrough,
-    gap,
-    judge,
-    learn_watch_through,
-    plan,
-    plan_from_truth,
-    replay,
-)
+from ml.placement import CANDIDATE, GateVerdict, NoDemand, PlacementPlan, ReplayResult, gap, judge
 from orchestration import partitions, taxonomy
 from orchestration.defs.demand.forecast import FORECAST_KEY
-from orchestration.defs.demand.forecast_store import read_current_forecast
-from orchestration.defs.demand.inputs import DemandDay
+from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
-from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, current_plan_key, plan_key, read_current_plan
-from orchestration.edge.topology import Edge, read_network
+from orchestration.defs.edge.hit_ratio_plot import plot_hit_ratio_by_size
+from orchestration.defs.edge.planning import PlanConfig, PlanInputs, make_plan, read_plan_inputs, replay_plan
+from orchestration.defs.edge.what_if import read_scenarios, sweep
+from orchestration.edge import current_plan_key, plan_key
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 from orchestration.settings import Settings
-from orchestration.store import ObjectMissing, ObjectStore
+from orchestration.store import ObjectStore
 
 PLAN_KEY = dg.AssetKey(["edge", "placement_plan"])
 REPLAY_GATE = "replay_gate"
@@ -70,51 +51,8 @@ CHECKS = [
     ),
 ]
 WAREHOUSE_TABLES = ("srv_objects", "srv_rung_mix", "srv_requests", "srv_titles")
-REQUEST_COLUMNS = ["region_id", "title_id", "rung", "seconds_watched", "event_day", "started_at"]
-WATCH_THROUGH_DAYS = 7
-WARM_UP_DAYS = 2
 TOP_TITLES = 10
-
-
-class PlanConfig(DemandDay):
-    """How a plan is made.
-
-    Attributes:
-        plan_days: For how many days of the forecast the plan is to serve.
-        fill_budget_bytes: Most new bytes an edge may be asked to bring in; 0 for any number.
-    """
-
-    plan_days: int = 1
-    fill_budget_bytes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlanInputs:
-    """Everything a plan of one region is made from."""
-
-    region_id: str
-    forecast_id: str
-    demand: pl.DataFrame
-    first_day: dt.date
-    objects: pl.DataFrame
-    titles: pl.DataFrame
-    rung_mix: pl.DataFrame
-    requests: pl.DataFrame
-    replay_day: dt.date
-    edges: pl.DataFrame
-    resident: pl.DataFrame
-    running: pl.DataFrame | None
-    silent_edges: tuple[str, ...]
-    forecast_gap: str
-    notes: tuple[str, ...]
-
-    @property
-    def watch_through(self) -> WatchThrough:
-        """How far the last days' sessions watched, all regions together."""
-        recent = self.requests.filter(pl.col("event_day") > self.replay_day - dt.timedelta(days=WATCH_THROUGH_DAYS))
-        media = self.objects.filter(pl.col("rung") != ARTWORK)  # its groups are no part of the film
-        groups = media.group_by("title_id").agg((pl.col("segment_group").max() + 1).alias("groups"))
-        return learn_watch_through(recent, groups, self.titles)
+SIZES_SHOWN = ("capacity=0.5,1,2,4",)
 
 
 class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +101,9 @@ def placement_plan(
     store = storage.store()
     try:
         inputs = read_plan_inputs(context.partition_key, config, warehouse, store, edges)
-        made = make_plan(inputs, config, label=f"{dt.datetime.now(dt.UTC):%Y%m%dt%H%M%S}")
+        made = make_plan(
+            inputs, fill_budget_bytes=config.fill_budget_bytes, label=f"{dt.datetime.now(dt.UTC):%Y%m%dt%H%M%S}"
+        )
     except NoDemand as reason:
         context.log.warning("no plan for %s: %s", context.partition_key, reason)
         return _no_plan(str(reason))
@@ -175,7 +115,7 @@ def placement_plan(
     else:
         context.log.warning("plan %s is refused and not in force: %s", made.plan_id, verdict.reason)
     return dg.MaterializeResult(
-        metadata=_metadata(inputs, made, result, record),
+        metadata={**_metadata(inputs, made, result, record), **_by_size(inputs, result)},
         check_results=[
             _check(REPLAY_GATE, verdict.accepted, verdict.reason, {"table": markdown_table(result.table)}),
             _check(
@@ -189,158 +129,6 @@ def placement_plan(
 def build_defs(settings: Settings) -> dg.Definitions:
     """The plan with its checks, which are part of the asset."""
     return dg.Definitions(assets=[placement_plan])
-
-
-def read_plan_inputs(
-    region_id: str, config: PlanConfig, warehouse: Warehouse, store: ObjectStore, fleet: EdgeFleet
-) -> PlanInputs:
-    """Gather the forecast, the catalogue, the sessions, the running plan and what the edges say of themselves.
-
-    Raises:
-        NoDemand: There is no forecast or no packaged title yet.
-    """
-    try:
-        forecast_id, forecast = read_current_forecast(store)
-    except ObjectMissing:
-        raise NoDemand("there is no forecast yet; materialise demand/forecast first") from None
-    objects = warehouse.read("serving.srv_objects")
-    if objects.is_empty():
-        raise NoDemand("no title is packaged yet; there is nothing to place")
-    if forecast.is_empty():
-        raise NoDemand(f"forecast {forecast_id} is empty")
-    first_day = config.date()
-    expected, forecast_gap = forecast_of_days(forecast, first_day, config.plan_days)
-    demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())
-    requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(pl.col("event_day") < config.date())
-    replay_day = requests["event_day"].max()
-    network = read_network()
-    with fleet.clients(edge.edge_id for edge in network.edges_of(region_id)) as clients:
-        answers = {answer.edge_id: answer for answer in ask_edges(clients)}
-    edges, resident, silent = describe_edges(network.edges_of(region_id), answers, objects)
-    running, problem = _running_plan(store, region_id)
-    return PlanInputs(
-        region_id=region_id,
-        forecast_id=forecast_id,
-        demand=demand,
-        first_day=first_day,
-        objects=objects,
-        titles=warehouse.read("serving.srv_titles", ["title_id", "name", "kind", "licence_start", "licence_end"]),
-        rung_mix=warehouse.read("serving.srv_rung_mix"),
-        requests=requests,
-        replay_day=replay_day if isinstance(replay_day, dt.date) else first_day - dt.timedelta(days=1),
-        edges=edges,
-        resident=resident,
-        running=running,
-        silent_edges=tuple(silent),
-        forecast_gap=forecast_gap,
-        notes=tuple(note for note in (*silent, forecast_gap, problem) if note),
-    )
-
-
-def forecast_of_days(forecast: pl.DataFrame, first_day: dt.date, day_count: int) -> tuple[pl.DataFrame, str]:
-    """The forecast's rows of the days from the first on, and a sentence when it does not have them all.
-
-    Of a forecast that has none of them, the days nearest to them stand in.
-
-    Args:
-        forecast: Rows by ``day``; at least one.
-        first_day: The first day that is planned.
-        day_count: How many days are planned.
-    """
-    planned = [first_day + dt.timedelta(days=ahead) for ahead in range(day_count)]
-    known = sorted(forecast["day"].unique())
-    missing = [day for day in planned if day not in known]
-    used = [day for day in planned if day in known] or (
-        known[-day_count:] if known[-1] < first_day else [day for day in known if day > first_day][:day_count]
-    )
-    gap = (
-        f"the forecast goes from {known[0]} to {known[-1]} and lacks {', '.join(map(str, missing))}: "
-        f"{', '.join(map(str, used))} used; materialise demand/forecast"
-    )
-    return forecast.filter(pl.col("day").is_in(used)), gap if missing else ""
-
-
-def describe_edges(
-    edges: Sequence[Edge], answers: dict[str, EdgeAnswer], objects: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """The edges frame, what stands on them, and a sentence for each one that did not tell.
-
-    The disk of a silent edge is taken to be the seeds' share of the catalogue's bytes, and empty.
-    """
-    catalogue_bytes = float(objects["size_bytes"].sum())
-    rows, held, silent = [], [], []
-    for edge in edges:
-        answer = answers.get(edge.edge_id)
-        inventory = answer.inventory if answer else None
-        capacity_bytes = float(inventory.capacity_bytes) if inventory else edge.capacity_share * catalogue_bytes
-        if inventory is None:
-            problem = answer.problem if answer else "it has no address"
-            silent.append(f"{edge.edge_id} is taken to be empty with {capacity_bytes:,.0f} bytes: {problem}")
-        else:
-            held += [
-                (edge.edge_id, title_id, rung, group)
-                for title_id, rungs in inventory.complete.items()
-                for rung, groups in rungs.items()
-                for group in groups
-            ]
-        rows.append((edge.edge_id, edge.region_id, edge.failure_domain, capacity_bytes, edge.pull_reserve_share))
-    names = ["edge_id", "region_id", "failure_domain", "capacity_bytes", "pull_reserve_share"]
-    block_types = {"edge_id": pl.String, "title_id": pl.String, "rung": pl.String, "segment_group": pl.Int64}
-    # inventories do not name packages: renditions are shared by all packages of a title
-    packages = objects.select(*BLOCK).cast({"segment_group": pl.Int64}).unique()
-    resident = pl.DataFrame(held, schema=block_types, orient="row").join(
-        packages, on=["title_id", "rung", "segment_group"], how="inner"
-    )
-    return pl.DataFrame(rows, schema=names, orient="row"), resident.select("edge_id", *BLOCK), silent
-
-
-def make_plan(inputs: PlanInputs, config: PlanConfig, label: str) -> PlacementPlan:
-    """Plan the region for the days that the configuration says; the plan's id starts with the label.
-
-    Raises:
-        NoDemand: No session is expected anywhere.
-    """
-    return plan(
-        inputs.objects,
-        inputs.demand,
-        inputs.rung_mix,
-        inputs.edges,
-        inputs.resident,
-        region_id=inputs.region_id,
-        watch_through=inputs.watch_through,
-        titles=inputs.titles,
-        day=inputs.first_day,
-        settings=PlacementSettings(fill_budget_bytes=config.fill_budget_bytes or None),
-        label=label,
-    )
-
-
-def replay_plan(inputs: PlanInputs, made: PlacementPlan) -> ReplayResult:
-    """Replay the last complete day under the plan, the running plan and the plan of a perfect forecast."""
-    since = inputs.replay_day - dt.timedelta(days=WARM_UP_DAYS)
-    requests = inputs.requests.filter(pl.col("event_day").is_between(since, inputs.replay_day))
-    placements = {CANDIDATE: made.rows}
-    if inputs.running is not None:
-        placements[RUNNING] = inputs.running
-    if requests.filter(pl.col("event_day") == inputs.replay_day).height:
-        placements[ORACLE] = plan_from_truth(
-            inputs.objects,
-            requests,
-            inputs.rung_mix,
-            inputs.edges,
-            region_id=inputs.region_id,
-            day=inputs.replay_day,
-            watch_through=inputs.watch_through,
-        ).rows
-    return replay(
-        placements,
-        requests,
-        inputs.objects,
-        inputs.edges,
-        region_id=inputs.region_id,
-        day=inputs.replay_day,
-        resident=inputs.resident,
-    )
 
 
 def store_plan(
@@ -370,15 +158,6 @@ def store_plan(
     )
     store.put_bytes(key.removesuffix(".parquet") + ".json", msgspec.json.encode(record))
     return record
-
-
-def _running_plan(store: ObjectStore, region_id: str) -> tuple[pl.DataFrame | None, str]:
-    """The rows of the plan in force; None and a reason when there is none that can be used."""
-    try:
-        running = read_current_plan(store, region_id)
-    except PlanUnusableError as error:
-        return None, f"the running plan cannot be compared with: {error}"
-    return (running.rows, "") if running else (None, "")
 
 
 def _edge_table(made: PlacementPlan, result: ReplayResult) -> pl.DataFrame:
@@ -446,6 +225,14 @@ def _metadata(
         "top_titles": dg.MetadataValue.md(markdown_table(_top_titles(inputs, made))),
         "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in record.notes) or "none"),
     }
+
+
+def _by_size(inputs: PlanInputs, result: ReplayResult) -> dict[str, dg.MetadataValue]:
+    """The replayed day again under other disk sizes, drawn; nothing when there was no session to replay."""
+    if not result.sessions:
+        return {}
+    curve = plot_hit_ratio_by_size(sweep(inputs, {inputs.replay_day: inputs.demand}, read_scenarios(SIZES_SHOWN)))
+    return {"hit_ratio_by_edge_size": dg.MetadataValue.md(png_markdown(curve, "hit ratio by edge size"))}
 
 
 def _no_plan(reason: str) -> dg.MaterializeResult:

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import hashlib
 import shutil
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from playback_api.edge import SIGNATURE_HEADER, sign
+from playback_api.edge.disk import EdgeDisk
 from playback_api.edge_node import create_edge_app
 from playback_api.settings import EdgeSettings
 
@@ -471,6 +473,36 @@ class TestFill:
             await client.fill("plan-1", [group("t-1", "240p", 0, [good, bad]), group("t-2", "240p", 0, [other])])
             assert (await client.filled())["state"] == "complete"
         assert origin.requests.count("t-1/r/a/1.m4s") == 1
+
+    async def test_disk_that_is_smaller_than_declared_ends_the_fill_and_lists_only_what_is_there(
+        self, edge, origin, monkeypatch, tmp_path
+    ):
+        groups = [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", b"0123456789")]) for n in range(6)]
+        stage, room = EdgeDisk.stage, [20]
+
+        def take(disk, content, *, sha256=None):
+            if len(content) > room[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            room[0] -= len(content)
+            return stage(disk, content, sha256=sha256)
+
+        monkeypatch.setattr(EdgeDisk, "stage", take)
+        async with edge(capacity_bytes=1000) as client:
+            await client.fill("plan-1", groups)
+            progress = await client.filled()
+            assert progress["state"] == "failed"
+            assert "the disk is full though its capacity is not" in progress["error"]
+            listed = (await client.inventory())["complete"]["t-1"]["240p"]
+            assert len(listed) == 2
+            assert files_of(tmp_path, "placed") == {f"t-1/r/a/{n}.m4s" for n in listed}
+            # what has no room passes through to viewers all the same
+            assert (await client.get("/media/t-1/r/a/5.m4s")).content == b"0123456789"
+            room[0] = 1000
+            await client.fill("plan-1", groups)
+            assert (await client.filled())["state"] == "complete"
+        assert all(origin.requests.count(f"t-1/r/a/{n}.m4s") == 1 for n in listed), (
+            "what was there is not fetched again"
+        )
 
     async def test_object_that_the_origin_lacks_is_not_retried(self, edge, origin):
         facts = origin.put("t-1/r/a/1.m4s", b"gone")

@@ -76,6 +76,18 @@ def test_one_session_by_hand(objects, edges_of, day):
     assert result.metric(CANDIDATE, "upstream_bytes") == 5 + 600 + 40
     assert result.metric(CANDIDATE, "local_start_ratio") == 1.0
     assert result.metric(CANDIDATE, "fill_bytes") == 300
+    # the first session's misses are the worst hour's, for the region and for its only edge
+    assert result.metric(CANDIDATE, "peak_upstream_bps") == (5 + 600 + 40) * 8 / 3600
+    edge = result.by_edge.filter(pl.col("placement") == CANDIDATE).row(0, named=True)
+    assert edge.items() >= {"local_start_ratio": 1.0, "peak_upstream_bps": (5 + 600 + 40) * 8 / 3600}.items()
+
+
+def test_what_a_plan_leaves_free_pulls_through_as_on_a_real_edge(objects, edges_of, day):
+    noon = dt.datetime.combine(day, dt.time(12))
+    twice = requests_of(*(session("t-00", "480p", 20.0, noon + dt.timedelta(hours=hour)) for hour in (0, 1)))
+    whole = replay({CANDIDATE: NOTHING}, twice, objects, edges_of(10_000.0, reserve=0.05), region_id="eu", day=day)
+    # a plan of nothing is pull-through alone, though 600 bytes are more than the reserve of 500
+    assert whole.metric(CANDIDATE, "upstream_bytes") == whole.metric(LRU, "upstream_bytes") == 5 + 300 + 600 + 40
 
 
 def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, edges_of, requests, day):
@@ -104,16 +116,36 @@ def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, 
 )
 def test_neither_measure_is_sold_for_the_other(byte_hit_ratio, local_start_ratio, worse_in):
     pairs = {CANDIDATE: (byte_hit_ratio, local_start_ratio), RUNNING: (0.50, 0.60)}
-    rows = [(name, 100, hits, starts, 0.0, 0.0, score(hits, starts)) for name, (hits, starts) in pairs.items()]
+    rows = [
+        (name, 100, 1.0, hits, starts, 0.0, 0.0, 0.0, score(hits, starts)) for name, (hits, starts) in pairs.items()
+    ]
     table = pl.DataFrame(rows, schema=TABLE_SCHEMA, orient="row")
     verdict = judge(ReplayResult(table=table, by_edge=pl.DataFrame(), sessions=100, sampled_share=1.0))
     assert verdict.accepted == (not worse_in)
     assert f"worse than what runs (running) in {worse_in}" in verdict.reason or verdict.accepted
 
 
-def test_without_a_running_plan_lru_is_what_runs(objects, edges_of, requests, day):
+def test_a_running_plan_for_an_edge_that_is_gone_counts_only_where_edges_stand(
+    objects, demand, rung_mix, edges_of, requests, day
+):
+    both, one = edges_of(10_000.0, 10_000.0), edges_of(10_000.0)
+    old = plan(objects, demand, rung_mix, both, region_id="eu").rows
+    assert set(old["edge_id"]) > set(one["edge_id"])
+    made = plan(objects, demand, rung_mix, one, old.select("edge_id", *BLOCK), region_id="eu")
+    assert set(made.rows["edge_id"]) == set(one["edge_id"])
+    result = replay({CANDIDATE: made.rows, RUNNING: old}, requests, objects, one, region_id="eu", day=day)
+    remaining = replay(
+        {CANDIDATE: made.rows, RUNNING: old.filter(pl.col("edge_id").is_in(one["edge_id"].implode()))},
+        requests, objects, one, region_id="eu", day=day,
+    )  # fmt: skip
+    assert result.table.equals(remaining.table)
+    assert result.metric(CANDIDATE, "score") > result.metric(RUNNING, "score")
+
+
+def test_without_a_running_plan_lru_is_what_runs(objects, demand, rung_mix, edges_of, requests, day):
     edges = edges_of(10_000.0, 10_000.0)
-    verdict = judge(replay({CANDIDATE: NOTHING}, requests, objects, edges, region_id="eu", day=day))
+    bad = plan(objects, demand.with_columns(pl.col("sessions").reverse()), rung_mix, edges, region_id="eu").rows
+    verdict = judge(replay({CANDIDATE: bad}, requests, objects, edges, region_id="eu", day=day))
     assert verdict.beside == LRU
     assert not verdict.accepted
 

@@ -1,4 +1,5 @@
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -64,6 +65,33 @@ def test_window_that_starts_in_the_doubled_hour_opens_the_first_time_and_stays_o
     assert opens_at == utc("2026-10-25T00:00")
     assert all(is_open(STOCKHOLM, opens_at + dt.timedelta(minutes=15 * n)) for n in range(20))
     assert closing(STOCKHOLM, opens_at) == utc("2026-10-25T05:00")
+
+
+@pytest.mark.parametrize(
+    "change", ["2026-03-28T21:00", "2026-10-24T20:00"], ids=["clocks go forward", "clocks go back"]
+)
+@pytest.mark.parametrize(("start", "end"), [(0, 2), (1, 3), (0, 6), (22, 6), (22, 2), (2, 3), (3, 5)])
+def test_clocks_that_change_within_a_window_neither_lengthen_its_hours_nor_leave_a_gap(start, end, change):
+    place = region("Europe/Stockholm", start, end)
+    moments = [utc(change) + dt.timedelta(minutes=15 * n) for n in range(48)]
+    opened = [is_open(place, moment) for moment in moments]
+    for moment, open_now in zip(moments, opened, strict=True):
+        local_hour = moment.astimezone(ZoneInfo(place.time_zone)).hour
+        assert open_now == (start <= local_hour < end if start < end else local_hour >= start or local_hour < end)
+        closes_at = closing(place, moment)
+        if open_now and not all(opened[moments.index(moment) :]):
+            first_closed = next(later for later in moments if later > moment and not is_open(place, later))
+            assert closes_at == first_closed, "an edge stops by itself at the moment that its window closes"
+        elif not open_now:
+            assert closes_at is None
+            assert next_opening(place, moment) > moment
+
+
+def test_a_window_is_an_hour_shorter_or_longer_on_the_night_of_the_change():
+    place = region("Europe/Stockholm", 0, 6)
+    spring, autumn = utc("2026-03-28T23:00"), utc("2026-10-24T22:00")
+    assert closing(place, spring) == spring + dt.timedelta(hours=5)
+    assert closing(place, autumn) == autumn + dt.timedelta(hours=7)
 
 
 def test_window_over_midnight():

@@ -29,14 +29,6 @@ TODAY = dt.date(2026, 11, 22)
 REGIONS_OF_SEEDS = [region.region_id for region in read_network().regions]
 
 
-def put_table(warehouse: Warehouse, table: str, frame: pl.DataFrame) -> None:
-    schema, name = table.split(".")
-    with warehouse.connection() as connection:
-        connection.register("frame", frame.to_arrow())
-        connection.execute(f"create schema if not exists lake.{schema}")
-        connection.execute(f"create or replace table lake.{schema}.{name} as select * from frame")
-
-
 def make_demand(days: int, titles: int = 15) -> pl.DataFrame:
     rng = np.random.default_rng(2)
     rows = [
@@ -96,7 +88,7 @@ def metadata_of(result, key):
     return {name: value.value for name, value in event.metadata.items()}
 
 
-def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms):
+def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms, put_table):
     put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=30))
     put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
     result = materialize([demand_backtest, demand_forecast], rooms)
@@ -121,7 +113,7 @@ def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms):
     assert frame["model"].unique().to_list() == [made["method"]]
 
 
-def test_three_days_of_history_publish_the_fallback_and_say_why(rooms):
+def test_three_days_of_history_publish_the_fallback_and_say_why(rooms, put_table):
     put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=3))
     put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
     result = materialize([demand_backtest, demand_forecast], rooms)
@@ -131,7 +123,7 @@ def test_three_days_of_history_publish_the_fallback_and_say_why(rooms):
     assert "no model" in made["reason"]
 
 
-def test_an_empty_table_still_gives_a_forecast(rooms):
+def test_an_empty_table_still_gives_a_forecast(rooms, put_table):
     put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=0).head(0))
     put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
     result = materialize([demand_backtest, demand_forecast], rooms)
@@ -148,7 +140,7 @@ def test_a_table_that_is_missing_is_named(rooms, tmp_path):
     assert "srv_demand_daily" in failure.step_failure_data.error.to_string()
 
 
-def test_a_forecast_that_breaks_a_blocking_rule_is_not_published(rooms, monkeypatch):
+def test_a_forecast_that_breaks_a_blocking_rule_is_not_published(rooms, monkeypatch, put_table):
     put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=10))
     put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
     monkeypatch.setattr(

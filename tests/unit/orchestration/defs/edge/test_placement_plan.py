@@ -14,55 +14,18 @@ from orchestration.defs.edge.placement_plan import (
     FORECAST_COVERS_PLAN,
     REPLAY_GATE,
     PlanRecord,
-    describe_edges,
-    forecast_of_days,
     placement_plan,
 )
+from orchestration.defs.edge.planning import describe_edges, forecast_of_days
 from orchestration.edge import EdgeAnswer, EdgeInventory, current_plan_key, plan_key, read_current_plan
 from orchestration.edge.topology import read_network
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
-from orchestration.resources.warehouse import Warehouse
 
 TODAY = dt.date(2026, 11, 22)
 REGION = "eu-north"
 EDGES = read_network().edges_of(REGION)
 TITLES = [f"t-{index:02d}" for index in range(20)]
-RUNGS = {"240p": 100, "480p": 300, "1080p": 1200}
-
-
-def put_table(warehouse: Warehouse, table: str, frame: pl.DataFrame) -> None:
-    schema, name = table.split(".")
-    with warehouse.connection() as connection:
-        connection.register("frame", frame.to_arrow())
-        connection.execute(f"create schema if not exists lake.{schema}")
-        connection.execute(f"create or replace table lake.{schema}.{name} as select * from frame")
-
-
-def make_objects() -> pl.DataFrame:
-    rows = []
-    for title in TITLES:
-        for rung, size in RUNGS.items():
-            rows += [(title, "p1", rung, group, size * (1 + (group > 0)), 1) for group in range(4)]
-        rows += [(title, "p1", "audio-en", group, 20, 1) for group in range(4)]
-        rows += [(title, "p1", "manifest", 0, 5, 3), (title, "p1", "artwork", 0, 9, 2)]
-    names = ["title_id", "package_id", "rung", "segment_group", "size_bytes", "object_count"]
-    return pl.DataFrame(rows, schema=names, orient="row")
-
-
-def make_requests() -> pl.DataFrame:
-    rng = np.random.default_rng(5)
-    chance = 1.0 / np.arange(1, len(TITLES) + 1)
-    rows = []
-    for back in (3, 2, 1, 0):
-        day = TODAY - dt.timedelta(days=back)
-        for number in range(200):
-            at = dt.datetime.combine(day, dt.time()) + dt.timedelta(seconds=400 * number)
-            title = TITLES[rng.choice(len(TITLES), p=chance / chance.sum())]
-            rung = str(rng.choice(list(RUNGS), p=[0.2, 0.5, 0.3]))
-            rows.append((f"s-{back}-{number}", REGION, title, rung, float(min(rng.exponential(25), 68)), day, at))
-    names = ["session_id", "region_id", "title_id", "rung", "seconds_watched", "event_day", "started_at"]
-    return pl.DataFrame(rows, schema=names, orient="row")
 
 
 def make_forecast(best_first: bool = True) -> pl.DataFrame:
@@ -79,31 +42,6 @@ def make_forecast(best_first: bool = True) -> pl.DataFrame:
 
 def publish(store, frame: pl.DataFrame) -> None:
     publish_forecast(store, store_forecast(store, frame, TODAY))
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory):
-    """A lake that every test reads and none changes."""
-    warehouse = Warehouse(lake_folder=str(tmp_path_factory.mktemp("lake")))
-    put_table(warehouse, "serving.srv_objects", make_objects())
-    put_table(warehouse, "serving.srv_requests", make_requests())
-    put_table(
-        warehouse,
-        "serving.srv_rung_mix",
-        pl.DataFrame({"region_id": [REGION] * 3, "rung": list(RUNGS), "share": [0.2, 0.5, 0.3]}),
-    )
-    licences = pl.DataFrame(
-        {
-            "title_id": TITLES,
-            "name": TITLES,
-            "kind": ["film"] * 20,
-            "licence_start": [None] * 20,
-            "licence_end": [dt.date(2026, 1, 1)] + [None] * 19,
-        },
-        schema_overrides={"licence_start": pl.Date, "licence_end": pl.Date},
-    )
-    put_table(warehouse, "serving.srv_titles", licences)
-    return warehouse
 
 
 @pytest.fixture
@@ -152,6 +90,7 @@ def test_a_plan_is_made_replayed_and_put_in_force(rooms, instance):
     assert "no address" in told["notes"]
     assert told["replay_day"] == "2026-11-21"
     assert "oracle" in told["replay"]
+    assert told["hit_ratio_by_edge_size"].startswith("![hit ratio by edge size](data:image/png;base64,iVBOR")
 
     running = read_current_plan(store, REGION)
     assert running is not None
@@ -225,8 +164,7 @@ def test_an_edge_that_does_not_answer_is_a_warning(rooms, instance):
     assert "does not answer" in metadata_of(result)["notes"]
 
 
-def test_what_edges_say_counts_more_than_the_seeds():
-    objects = make_objects()
+def test_what_edges_say_counts_more_than_the_seeds(objects):
     inventory = msgspec.convert(
         {
             "edge_id": EDGES[0].edge_id,

@@ -1,0 +1,301 @@
+"""``ops/network``: regions and edges on one page: what is filled, what it earned, and how the forecast came out.
+
+Reading and drawing; how a plan or a forecast is made stands in their own stages.
+"""
+
+# annotations stay real objects here: Dagster does not resolve a config class from a string
+import datetime as dt
+import io
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+import msgspec
+import polars as pl
+
+from orchestration import taxonomy
+from orchestration.defs.demand.forecast_store import read_forecast_for
+from orchestration.defs.demand.inputs import DEMAND_COLUMNS, DEMAND_KEY, TITLES_KEY, DemandDay, read_titles
+from orchestration.defs.demand.plots import png_markdown
+from orchestration.defs.demand.tables import markdown_table
+from orchestration.defs.edge.placement_plan import PlanRecord
+from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, compare, planned_groups, read_current_plan
+from orchestration.edge.topology import Network, read_network
+from orchestration.resources.edges import EdgeFleet
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.warehouse import Warehouse
+from orchestration.store import ObjectStore
+
+NETWORK_KEY = dg.AssetKey(["ops", "network"])
+FORECAST_NEAR_ACTUAL = "forecast_near_actual"
+PLANS_KEEP_THEIR_PROMISE = "plans_keep_their_promise"
+CHECKS = [
+    dg.AssetCheckSpec(
+        FORECAST_NEAR_ACTUAL,
+        asset=NETWORK_KEY,
+        description="On the last complete day every region was watched within a band of what had been forecast for it.",
+    ),
+    dg.AssetCheckSpec(
+        PLANS_KEEP_THEIR_PROMISE,
+        asset=NETWORK_KEY,
+        description="On the last complete day no edge served much less from its disk than its plan's replay did.",
+    ),
+]
+LOWEST_RATIO, HIGHEST_RATIO = 0.6, 1.6
+"""Band of a region's actual sessions over the forecast ones."""
+LARGEST_SHORTFALL = 0.15
+"""How much less than its replay an edge may serve locally, as a share of bytes."""
+WEEK = 7
+MOVERS_SHOWN = 12
+MATRIX = {
+    "filled": "filled",
+    "replayed_hit_ratio": "hits, replayed",
+    "hit_ratio": "hits, measured",
+    "placed_ratio": "of them placed",
+    "actual_over_forecast": "sessions / forecast",
+}
+
+
+@dg.asset(
+    key=NETWORK_KEY,
+    group_name=taxonomy.OPS,
+    owners=taxonomy.OWNERS[taxonomy.OPS],
+    kinds={"python"},
+    deps=[
+        DEMAND_KEY,
+        TITLES_KEY,
+        dg.AssetKey(["warehouse", "fct_pathway_day"]),
+        dg.AssetKey(["demand", "forecast"]),
+        dg.AssetKey(["edge", "inventory"]),
+    ],
+    check_specs=CHECKS,
+)
+def network(config: DemandDay, warehouse: Warehouse, storage: MediaStorage, edges: EdgeFleet) -> dg.MaterializeResult:
+    """Regions and edges beside each other: fill, hit ratio, forecast against actual, and the titles that move.
+
+    Grain: one row an edge, one a region, one a moving title, all of the last complete day (`today` in the configuration
+    is the first one that is not). Fill is what the edges say they hold of the plan in force now; the hit ratio is what
+    players were served; what it is held against is the replay of the plan that was in force on that day. For operators
+    and planners: a pale cell in the matrix is where to look.
+    """
+    world = read_network()
+    store = storage.store()
+    demand = warehouse.read("serving.srv_demand_daily", DEMAND_COLUMNS).filter(pl.col("event_day") < config.date())
+    day = demand["event_day"].max()
+    if not isinstance(day, dt.date):
+        return _nothing_yet()
+    delivered = warehouse.read("marts.fct_pathway_day").filter(pl.col("event_day") == day)
+    with edges.clients() as clients:
+        answers = ask_edges(clients)
+    forecast = read_forecast_for(store, day)
+    by_region = compare_forecast(forecast, demand.filter(pl.col("event_day") == day), day)
+    by_edge = edge_table(world, filled_shares(store, world, answers), plans_of_day(store, world, day), delivered)
+    matrix = by_edge.join(by_region.select("region_id", "actual_over_forecast"), on="region_id", how="left")
+    titles = movers(demand, forecast, day, read_titles(warehouse))
+    return dg.MaterializeResult(
+        metadata={
+            "day": day.isoformat(),
+            "matrix": dg.MetadataValue.md(png_markdown(plot_matrix(matrix), "regions and edges")),
+            "edges": dg.MetadataValue.md(markdown_table(by_edge)),
+            "forecast_and_actual": dg.MetadataValue.md(markdown_table(by_region)),
+            "titles_that_move": dg.MetadataValue.md(markdown_table(titles)),
+        },
+        check_results=[
+            _warning(FORECAST_NEAR_ACTUAL, find_surprises(by_region)),
+            _warning(PLANS_KEEP_THEIR_PROMISE, find_shortfalls(by_edge)),
+        ],
+    )
+
+
+def filled_shares(store: ObjectStore, world: Network, answers: Sequence[EdgeAnswer]) -> dict[str, float]:
+    """Share of the planned groups that each edge holds; those that do not answer or have no plan are left out."""
+    region_of = {edge.edge_id: edge.region_id for edge in world.edges}
+    shares = {}
+    for answer in answers:
+        if answer.inventory is None or answer.edge_id not in region_of:
+            continue
+        try:
+            plan = read_current_plan(store, region_of[answer.edge_id])
+        except PlanUnusableError:  # edge/inventory reports it
+            continue
+        planned = planned_groups(plan.of_edge(answer.edge_id)) if plan else frozenset()
+        if planned:
+            shares[answer.edge_id] = len(compare(planned, answer.inventory).present) / len(planned)
+    return shares
+
+
+def plans_of_day(store: ObjectStore, world: Network, day: dt.date) -> dict[str, PlanRecord]:
+    """The plan of each region that was in force on a day: the newest accepted one that was made for it or before it."""
+    found = {}
+    for region in world.regions:
+        # ids begin with the moment of making, so that the last key is the newest plan
+        for key in sorted(store.keys(f"plans/{region.region_id}"), reverse=True):
+            if not key.endswith(".json"):
+                continue
+            record = msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
+            if record.accepted and record.first_day <= day:
+                found[region.region_id] = record
+                break
+    return found
+
+
+def edge_table(
+    world: Network, filled: Mapping[str, float], plans: Mapping[str, PlanRecord], delivered: pl.DataFrame
+) -> pl.DataFrame:
+    """One row an edge: region_id, edge_id, filled, plan_id, replayed_hit_ratio, requests, hit_ratio, placed_ratio.
+
+    Args:
+        world: The network.
+        filled: By edge, share of its plan that it holds.
+        plans: By region, the plan of the day.
+        delivered: Rows of ``marts.fct_pathway_day`` of the day.
+    """
+    rows = []
+    for edge in world.edges:
+        record = plans.get(edge.region_id)
+        replayed = (
+            [row["replayed_hit_ratio"] for row in record.edges if row["edge_id"] == edge.edge_id] if record else []
+        )
+        served = delivered.filter(pl.col("pathway_id") == edge.edge_id)
+        total, placed, cached = (int(served[f"delivered_bytes{part}"].sum()) for part in ("", "_placed", "_cached"))
+        rows.append(
+            {
+                "region_id": edge.region_id,
+                "edge_id": edge.edge_id,
+                "filled": filled.get(edge.edge_id),
+                "plan_id": record.plan_id if record else None,
+                "replayed_hit_ratio": replayed[0] if replayed else None,
+                "requests": served["requests"].sum(),
+                "hit_ratio": (placed + cached) / total if total else None,
+                "placed_ratio": placed / total if total else None,
+            }
+        )
+    numbers = dict.fromkeys(("filled", "replayed_hit_ratio", "hit_ratio", "placed_ratio"), pl.Float64)
+    return pl.DataFrame(rows, schema_overrides={**numbers, "plan_id": pl.String})
+
+
+def compare_forecast(forecast: pl.DataFrame | None, actual: pl.DataFrame, day: dt.date) -> pl.DataFrame:
+    """One row a region: region_id, sessions, forecast, actual_over_forecast, wape, within_q10_q90.
+
+    ``wape`` is the sum of absolute errors by title over the sum of sessions, ``within_q10_q90`` the share of titles
+    that were watched whose sessions lie between these quantiles. Without a forecast all but the sessions are null.
+    """
+    if forecast is None:
+        nothing = [pl.lit(None, pl.Float64).alias(name) for name in _COMPARED]
+        return actual.group_by("region_id").agg(pl.col("sessions").sum()).with_columns(nothing).sort("region_id")
+    ahead = forecast.filter(pl.col("day") == day).rename({"sessions": "forecast"})
+    both = ahead.join(actual, on=["region_id", "title_id"], how="full", coalesce=True).with_columns(
+        pl.col("forecast", "sessions", "q10", "q90").fill_null(0)
+    )
+    watched = pl.col("sessions") > 0
+    total, expected = pl.col("sessions").sum(), pl.col("forecast").sum()
+    within = pl.col("sessions").is_between("q10", "q90")
+    return (
+        both.group_by("region_id")
+        .agg(
+            total,
+            expected,
+            pl.when(expected > 0).then(total / expected).alias("actual_over_forecast"),
+            pl.when(total > 0).then((pl.col("sessions") - pl.col("forecast")).abs().sum() / total).alias("wape"),
+            within.filter(watched).mean().alias("within_q10_q90"),
+        )
+        .sort("region_id")
+    )
+
+
+def movers(demand: pl.DataFrame, forecast: pl.DataFrame | None, day: dt.date, titles: pl.DataFrame) -> pl.DataFrame:
+    """The titles whose sessions of a week changed most: region_id, title_id, name, before, lately, forecast.
+
+    Args:
+        demand: Complete days.
+        forecast: The one of the day, or None.
+        day: The last complete day.
+        titles: title_id, name.
+    """
+    age = (pl.lit(day) - pl.col("event_day")).dt.total_days()
+    weeks = (
+        demand.filter(age < 2 * WEEK)
+        .group_by("region_id", "title_id")
+        .agg(
+            pl.col("sessions").filter(age >= WEEK).sum().alias("before"),
+            pl.col("sessions").filter(age < WEEK).sum().alias("lately"),
+        )
+    )
+    ahead = pl.DataFrame(schema={"region_id": pl.String, "title_id": pl.String, "forecast": pl.Float64})
+    if forecast is not None:
+        ahead = forecast.group_by("region_id", "title_id").agg(pl.col("sessions").sum().alias("forecast"))
+    change = (pl.col("lately").cast(pl.Int64) - pl.col("before").cast(pl.Int64)).abs()
+    return (
+        weeks.sort([change, "region_id", "title_id"], descending=[True, False, False])
+        .head(MOVERS_SHOWN)
+        .join(titles.select("title_id", "name"), on="title_id", how="left", maintain_order="left")
+        .join(ahead, on=["region_id", "title_id"], how="left", maintain_order="left")
+        .select("region_id", "title_id", "name", "before", "lately", "forecast")
+    )
+
+
+def find_surprises(by_region: pl.DataFrame) -> list[str]:
+    """Regions that were watched much more or less than forecast."""
+    return [
+        f"{row['region_id']}: {row['sessions']} sessions, {row['forecast']:.0f} forecast"
+        for row in by_region.iter_rows(named=True)
+        if row["actual_over_forecast"] is not None and not LOWEST_RATIO <= row["actual_over_forecast"] <= HIGHEST_RATIO
+    ]
+
+
+def find_shortfalls(by_edge: pl.DataFrame) -> list[str]:
+    """Edges that served much less from their disks than the replay of their plan did."""
+    return [
+        f"{row['edge_id']}: {row['hit_ratio']:.3f} of the bytes, {row['replayed_hit_ratio']:.3f} in its plan's replay"
+        for row in by_edge.iter_rows(named=True)
+        if row["hit_ratio"] is not None
+        and row["replayed_hit_ratio"] is not None
+        and row["hit_ratio"] < row["replayed_hit_ratio"] - LARGEST_SHORTFALL
+    ]
+
+
+def plot_matrix(by_edge: pl.DataFrame) -> bytes:
+    """A PNG: one row an edge, one column a measure; what nobody knows is grey.
+
+    Args:
+        by_edge: :func:`edge_table` with ``actual_over_forecast``.
+    """
+    from matplotlib.figure import Figure
+
+    values = by_edge.select(pl.col(list(MATRIX)).cast(pl.Float64)).to_numpy()
+    figure = Figure(figsize=(1.7 * len(MATRIX) + 2, 0.5 * len(values) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_facecolor("lightgrey")
+    axes.imshow(values, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
+    axes.set_xticks(range(len(MATRIX)), list(MATRIX.values()), fontsize=8)
+    names = [f"{region}: {edge}" for region, edge in by_edge.select("region_id", "edge_id").iter_rows()]
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.xaxis.tick_top()
+    for row, line in enumerate(values.tolist()):
+        for column, value in enumerate(line):
+            known = value == value
+            axes.text(column, row, f"{value:.2f}" if known else "?", ha="center", va="center", fontsize=9,
+                      color="white" if known and value > 0.8 else "black")  # fmt: skip
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=90)
+    return image.getvalue()
+
+
+_COMPARED = ("forecast", "actual_over_forecast", "wape", "within_q10_q90")
+
+
+def _nothing_yet() -> dg.MaterializeResult:
+    """The answer of a new installation."""
+    return dg.MaterializeResult(
+        metadata={"day": "no complete day yet"},
+        check_results=[_warning(FORECAST_NEAR_ACTUAL, []), _warning(PLANS_KEEP_THEIR_PROMISE, [])],
+    )
+
+
+def _warning(name: str, faults: Sequence[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=NETWORK_KEY,
+        check_name=name,
+        passed=not faults,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(faults) or None,
+    )
