@@ -25,6 +25,18 @@ VIEWERS = 80
 START = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
 
+MAIN_ROWS = {
+    "impression_id": pl.String, "viewer_id": pl.String, "region_id": pl.String, "title_id": pl.String,
+    "position": pl.Int64, "propensity": pl.Float64, "is_explored": pl.Boolean, "is_played": pl.Boolean,
+    "shown_at": pl.Datetime,
+}  # fmt: skip
+EXPERIMENT_ARMS = {
+    "experiment_id": pl.String, "arm": pl.String, "metric": pl.String, "is_control": pl.Boolean, "share": pl.Float64,
+    "viewers_assigned": pl.Int64, "viewers": pl.Int64, "mean": pl.Float64, "adjusted_mean": pl.Float64,
+    "difference": pl.Float64, "difference_low": pl.Float64, "difference_high": pl.Float64, "verdict": pl.String,
+}  # fmt: skip
+
+
 def viewing(*, seed: int, sessions_per_viewer: int = 9) -> pl.DataFrame:
     """Two camps of viewers, each watching its own half of the catalogue nearly always."""
     rng = np.random.default_rng(seed)
@@ -58,12 +70,17 @@ def titles() -> pl.DataFrame:
 
 
 def fill(warehouse: Warehouse, viewing_frame: pl.DataFrame) -> None:
-    tables = {"srv_viewing": viewing_frame, "srv_titles": titles()}
+    tables = {
+        "serving.srv_viewing": viewing_frame,
+        "serving.srv_titles": titles(),
+        "serving.srv_main_rows": pl.DataFrame(schema=MAIN_ROWS),
+        "marts.fct_experiment_arms": pl.DataFrame(schema=EXPERIMENT_ARMS),
+    }
     with warehouse.connection() as connection:
-        connection.execute("create schema if not exists lake.serving")
         for table, frame in tables.items():
+            connection.execute(f"create schema if not exists lake.{table.split('.')[0]}")
             connection.register("frame", frame)
-            connection.execute(f"create or replace table lake.serving.{table} as select * from frame")
+            connection.execute(f"create or replace table lake.{table} as select * from frame")
             connection.unregister("frame")
 
 
