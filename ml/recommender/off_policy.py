@@ -10,8 +10,8 @@ Two estimates: SNIPS (Swaminathan and Joachims, "The self-normalized estimator f
 2015) and doubly robust (Dudik, Langford and Li, "Doubly robust policy evaluation and learning", ICML 2011). Where too
 few drawn titles are those of the other ranking, there is no estimate.
 
-Judged are the places that explore; the first places of a row never do, and stay as they were shown. To guess from
-plays at later places how many look at the first was tried and is wrong by a third where pages are few.
+Judged are the places that explore; the first places of a row never do, and stay as they were shown. To
+extrapolate how many look at those from plays at later places was tried, and made errors several times as large.
 
 Assumed: whether a title is played depends on the viewer, the title and its place, not on what stands beside it.
 """
@@ -28,6 +28,9 @@ from ml.recommender.ranking_metrics import Interval, bootstrap_interval
 
 MIN_EFFECTIVE_PLACES = 100
 """So many drawn places, in effect, must show what the other ranking would have shown."""
+
+MIN_PLAYED_PLACES = 20
+"""So many of them must have been played: from a handful of plays intervals are too narrow."""
 
 NEGLIGIBLE_SHARE = 0.01
 """Another ranking that shows no more than this elsewhere than in the logged rows needs no drawn places."""
@@ -188,12 +191,14 @@ def _require_support(shown: ShownPlaces, wanted: NDArray[np.integer], weights: N
     """The effective number of drawn places, if it suffices."""
     drawn = weights[shown.explored]
     effective = float(drawn.sum() ** 2 / np.square(drawn).sum()) if drawn.any() else 0.0
-    elsewhere = 1.0 - weights[~shown.explored].sum() / max(int((wanted >= 0).sum()), 1)
-    if not weights.any() or (effective < MIN_EFFECTIVE_PLACES and elsewhere > NEGLIGIBLE_SHARE):
+    played = int(((weights > 0) & shown.explored & shown.played).sum())
+    elsewhere = 1.0 - weights[~shown.explored].sum() / int((wanted >= 0).sum())
+    too_few = effective < MIN_EFFECTIVE_PLACES or played < MIN_PLAYED_PLACES
+    if not weights.any() or (too_few and elsewhere > NEGLIGIBLE_SHARE):
         raise SupportTooThin(
-            f"{len(shown.viewers)} pages show {elsewhere:.0%} of the other ranking's titles by exploration alone, in "
-            f"{effective:.0f} places in effect; an estimate needs {MIN_EFFECTIVE_PLACES}. More pages or more "
-            "exploration are needed"
+            f"{elsewhere:.0%} of the other ranking's titles were shown on {len(shown.viewers)} pages by exploration "
+            f"alone, in {effective:.0f} places in effect, {played} of them played; an estimate needs "
+            f"{MIN_EFFECTIVE_PLACES} and {MIN_PLAYED_PLACES}. More pages or more exploration are needed"
         )
     return effective
 

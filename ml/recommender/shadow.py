@@ -23,8 +23,8 @@ from ml.recommender.online import OnlineRecommender, RecentWatch
 from ml.recommender.top_n import TopNModel, fit_top_n
 
 SHADOW_FILE = "shadow.json"
-MAX_PAGES = 3000
-"""The newest pages count; a page costs some milliseconds."""
+MAX_PAGES = 30_000
+"""The newest pages count. Each costs some milliseconds, and with a few hundred titles it takes so many."""
 
 SHOWN_COLUMNS = (
     "impression_id", "viewer_id", "region_id", "title_id", "position", "propensity", "is_explored", "is_played",

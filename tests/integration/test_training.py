@@ -30,6 +30,7 @@ MAIN_ROWS = {
     "position": pl.Int64, "propensity": pl.Float64, "is_explored": pl.Boolean, "is_played": pl.Boolean,
     "shown_at": pl.Datetime,
 }  # fmt: skip
+UNANSWERED = {"viewer_id": pl.String, "title_id": pl.String, "days_shown": pl.Int64}
 EXPERIMENT_ARMS = {
     "experiment_id": pl.String, "arm": pl.String, "metric": pl.String, "is_control": pl.Boolean, "share": pl.Float64,
     "viewers_assigned": pl.Int64, "viewers": pl.Int64, "mean": pl.Float64, "adjusted_mean": pl.Float64,
@@ -74,6 +75,7 @@ def fill(warehouse: Warehouse, viewing_frame: pl.DataFrame) -> None:
         "serving.srv_viewing": viewing_frame,
         "serving.srv_titles": titles(),
         "serving.srv_main_rows": pl.DataFrame(schema=MAIN_ROWS),
+        "serving.srv_unanswered": pl.DataFrame(schema=UNANSWERED),
         "marts.fct_experiment_arms": pl.DataFrame(schema=EXPERIMENT_ARMS),
     }
     with warehouse.connection() as connection:

@@ -1,5 +1,6 @@
 """Estimates beside a truth that is known: titles have an appeal, places are looked at less and less."""
 
+import dataclasses
 import random
 
 import numpy as np
@@ -73,8 +74,15 @@ def test_the_ranking_that_was_shown_is_worth_what_it_earned_without_its_explorat
 
 
 def test_too_few_drawn_places_are_refused_with_their_number():
-    with pytest.raises(SupportTooThin, match="needs 100"):
-        estimate(show(30, seed=3), wanted(30), seed=0)
+    with pytest.raises(SupportTooThin, match="needs 100 and 20"):
+        estimate(show(100, seed=3), wanted(100), seed=0)
+
+
+def test_many_drawn_places_that_hardly_anybody_played_are_refused():
+    shown = show(2_000, seed=3)
+    hardly = dataclasses.replace(shown, played=shown.played & (np.arange(len(shown.played)) % 50 == 0))
+    with pytest.raises(SupportTooThin, match=r"in \d{3,} places in effect, \d+ of them played"):
+        estimate(hardly, wanted(2_000), seed=0)
 
 
 def test_without_exploration_only_the_same_titles_can_be_judged():

@@ -65,7 +65,7 @@ def test_too_few_pages_are_refused(model, viewing, titles):
     few = score_in_shadow(model, viewing, titles, show(viewing, days=1, epsilon=0.1), seed=0)
     none = score_in_shadow(model, viewing, titles, show(viewing, days=1).clear(), seed=0)
 
-    assert "an estimate needs 100" in few.refused
+    assert "an estimate needs 100 and 20" in few.refused
     assert none.described() == "no shadow score: no page was shown yet"
 
 
