@@ -142,6 +142,8 @@ def test_the_first_model_becomes_champion_and_is_published(home):
     assert "popularity" in described["scores"]
     assert "data:image/png;base64," in described["ndcg_by_slice"]
     assert metadata(result, "recommendations")["viewers"] == VIEWERS
+    assert check(result, "champion_gate").metadata["shadow"].value == "no shadow score: no page was shown yet"
+    assert metadata(result, "experiments")["experiments"] == 0, "no arm is declared in this lake"
 
     recommender = home.published()
     assert recommender.model_version == "top-n-1"
