@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ml.recommender.publication import Publication, publish
     from ml.recommender.ranker import RankerRecipe
     from ml.recommender.report import metrics_table, publication_summary, slices_plot
+    from ml.recommender.shadow import SHOWN_COLUMNS, ShadowScore, read_shadow_score, score_in_shadow
     from ml.recommender.top_n import Recipe, TopNModel, load_top_n, save_top_n
     from ml.recommender.training import (
         TrainedAffinity,
@@ -38,12 +39,14 @@ _NAMES_BY_MODULE = {
     "publication": ("Publication", "publish"),
     "ranker": ("RankerRecipe",),
     "report": ("metrics_table", "publication_summary", "slices_plot"),
+    "shadow": ("SHOWN_COLUMNS", "ShadowScore", "read_shadow_score", "score_in_shadow"),
     "top_n": ("Recipe", "TopNModel", "load_top_n", "save_top_n"),
     "training": ("TrainedAffinity", "TrainedTopN", "decide_from_evidence", "train_affinity", "train_top_n"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = [
+    "SHOWN_COLUMNS",
     "TITLE_COLUMNS",
     "VIEWING_COLUMNS",
     "AffinityModel",
@@ -57,6 +60,7 @@ __all__ = [
     "Recipe",
     "RecommenderError",
     "Scored",
+    "ShadowScore",
     "TopNModel",
     "TrainedAffinity",
     "TrainedTopN",
@@ -70,9 +74,11 @@ __all__ = [
     "publication_summary",
     "publish",
     "read_interactions",
+    "read_shadow_score",
     "read_title_facts",
     "save_affinity",
     "save_top_n",
+    "score_in_shadow",
     "slices_plot",
     "train_affinity",
     "train_top_n",

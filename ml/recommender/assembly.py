@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml.recommender.candidate_features import TITLE_FEATURES
 from ml.recommender.features import Interactions, TitleFacts
-from ml.recommender.model_files import FORMAT_VERSION, OnlineArrays, OnlineIndex, title_number_type
+from ml.recommender.model_files import FORMAT_VERSION, OnlineArrays, OnlineIndex, no_unanswered, title_number_type
 from ml.recommender.popularity import measure_popularity
 from ml.recommender.top_n import TopNModel
 
@@ -33,7 +33,7 @@ _SMALL = 1e-12
 def assemble(
     model: TopNModel, interactions: Interactions, facts: TitleFacts, *, model_version: str
 ) -> tuple[OnlineIndex, OnlineArrays]:
-    """The complete serving model but for the batch lists and the affinities, which ``publication`` adds.
+    """The complete serving model but for what ``publication`` adds: batch lists, affinities, what was shown.
 
     Titles that the model does not know are numbered after those that it knows; they have no neighbours and can be
     recommended by trend or as new titles only.
@@ -84,6 +84,7 @@ def assemble(
         viewer_biases=np.full(viewer_count, np.nan, np.float32),
         title_factors=np.full((len(title_ids), 1), np.nan, np.float32),
         title_biases=np.full(len(title_ids), np.nan, np.float32),
+        **no_unanswered(viewer_count),
     )
     return index, arrays
 

@@ -2,6 +2,7 @@
 
 RecommenderError
 ├── ModelFolderError      a published folder is missing, incomplete or of an unknown format
+├── SupportTooThin        what was shown says too little about another ranking
 └── ViewingError          the viewing frame cannot be learnt from
     ├── ViewingSchemaError    a column is missing or has the wrong type
     ├── ViewingInsufficient   there is not enough to learn from yet
@@ -17,6 +18,10 @@ class RecommenderError(Exception):
 
 class ModelFolderError(RecommenderError):
     """A published folder is missing, incomplete or of an unknown format."""
+
+
+class SupportTooThin(RecommenderError):
+    """What was shown says too little about another ranking."""
 
 
 class ViewingError(RecommenderError):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ml.recommender.errors import ModelFolderError
 from ml.recommender.trees import Trees
 
-FORMAT_VERSION = (2, 0)
+FORMAT_VERSION = (2, 1)
 """Readers refuse another major version and accept any minor one."""
 
 INDEX_FILE = "index.msgpack"
@@ -89,6 +89,9 @@ class OnlineArrays:
         viewer_biases: [V] float32.
         title_factors: [T, F] float32, NaN rows for titles that it does not know.
         title_biases: [T] float32.
+        unanswered_starts: [V + 1] where each viewer's titles start in the next two arrays.
+        unanswered_titles: [U] shown to the viewer and not taken, sorted within a viewer; see ``repetition``.
+        unanswered_days: [U] uint8, on how many days.
     """
 
     viewer_ids: NDArray[np.bytes_]
@@ -117,6 +120,9 @@ class OnlineArrays:
     viewer_biases: NDArray[np.floating]
     title_factors: NDArray[np.floating]
     title_biases: NDArray[np.floating]
+    unanswered_starts: NDArray[np.integer]
+    unanswered_titles: NDArray[np.unsignedinteger]
+    unanswered_days: NDArray[np.unsignedinteger]
 
     @property
     def trees(self) -> Trees:
@@ -161,10 +167,24 @@ def open_model_files(folder: Path) -> tuple[OnlineIndex, OnlineArrays]:
         raise ModelFolderError(
             f"{folder} has format {index.format_version}, this reader knows {FORMAT_VERSION}; train and publish again"
         )
-    mapped = {field.name: _map_array(folder / f"{field.name}.npy") for field in fields(OnlineArrays)}
-    arrays = OnlineArrays(**mapped)
+    added = {} if index.format_version >= (2, 1) else no_unanswered(len(_map_array(folder / "viewer_ids.npy")))
+    mapped = {
+        field.name: _map_array(folder / f"{field.name}.npy")
+        for field in fields(OnlineArrays)
+        if field.name not in added
+    }
+    arrays = OnlineArrays(**mapped, **added)
     _check_sizes(folder, index, arrays)
     return index, arrays
+
+
+def no_unanswered(viewer_count: int) -> dict[str, np.ndarray]:
+    """The arrays of a model that knows nothing of what was shown."""
+    return {
+        "unanswered_starts": np.zeros(viewer_count + 1, np.int64),
+        "unanswered_titles": np.empty(0, np.uint32),
+        "unanswered_days": np.empty(0, np.uint8),
+    }
 
 
 def _read_index(path: Path) -> OnlineIndex:
@@ -207,6 +227,8 @@ def _check_sizes(folder: Path, index: OnlineIndex, arrays: OnlineArrays) -> None
         "top_scores": viewers,
         "top_reasons": viewers,
         "top_because": viewers,
+        "unanswered_starts": viewers + 1,
+        "unanswered_days": len(arrays.unanswered_titles),
         "viewer_factors": viewers,
         "viewer_biases": viewers,
         "title_factors": titles,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY, history_weight_of
 from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_titles
 from ml.recommender.model_files import OnlineArrays, OnlineIndex, open_model_files
+from ml.recommender.repetition import order_by_rest
 
 ALL_REGIONS = "*"
 
@@ -39,7 +40,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     """A recommended title.
 
     Attributes:
-        score: Comparable within one answer only.
+        score: Comparable within one answer only; the order may differ where something went down.
         reason: One of ``fold_in.REASONS``.
         because_title_id: The watched title behind it, when the reason is ``because-watched``.
     """
@@ -100,7 +101,8 @@ class OnlineRecommender:
         """The best titles for a viewer now.
 
         A viewer with nothing new since training gets the list computed then; else the recent watching is folded into
-        the history and the list is computed. Titles of the history are never recommended.
+        the history and the list is computed. Titles of the history are never recommended, and those that were shown
+        for days and not taken go down, see ``repetition``.
 
         Args:
             viewer_id: None, or an id that training never saw, is a viewer known by ``recent`` alone.
@@ -117,10 +119,12 @@ class OnlineRecommender:
         fresh = self._fresh_watches(recent, known_viewer=row is not None)
         region = self._region_row(region_id)
         excluded = self._numbers([*exclude, *(watch.title_id for watch in recent)])
+        unanswered, days_shown = self._unanswered(row)
+        wanted = k + len(unanswered)  # as many as may go down behind the last place
         if row is not None and not fresh and (region_id is None or region == self._arrays.viewer_regions[row]):
-            listed = self._listed(row, excluded, k)
-            if len(listed) >= k:
-                return listed
+            listed = self._listed(row, excluded, wanted)
+            if len(listed.titles) >= wanted:
+                return self._named(listed, order_by_rest(listed.titles, unanswered, days_shown)[:k])
         history = _merged(trained, fresh)
         if not (history.weights > 0).any():
             return []
@@ -133,9 +137,9 @@ class OnlineRecommender:
             region=region,
             idle_days=0.0 if fresh or row is None else float(self._arrays.viewer_idle_days[row]),
             excluded=np.concatenate([history.titles.astype(np.intp), excluded]),
-            k=k,
+            k=wanted,
         )
-        return self._named(ranked)
+        return self._named(ranked, order_by_rest(ranked.titles, unanswered, days_shown)[:k])
 
     def affinity(self, viewer_id: str | None, title_ids: Collection[str]) -> dict[str, float]:
         """How much the viewer is predicted to like each title, 1 to 5. For a match percentage, never for sorting.
@@ -192,20 +196,23 @@ class OnlineRecommender:
             fresh[number] = max(watch.completion, fresh.get(number, 0.0))
         return fresh
 
-    def _listed(self, row: int, excluded: NDArray[np.intp], k: int) -> list[Scored]:
+    def _unanswered(self, row: int | None) -> tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger]]:
+        """What was shown to a viewer and not taken, and on how many days."""
+        start, end = (0, 0) if row is None else self._arrays.unanswered_starts[row : row + 2]
+        return self._arrays.unanswered_titles[start:end], self._arrays.unanswered_days[start:end]
+
+    def _listed(self, row: int, excluded: NDArray[np.intp], k: int) -> RankedTitles:
         """The list computed at training time without what is excluded now."""
         titles = self._arrays.top_titles[row]
         kept = np.flatnonzero((titles != self._arrays.no_title) & ~np.isin(titles, excluded))[:k]
-        return self._named(
-            RankedTitles(
-                titles=titles[kept],
-                scores=self._arrays.top_scores[row][kept],
-                reasons=self._arrays.top_reasons[row][kept],
-                because=self._arrays.top_because[row][kept],
-            )
+        return RankedTitles(
+            titles=titles[kept],
+            scores=self._arrays.top_scores[row][kept],
+            reasons=self._arrays.top_reasons[row][kept],
+            because=self._arrays.top_because[row][kept],
         )
 
-    def _named(self, ranked: RankedTitles) -> list[Scored]:
+    def _named(self, ranked: RankedTitles, order: NDArray[np.intp]) -> list[Scored]:
         title_ids, no_title = self._index.title_ids, self._arrays.no_title
         return [
             Scored(
@@ -215,10 +222,10 @@ class OnlineRecommender:
                 because_title_id=None if because == no_title else title_ids[because],
             )
             for title, score, reason, because in zip(
-                ranked.titles.tolist(),
-                ranked.scores.tolist(),
-                ranked.reasons.tolist(),
-                ranked.because.tolist(),
+                ranked.titles[order].tolist(),
+                ranked.scores[order].tolist(),
+                ranked.reasons[order].tolist(),
+                ranked.because[order].tolist(),
                 strict=True,
             )
         ]

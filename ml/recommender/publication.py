@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from ml.recommender.affinity import AffinityModel
@@ -28,6 +29,7 @@ class Publication:
         viewers_without_list: Viewers whose watching steers nothing, such as bounces only; they get the fallback.
         coverage_at_10: Share of recommendable titles in at least one viewer's first ten.
         affinity_viewers: Viewers that the affinity model knows.
+        unanswered: Pairs of viewer and title that go down, since they were shown often and not taken.
     """
 
     model_version: str
@@ -38,6 +40,7 @@ class Publication:
     new_titles: int
     coverage_at_10: float
     affinity_viewers: int
+    unanswered: int
     size_bytes: int
 
 
@@ -49,6 +52,7 @@ def publish(
     facts: TitleFacts,
     *,
     model_version: str,
+    unanswered: pl.DataFrame | None = None,
 ) -> Publication:
     """Write the serving folder for ``OnlineRecommender.load``.
 
@@ -59,11 +63,14 @@ def publish(
         interactions: All viewing up to now, which may be newer than the models.
         facts: The catalogue of now.
         model_version: What logs and impressions will name.
+        unanswered: ``serving.srv_unanswered``: viewer_id, title_id, days_shown; None where nothing was shown yet.
     """
     index, arrays = assemble(model, interactions, facts, model_version=model_version)
     arrays = _with_lists(arrays, index.blend)
     if affinity is not None:
         index, arrays = _with_affinities(index, arrays, affinity)
+    if unanswered is not None:
+        arrays = _with_unanswered(index, arrays, unanswered)
     size_bytes = write_model_files(folder, index, arrays)
     first_ten = arrays.top_titles[:, :10]
     shown = np.unique(first_ten[first_ten != arrays.no_title])
@@ -80,6 +87,7 @@ def publish(
         new_titles=len(arrays.new_titles),
         coverage_at_10=len(shown) / max(recommendable, 1),
         affinity_viewers=int(np.isfinite(arrays.viewer_biases).sum()),
+        unanswered=len(arrays.unanswered_titles),
         size_bytes=size_bytes,
     )
 
@@ -130,6 +138,24 @@ def _with_affinities(
             title_factors=_reordered(affinity.title_factors, list(affinity.title_ids), index.title_ids),
             title_biases=_reordered(affinity.title_biases, list(affinity.title_ids), index.title_ids),
         ),
+    )
+
+
+def _with_unanswered(index: OnlineIndex, arrays: OnlineArrays, unanswered: pl.DataFrame) -> OnlineArrays:
+    """What was shown and not taken, in the order of viewers and titles; pairs of others are left out."""
+    viewers = pl.DataFrame({"viewer_id": [viewer_id.decode("ascii") for viewer_id in arrays.viewer_ids.tolist()]})
+    titles = pl.DataFrame({"title_id": index.title_ids})
+    known = (
+        unanswered.join(viewers.with_row_index("viewer"), on="viewer_id")
+        .join(titles.with_row_index("title"), on="title_id")
+        .sort("viewer", "title")
+    )
+    counts = np.bincount(known["viewer"].to_numpy(), minlength=viewers.height)
+    return replace(
+        arrays,
+        unanswered_starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        unanswered_titles=known["title"].to_numpy().astype(arrays.ease_titles.dtype),
+        unanswered_days=known["days_shown"].clip(0, np.iinfo(np.uint8).max).to_numpy().astype(np.uint8),
     )
 
 

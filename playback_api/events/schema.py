@@ -136,8 +136,15 @@ class ImpressionItem(msgspec.Struct, frozen=True, kw_only=True):
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """The arm of an experiment by which a page was made."""
+
+    experiment_id: Identifier
+    arm: Identifier
+
+
 class Impression(msgspec.Struct, frozen=True, kw_only=True):
-    """A home page as it was shown, written by the API when it answers."""
+    """A home page as it was shown, written by the API when it answers. ``exposures``: of every experiment that ran."""
 
     impression_id: Label
     viewer_id: Identifier
@@ -146,6 +153,7 @@ class Impression(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_id: Label
     model_version: Label
     items: Annotated[list[ImpressionItem], msgspec.Meta(max_length=500)]
+    exposures: Annotated[list[Exposure], msgspec.Meta(max_length=50)] = []
 
 
 def heartbeat_json_schema() -> dict[str, Any]:

@@ -10,6 +10,8 @@ from playback_api.snapshot.faults import find_faults
 from playback_api.snapshot.reader import ALL_REGIONS, RefreshFailure, Snapshot, SnapshotReader, load_snapshot
 from playback_api.snapshot.schema import (
     SCHEMA_VERSION,
+    ArmRecord,
+    ExperimentRecord,
     FileRecord,
     ModelRecord,
     PathwayRecord,
@@ -27,6 +29,8 @@ from playback_api.snapshot.writer import publish, remove_old, write_snapshot
 __all__ = [
     "ALL_REGIONS",
     "SCHEMA_VERSION",
+    "ArmRecord",
+    "ExperimentRecord",
     "FileRecord",
     "ModelRecord",
     "PathwayRecord",

@@ -6,9 +6,14 @@ served.
 
 from __future__ import annotations
 
+import math
+import re
+from collections import Counter
 from collections.abc import Iterable
 
 from playback_api.snapshot.reader import ALL_REGIONS, Snapshot
+
+IDENTIFIER = r"[a-z0-9-]{1,64}"
 
 
 def find_faults(snapshot: Snapshot) -> list[str]:
@@ -18,6 +23,7 @@ def find_faults(snapshot: Snapshot) -> list[str]:
         *_topology_faults(snapshot),
         *_popularity_faults(snapshot),
         *_placement_faults(snapshot),
+        *_experiment_faults(snapshot),
     ]
 
 
@@ -64,3 +70,32 @@ def _placement_faults(snapshot: Snapshot) -> Iterable[str]:
         unknown = sorted(set(placed) - set(snapshot.title_by_id))
         if unknown:
             yield f"the plan of edge {edge_id} places {len(unknown)} unknown titles: {', '.join(unknown[:5])}"
+
+
+def _experiment_faults(snapshot: Snapshot) -> Iterable[str]:
+    counts = Counter(experiment.experiment_id for experiment in snapshot.experiments)
+    yield from (f"experiment {name!r} is declared {count} times" for name, count in counts.items() if count > 1)
+    for experiment in snapshot.experiments:
+        arms = [arm.arm for arm in experiment.arms]
+        for name in (experiment.experiment_id, *arms):
+            if not re.fullmatch(IDENTIFIER, name):
+                yield f"experiment {experiment.experiment_id!r}: {name!r} is no identifier ({IDENTIFIER})"
+        if len(set(arms)) != len(arms):
+            yield f"experiment {experiment.experiment_id!r} has an arm twice: {arms}"
+        if sum(arm.is_control for arm in experiment.arms) != 1:
+            yield f"experiment {experiment.experiment_id!r} needs exactly one arm as its control"
+        if any(arm.share <= 0 for arm in experiment.arms) or not math.isclose(sum(a.share for a in experiment.arms), 1):
+            yield f"experiment {experiment.experiment_id!r} needs shares above 0 that add up to 1"
+        if any(not 0 <= (arm.exploration_share or 0) < 1 for arm in experiment.arms):
+            yield f"experiment {experiment.experiment_id!r} needs exploration shares from 0 to below 1"
+    yield from _fought_over(snapshot)
+
+
+def _fought_over(snapshot: Snapshot) -> Iterable[str]:
+    """Two experiments that run at the same time and set the same thing would compare each other's arms."""
+    today = snapshot.manifest.created_at.date()
+    running = [experiment for experiment in snapshot.experiments if experiment.runs(today)]
+    for setting in ("exploration_share", "ranking"):
+        users = [each.experiment_id for each in running if any(getattr(arm, setting) is not None for arm in each.arms)]
+        if len(users) > 1:
+            yield f"experiments {users} run at the same time and all set {setting}; end all but one"

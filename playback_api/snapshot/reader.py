@@ -20,6 +20,7 @@ import msgspec
 from playback_api.snapshot.errors import SnapshotDamaged, SnapshotError, SnapshotMissing, SnapshotVersionUnsupported
 from playback_api.snapshot.schema import (
     SCHEMA_VERSION,
+    ExperimentRecord,
     ModelRecord,
     PathwayRecord,
     PlacedTitles,
@@ -28,7 +29,7 @@ from playback_api.snapshot.schema import (
     TitleRecord,
     Topology,
 )
-from playback_api.snapshot.writer import MANIFEST_FILE, POINTER, RECOMMENDER_FOLDER, SNAPSHOTS_FOLDER
+from playback_api.snapshot.writer import EXPERIMENTS_FILE, MANIFEST_FILE, POINTER, RECOMMENDER_FOLDER, SNAPSHOTS_FOLDER
 
 ALL_REGIONS = "*"
 
@@ -53,6 +54,7 @@ class Snapshot:
     placement: dict[str, PlacedTitles]
     models: list[ModelRecord]
     recommender_folder: Path | None
+    experiments: list[ExperimentRecord]
 
     @property
     def snapshot_id(self) -> str:
@@ -106,7 +108,8 @@ def load_snapshot(store_folder: Path, snapshot_id: str) -> Snapshot:
         raise SnapshotDamaged(f"{folder} says that it is snapshot {manifest.snapshot_id!r}")
     for file in manifest.files:
         _verify_file(folder, file.path, file.size_bytes, file.sha256)
-    recommender = any(file.path.startswith(f"{RECOMMENDER_FOLDER}/") for file in manifest.files)
+    names = {file.path for file in manifest.files}
+    recommender = any(name.startswith(f"{RECOMMENDER_FOLDER}/") for name in names)
     return Snapshot(
         manifest=manifest,
         titles=tuple(_decode(folder / "titles.msgpack", list[TitleRecord])),
@@ -115,6 +118,7 @@ def load_snapshot(store_folder: Path, snapshot_id: str) -> Snapshot:
         placement=_decode(folder / "placement.msgpack", dict[str, PlacedTitles]),
         models=_decode(folder / "models.msgpack", list[ModelRecord]),
         recommender_folder=folder / RECOMMENDER_FOLDER if recommender else None,
+        experiments=_decode(folder / EXPERIMENTS_FILE, list[ExperimentRecord]) if EXPERIMENTS_FILE in names else [],
     )
 
 

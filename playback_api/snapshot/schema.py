@@ -9,6 +9,7 @@ format; neither knows a web framework.
     snapshots/<snapshot_id>/topology.msgpack    Topology
     snapshots/<snapshot_id>/placement.msgpack   dict[edge_id, PlacedTitles]
     snapshots/<snapshot_id>/models.msgpack      list[ModelRecord]
+    snapshots/<snapshot_id>/experiments.msgpack list[ExperimentRecord]; absent before version 1.1
     snapshots/<snapshot_id>/recommender/...     files of ml.recommender.online, absent while nothing is trained
     snapshots/CURRENT                           the id of the snapshot to serve, replaced by atomic rename
 """
@@ -18,10 +19,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-SCHEMA_VERSION = (1, 0)
+SCHEMA_VERSION = (1, 1)
 """Readers refuse another major version and accept any minor one."""
 
 #: title_id -> rung -> segment groups, the shape in which placements and inventories are compared
@@ -103,6 +105,35 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
 
 
+class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of making home pages. What an arm leaves open (None) is as it is without an experiment.
+
+    Attributes:
+        share: Of all viewers, 0 to 1; the shares of an experiment add up to 1.
+        is_control: Whether the others are compared with it; exactly one arm is.
+        exploration_share: How likely a place of the main row explores.
+        ranking: What fills the main row.
+    """
+
+    arm: str
+    share: float
+    is_control: bool = False
+    exploration_share: float | None = None
+    ranking: Literal["model", "popularity"] | None = None
+
+
+class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison of ways of making home pages. ``last_day`` is the last UTC day that it runs; None: it runs on."""
+
+    experiment_id: str
+    arms: list[ArmRecord]
+    last_day: dt.date | None = None
+
+    def runs(self, today: dt.date) -> bool:
+        """Whether pages of this day are made by its arms."""
+        return self.last_day is None or today <= self.last_day
+
+
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One file of the snapshot."""
 
@@ -138,4 +169,5 @@ class SnapshotContent:
     placement: dict[str, PlacedTitles] = field(default_factory=dict)
     placement_plan_ids: dict[str, str] = field(default_factory=dict)
     models: list[ModelRecord] = field(default_factory=list)
+    experiments: list[ExperimentRecord] = field(default_factory=list)
     recommender_folder: Path | None = None

@@ -24,6 +24,7 @@ SNAPSHOTS_FOLDER = "snapshots"
 POINTER = "CURRENT"
 MANIFEST_FILE = "manifest.json"
 RECOMMENDER_FOLDER = "recommender"
+EXPERIMENTS_FILE = "experiments.msgpack"
 STAGING_PREFIX = ".staged-"
 KEEP_SNAPSHOTS = 5
 
@@ -126,6 +127,7 @@ def _write_records(folder: Path, content: SnapshotContent) -> None:
         "topology.msgpack": content.topology,
         "placement.msgpack": content.placement,
         "models.msgpack": content.models,
+        EXPERIMENTS_FILE: content.experiments,
     }
     encoder = msgspec.msgpack.Encoder(order="deterministic")
     for name, record in records.items():
@@ -164,6 +166,7 @@ def _count(content: SnapshotContent) -> dict[str, int]:
         "pathways": len(content.topology.pathways),
         "placed_titles": sum(len(titles) for titles in content.placement.values()),
         "models": len(content.models),
+        "experiments": len(content.experiments),
     }
 
 

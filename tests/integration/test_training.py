@@ -25,6 +25,19 @@ VIEWERS = 80
 START = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
 
+MAIN_ROWS = {
+    "impression_id": pl.String, "viewer_id": pl.String, "region_id": pl.String, "title_id": pl.String,
+    "position": pl.Int64, "propensity": pl.Float64, "is_explored": pl.Boolean, "is_played": pl.Boolean,
+    "shown_at": pl.Datetime,
+}  # fmt: skip
+UNANSWERED = {"viewer_id": pl.String, "title_id": pl.String, "days_shown": pl.Int64}
+EXPERIMENT_ARMS = {
+    "experiment_id": pl.String, "arm": pl.String, "metric": pl.String, "is_control": pl.Boolean, "share": pl.Float64,
+    "viewers_assigned": pl.Int64, "viewers": pl.Int64, "mean": pl.Float64, "adjusted_mean": pl.Float64,
+    "difference": pl.Float64, "difference_low": pl.Float64, "difference_high": pl.Float64, "verdict": pl.String,
+}  # fmt: skip
+
+
 def viewing(*, seed: int, sessions_per_viewer: int = 9) -> pl.DataFrame:
     """Two camps of viewers, each watching its own half of the catalogue nearly always."""
     rng = np.random.default_rng(seed)
@@ -58,12 +71,18 @@ def titles() -> pl.DataFrame:
 
 
 def fill(warehouse: Warehouse, viewing_frame: pl.DataFrame) -> None:
-    tables = {"srv_viewing": viewing_frame, "srv_titles": titles()}
+    tables = {
+        "serving.srv_viewing": viewing_frame,
+        "serving.srv_titles": titles(),
+        "serving.srv_main_rows": pl.DataFrame(schema=MAIN_ROWS),
+        "serving.srv_unanswered": pl.DataFrame(schema=UNANSWERED),
+        "marts.fct_experiment_arms": pl.DataFrame(schema=EXPERIMENT_ARMS),
+    }
     with warehouse.connection() as connection:
-        connection.execute("create schema if not exists lake.serving")
         for table, frame in tables.items():
+            connection.execute(f"create schema if not exists lake.{table.split('.')[0]}")
             connection.register("frame", frame)
-            connection.execute(f"create or replace table lake.serving.{table} as select * from frame")
+            connection.execute(f"create or replace table lake.{table} as select * from frame")
             connection.unregister("frame")
 
 
@@ -123,6 +142,8 @@ def test_the_first_model_becomes_champion_and_is_published(home):
     assert "popularity" in described["scores"]
     assert "data:image/png;base64," in described["ndcg_by_slice"]
     assert metadata(result, "recommendations")["viewers"] == VIEWERS
+    assert check(result, "champion_gate").metadata["shadow"].value == "no shadow score: no page was shown yet"
+    assert metadata(result, "experiments")["experiments"] == 0, "no arm is declared in this lake"
 
     recommender = home.published()
     assert recommender.model_version == "top-n-1"

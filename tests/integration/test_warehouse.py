@@ -21,6 +21,7 @@ from orchestration.resources.warehouse import Warehouse
 from playback_api.events import (
     Beat,
     Delivery,
+    Exposure,
     Impression,
     ImpressionItem,
     RecordKind,
@@ -38,7 +39,8 @@ SECOND = dt.date(2026, 9, 2)
 THIRD = dt.date(2026, 9, 3)
 SERVING = (
     "srv_titles", "srv_rungs", "srv_viewers", "srv_viewing", "srv_demand_daily", "srv_popularity", "srv_objects",
-    "srv_object_files", "srv_rung_mix", "srv_requests", "srv_qoe_daily", "srv_acquisition",
+    "srv_object_files", "srv_rung_mix", "srv_requests", "srv_qoe_daily", "srv_acquisition", "srv_main_rows",
+    "srv_unanswered",
 )  # fmt: skip
 
 
@@ -145,7 +147,8 @@ def days(first, last):
 
 def look(warehouse):
     return {name: warehouse.read(f"serving.{name}") for name in SERVING} | {
-        name: warehouse.read(f"marts.{name}") for name in ("fct_sessions", "fct_impressions", "fct_pathway_day")
+        name: warehouse.read(f"marts.{name}")
+        for name in ("fct_sessions", "fct_impressions", "fct_pathway_day", "fct_experiment_viewers")
     }
 
 
@@ -165,7 +168,7 @@ def world(tmp_path_factory):
     store(log, [AHEAD], received_at=AHEAD_ARRIVALS[0])
     page = Impression(
         impression_id="i-1", viewer_id="v-1", region="eu-north", shown_at=at(1, 23, 58), snapshot_id="s",
-        model_version="1",
+        model_version="1", exposures=[Exposure(experiment_id="less-exploration", arm="twentieth")],
         items=[ImpressionItem(title_id=name, row="top", position=0, propensity=1.0) for name in ("s-1", "s-2")],
     )  # fmt: skip
     log.append(RecordKind.IMPRESSION, encode_impression(page))
@@ -201,7 +204,7 @@ def world(tmp_path_factory):
 
 def test_an_empty_world_builds_and_the_unit_tests_pass(world):
     assert set(world.empty_rows.values()) == {0}
-    assert world.unit_tests == 10
+    assert world.unit_tests == 14
 
 
 def test_a_session_over_midnight_is_one_session_of_its_first_day(world):
@@ -317,6 +320,13 @@ def test_impressions_know_what_came_of_them(world):
     shown = world.first["fct_impressions"].sort("title_id").select("title_id", "is_played", "seconds_watched")
 
     assert shown.rows() == [("s-1", True, 90.0), ("s-2", False, 0.0)]
+
+
+def test_an_exposure_makes_a_viewer_of_an_experiment(world):
+    (viewer,) = world.first["fct_experiment_viewers"].to_dicts()
+
+    assert (viewer["experiment_id"], viewer["viewer_id"], viewer["arm"]) == ("less-exploration", "v-1", "twentieth")
+    assert (viewer["plays"], viewer["watch_hours"], viewer["is_complete"]) == (1, 90 / 3600, False)
 
 
 def test_deliveries_by_pathway(world):

@@ -8,8 +8,12 @@ SEED = 0
 
 VIEWING_TABLE = "serving.srv_viewing"
 TITLES_TABLE = "serving.srv_titles"
+MAIN_ROWS_TABLE = "serving.srv_main_rows"
+UNANSWERED_TABLE = "serving.srv_unanswered"
 VIEWING_KEY = dg.AssetKey(["warehouse", "srv_viewing"])
 TITLES_KEY = dg.AssetKey(["warehouse", "srv_titles"])
+UNANSWERED_KEY = dg.AssetKey(["warehouse", "srv_unanswered"])
+MAIN_ROWS_KEY = dg.AssetKey(["warehouse", "srv_main_rows"])
 
 
 def not_trained(context: dg.AssetExecutionContext, reason: ViewingInsufficient) -> dg.MaterializeResult:

@@ -7,7 +7,14 @@ import dagster as dg
 
 from ml import recommender
 from orchestration import taxonomy
-from orchestration.defs.recommender.inputs import TITLES_KEY, TITLES_TABLE, VIEWING_KEY, VIEWING_TABLE
+from orchestration.defs.recommender.inputs import (
+    TITLES_KEY,
+    TITLES_TABLE,
+    UNANSWERED_KEY,
+    UNANSWERED_TABLE,
+    VIEWING_KEY,
+    VIEWING_TABLE,
+)
 from orchestration.defs.recommender.publication_store import POINTER_KEY, preview, store_publication
 from orchestration.defs.recommender.registry import champion_affinity, champion_top_n
 from orchestration.resources.storage import MediaStorage
@@ -25,6 +32,7 @@ from orchestration.resources.warehouse import Warehouse
         dg.AssetKey(["recommender", "top_n_model"]),
         VIEWING_KEY,
         TITLES_KEY,
+        UNANSWERED_KEY,
     ],
 )
 def recommendations(
@@ -56,6 +64,7 @@ def recommendations(
                 interactions,
                 facts,
                 model_version=f"top-n-{champion[0].version}",
+                unanswered=warehouse.read(UNANSWERED_TABLE),
             )
             sample = preview(recommender.OnlineRecommender.load(folder), interactions.viewer_ids, titles)
             key = store_publication(storage.store(), folder, [champion[0], *([affinity[0]] if affinity else [])])

@@ -28,8 +28,10 @@ _AFFINITY_SIGNATURE = ModelSignature(
 )
 
 
-def register_top_n(tracker: Tracker, trained: recommender.TrainedTopN, *, plot: bytes, seed: int) -> RegisteredVersion:
-    """Log a trained ranking model with its evaluation, and register it with the evidence that the gate decides on."""
+def register_top_n(
+    tracker: Tracker, trained: recommender.TrainedTopN, shadow: recommender.ShadowScore, *, plot: bytes, seed: int
+) -> RegisteredVersion:
+    """Log a trained ranking model with its evaluation, and register it with what the gate decides on and reports."""
     recipe = msgspec.to_builtins(trained.model.facts.recipe)
     blend, ranker = recipe.pop("blend"), recipe.pop("ranker")
     with tracker.run(EXPERIMENT, "top-n") as run, tempfile.TemporaryDirectory() as scratch:
@@ -48,11 +50,20 @@ def register_top_n(tracker: Tracker, trained: recommender.TrainedTopN, *, plot: 
                 **{f"baselines/{score.model}/{PRIMARY_METRIC}": score.ndcg.mean for score in baselines},
             }
         )
+        if shadow.estimate is not None:
+            run.log_metrics(
+                {
+                    "shadow/plays_a_page": shadow.estimate.doubly_robust.mean,
+                    "shadow/difference": shadow.estimate.difference.mean,
+                    "shadow/effective_places": shadow.estimate.effective_places,
+                }
+            )
         run.log_text(recommender.metrics_table(trained.evaluation), "metrics.md")
         run.log_plot("ndcg_by_slice", plot)
         folder = Path(scratch, "model")
         recommender.save_top_n(trained.model, folder)
         trained.save_evidence(folder)
+        shadow.save(folder)
         return tracker.register(run, TOP_N, folder, signature=_TOP_N_SIGNATURE)
 
 

@@ -7,6 +7,8 @@ import dagster as dg
 from ml import recommender
 from orchestration import taxonomy
 from orchestration.defs.recommender.inputs import (
+    MAIN_ROWS_KEY,
+    MAIN_ROWS_TABLE,
     SEED,
     TITLES_KEY,
     TITLES_TABLE,
@@ -30,7 +32,7 @@ class RankerConfig(dg.Config):
     group_name=taxonomy.RECOMMENDER,
     owners=taxonomy.OWNERS[taxonomy.RECOMMENDER],
     kinds={"python", "mlflow"},
-    deps=[VIEWING_KEY, TITLES_KEY],
+    deps=[VIEWING_KEY, TITLES_KEY, MAIN_ROWS_KEY],
 )
 def top_n_model(
     context: dg.AssetExecutionContext, config: RankerConfig, warehouse: Warehouse, tracking: ModelTracking
@@ -44,19 +46,23 @@ def top_n_model(
     tracker = tracking.tracker()
     champion = champion_top_n(tracker)
     try:
+        viewing = warehouse.read(VIEWING_TABLE, list(recommender.VIEWING_COLUMNS))
+        titles = warehouse.read(TITLES_TABLE, list(recommender.TITLE_COLUMNS))
         trained = recommender.train_top_n(
-            warehouse.read(VIEWING_TABLE, list(recommender.VIEWING_COLUMNS)),
-            warehouse.read(TITLES_TABLE, list(recommender.TITLE_COLUMNS)),
+            viewing,
+            titles,
             seed=SEED,
             champion=champion[1] if champion else None,
             recipe=recommender.Recipe(ranker=recommender.RankerRecipe(min_viewers=config.min_viewers)),
         )
+        shown = warehouse.read(MAIN_ROWS_TABLE, list(recommender.SHOWN_COLUMNS))
+        shadow = recommender.score_in_shadow(trained.model, viewing, titles, shown, seed=SEED)
     except recommender.ViewingInsufficient as reason:
         return not_trained(context, reason)
     except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
     plot = recommender.slices_plot(trained.evaluation)
-    version = register_top_n(tracker, trained, plot=plot, seed=SEED)
+    version = register_top_n(tracker, trained, shadow, plot=plot, seed=SEED)
     score = trained.evaluation.scores[0]
     embedded = base64.b64encode(plot).decode()
     return dg.MaterializeResult(
@@ -67,6 +73,7 @@ def top_n_model(
             "ndcg_at_10": score.ndcg.mean,
             "hit_rate_at_10": score.hit_rate,
             "ranker": trained.ranker.reason,
+            "shadow": shadow.described(),
             "scores": dg.MetadataValue.md(recommender.metrics_table(trained.evaluation)),
             "ndcg_by_slice": dg.MetadataValue.md(f"![NDCG@10 by slice of viewers](data:image/png;base64,{embedded})"),
             "viewers": len(trained.interactions.viewer_ids),
@@ -82,14 +89,17 @@ def top_n_model(
 def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
     """Promotes the newest ranking model to champion when it beats popularity and is not worse than the champion.
 
-    Both by the paired bootstrap over viewers. It blocks, so that recommendations are made after the decision, but a
-    refusal is only a warning: the champion stays, and what follows uses it.
+    Both by the paired bootstrap over viewers. What the model would have earned on past pages is reported beside it and
+    decides nothing: where exploration showed too little of what it wants, it says so. It blocks, so that
+    recommendations are made after the decision, but a refusal is only a warning: the champion stays, and what follows
+    uses it.
     """
     tracker = tracking.tracker()
     newest = tracker.latest(TOP_N)
     if newest is None:
         return dg.AssetCheckResult(passed=True, metadata={"decision": "there is no model to judge yet"})
-    decision = recommender.decide_from_evidence(tracker.model_folder(TOP_N, newest.version), seed=SEED)
+    folder = tracker.model_folder(TOP_N, newest.version)
+    decision = recommender.decide_from_evidence(folder, seed=SEED)
     if decision.promote:
         tracker.promote(TOP_N, newest.version)
     tracker.tag(TOP_N, newest.version, {"gate": decision.reason})
@@ -105,5 +115,6 @@ def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
             "difference_ndcg_at_10": decision.difference.mean,
             "difference_low": decision.difference.low,
             "difference_high": decision.difference.high,
+            "shadow": recommender.read_shadow_score(folder).described(),
         },
     )

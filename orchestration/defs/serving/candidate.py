@@ -3,9 +3,11 @@
 import datetime as dt
 
 import dagster as dg
+import polars as pl
 
 from orchestration import taxonomy
 from orchestration.defs.serving.content import POPULARITY_COLUMNS, RUNG_COLUMNS, TITLE_COLUMNS, gather_content
+from orchestration.defs.serving.experiments import read_experiments
 from orchestration.defs.serving.preview import edges_table, models_table, titles_table
 from orchestration.defs.serving.sources import SourceDamaged, read_plans, read_recommender
 from orchestration.defs.serving.topology import make_topology
@@ -37,6 +39,7 @@ def build_candidate(*, origin_url: str) -> dg.AssetsDefinition:
             dg.AssetKey(["warehouse", "srv_titles"]),
             dg.AssetKey(["warehouse", "srv_rungs"]),
             dg.AssetKey(["warehouse", "srv_popularity"]),
+            dg.AssetKey(["warehouse", "experiments"]),
             dg.AssetKey(["recommender", "recommendations"]),
             dg.AssetKey(["edge", "placement_plan"]),
         ],
@@ -45,8 +48,8 @@ def build_candidate(*, origin_url: str) -> dg.AssetsDefinition:
         """Everything that the playback API will answer from, written and not yet served.
 
         Grain: one immutable folder below snapshots/ per materialisation: playable titles with their rungs, popularity
-        by region, the network, what the plans put on each edge, and the published recommender. Used by the check that
-        must pass before serving/snapshot publishes it.
+        by region, the network, what the plans put on each edge, the published recommender and the declared experiments.
+        Used by the check that must pass before serving/snapshot publishes it.
         """
         network = read_network()
         store = storage.store()
@@ -58,8 +61,9 @@ def build_candidate(*, origin_url: str) -> dg.AssetsDefinition:
                 topology=make_topology(network, edge_urls=edges.urls, origin_url=origin_url),
                 plans=read_plans(store, [region.region_id for region in network.regions]),
                 recommender=read_recommender(store),
+                experiments=read_experiments(),
             )
-        except SourceDamaged as error:
+        except (SourceDamaged, pl.exceptions.PolarsError) as error:
             raise dg.Failure(description=str(error)) from error
         manifest = write_snapshot(store.root, gathered.content, clock=_now, lifetime=LIFETIME)
         store.put_bytes(CANDIDATE_POINTER, manifest.snapshot_id.encode(), replace=True)
@@ -87,7 +91,8 @@ def fit_to_serve(storage: MediaStorage) -> dg.AssetCheckResult:
     """Nothing is published that the API could not answer from.
 
     Every file has the size and hash of the manifest; there are titles; every title has rungs and paths; plans and
-    popularity name known edges, titles and regions; there is one origin.
+    popularity name known edges, titles and regions; there is one origin; the arms of an experiment share out all
+    viewers and have one control, and no two running experiments set the same thing.
     """
     store = storage.store()
     faults = find_candidate_faults(store)

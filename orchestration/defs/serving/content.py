@@ -10,6 +10,7 @@ import polars as pl
 from orchestration.defs.serving.sources import PublishedRecommender
 from orchestration.edge.plan import PlacementPlan
 from playback_api.snapshot import (
+    ExperimentRecord,
     PlacedTitles,
     PopularTitle,
     RungRecord,
@@ -49,6 +50,7 @@ def gather_content(
     topology: Topology,
     plans: Sequence[PlacementPlan],
     recommender: PublishedRecommender,
+    experiments: Sequence[ExperimentRecord] = (),
 ) -> GatheredContent:
     """Put the content together.
 
@@ -59,6 +61,7 @@ def gather_content(
         topology: Regions and pathways.
         plans: The plans in force; what they say of another package than the current one is left out.
         recommender: The newest published recommender.
+        experiments: By which the API varies home pages.
     """
     playable = titles.filter(pl.col("package_id").is_not_null())
     planned = pl.concat([plan.rows for plan in plans]) if plans else None
@@ -71,6 +74,7 @@ def gather_content(
         placement_plan_ids={plan.region_id: plan.plan_id for plan in plans},
         models=recommender.models,
         recommender_folder=recommender.folder,
+        experiments=list(experiments),
     )
     return GatheredContent(
         content=content,

@@ -73,7 +73,7 @@ def beats_table(beats: Sequence[StoredBeat], schema: pa.Schema) -> pa.Table:
 
 def impressions_table(items: Sequence[StoredItem], schema: pa.Schema) -> pa.Table:
     """Rows of ``raw.impressions``."""
-    page_columns = ("impression_id", "viewer_id", "region", "shown_at", "snapshot_id", "model_version")
+    page_columns = ("impression_id", "viewer_id", "region", "shown_at", "snapshot_id", "model_version", "exposures")
     sources: dict[str, Callable[[StoredItem], Any]] = {
         "event_day": lambda stored: _as_utc(stored.page.shown_at).date(),
         **{name: attrgetter(f"page.{name}") for name in page_columns},

@@ -61,6 +61,7 @@ _COLUMNS = {
         position bigint,
         propensity double,
         reason varchar,
+        exposures struct(experiment_id varchar, arm varchar)[],
         writer varchar not null,
         segment bigint not null,
         record_offset bigint not null""",
@@ -133,6 +134,9 @@ _COLUMNS = {
         sha256 varchar,
         duration_s double""",
 }
+_ADDED_LATER = {IMPRESSIONS: {"exposures": "struct(experiment_id varchar, arm varchar)[]"}}
+"""Columns that a lake of an earlier version lacks; its older rows have null there."""
+
 _PARTITIONED_BY = {HEARTBEATS: "event_day", IMPRESSIONS: "event_day"}
 
 RAW_TABLES = tuple(_COLUMNS)
@@ -144,13 +148,18 @@ def qualified(table: str) -> str:
 
 
 def create_raw_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Create the raw tables that are missing; returns their names."""
-    existing = {
-        name
-        for (name,) in connection.execute(
-            "select table_name from duckdb_tables() where database_name = ? and schema_name = ?", [LAKE, SCHEMA]
+    """Create the raw tables that are missing, and columns that came later; returns the names of new tables."""
+    existing = dict(
+        connection.execute(
+            "select table_name, list(column_name) from duckdb_columns() "
+            "where database_name = ? and schema_name = ? group by table_name",
+            [LAKE, SCHEMA],
         ).fetchall()
-    }
+    )
+    for table, columns in _ADDED_LATER.items():
+        for column, form in columns.items():
+            if column not in existing.get(table, [column]):
+                connection.execute(f"alter table {qualified(table)} add column if not exists {column} {form}")
     missing = [name for name in RAW_TABLES if name not in existing]
     if missing:
         with transaction(connection):

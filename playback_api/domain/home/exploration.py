@@ -13,6 +13,7 @@ from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 
 EPSILON = 0.1
+"""Where no experiment says otherwise."""
 FIRST_EXPLORED_POSITION = 2
 
 
@@ -56,9 +57,7 @@ def day_generator(viewer_id: str, day: str) -> random.Random:
     return random.Random(int.from_bytes(digest, "big"))
 
 
-def explore(
-    ranked: Sequence[str], pool: ExplorationPool, generator: random.Random, *, epsilon: float = EPSILON
-) -> list[Placing]:
+def explore(ranked: Sequence[str], pool: ExplorationPool, generator: random.Random, *, epsilon: float) -> list[Placing]:
     """Replace a few of the ranked titles by titles of the pool.
 
     Args:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from playback_api.domain.home.exploration import ExplorationPool, day_generator, explore
+from playback_api.domain.home.exploration import EPSILON, ExplorationPool, day_generator, explore
 from playback_api.domain.home.shelf import Shelf
 from playback_api.domain.served import Recommendation
 from playback_api.profile import ViewerProfile
@@ -74,12 +74,14 @@ class PageRequest:
         shelf: What may be shown.
         today: Changes what is explored.
         recommended: The model's answer, best first; empty for popularity.
+        exploration_share: How likely a place of the main row explores.
     """
 
     shelf: Shelf
     profile: ViewerProfile
     today: dt.date
     recommended: Sequence[Recommendation] = ()
+    exploration_share: float = EPSILON
 
 
 def build_rows(request: PageRequest) -> list[PageRow]:
@@ -126,7 +128,7 @@ class _Page:
         pool = ExplorationPool(self.shelf.title_ids, self.shelf.titles, {*ranked, *self.shown, *self.watched})
         generator = day_generator(self.request.profile.viewer_id, self.request.today.isoformat())
         placed = []
-        for placing in explore(ranked, pool, generator):
+        for placing in explore(ranked, pool, generator, epsilon=self.request.exploration_share):
             recommendation = None if placing.explored else by_model.get(placing.title_id)
             reason = EXPLORED_REASON if placing.explored else recommendation.reason if recommendation else "trending"
             because = recommendation.because_title_id if recommendation else None

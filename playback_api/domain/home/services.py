@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from playback_api.domain.catalogue.schemas import card_of
 from playback_api.domain.counters import Counters
+from playback_api.domain.home.experiments import treat
 from playback_api.domain.home.impressions import ImpressionRecorder
 from playback_api.domain.home.rows import PageRequest, PageRow, PlacedTitle, build_rows
 from playback_api.domain.home.schemas import HomePage, HomeRow, HomeTitle
@@ -57,13 +58,15 @@ class HomeService:
         today = now.date()
         profile = self._profiles.profile(viewer_id)
         limit = strictest_age(max_age, profile)
-        recommended = self._recommend(served, profile, region_id)
+        treatment = treat(served.snapshot.experiments, viewer_id, today)
+        recommended = self._recommend(served, profile, region_id, uses_model=treatment.uses_model)
         rows = build_rows(
             PageRequest(
                 shelf=self._shelves.shelf(served, today=today, max_age=limit, region_id=region_id),
                 profile=profile,
                 today=today,
                 recommended=recommended,
+                exploration_share=treatment.exploration_share,
             )
         )
         model_version = served.recommender.model_version if recommended and served.recommender else ""
@@ -77,6 +80,7 @@ class HomeService:
                 snapshot_id=served.snapshot.snapshot_id,
                 model_version=model_version,
                 items=_impression_items(rows),
+                exposures=list(treatment.exposures),
             )
         )
         return HomePage(
@@ -90,8 +94,13 @@ class HomeService:
             rows=self._wire_rows(served, viewer_id, rows),
         )
 
-    def _recommend(self, served: Served, profile: ViewerProfile, region_id: str) -> Sequence[Recommendation]:
-        """The model's answer; empty, with the reason counted, when the page has to fall back to popularity."""
+    def _recommend(
+        self, served: Served, profile: ViewerProfile, region_id: str, *, uses_model: bool
+    ) -> Sequence[Recommendation]:
+        """The model's answer; empty, with the reason counted, when popularity makes the page."""
+        if not uses_model:
+            self._counters.add("home_pages", source="popularity", why="experiment")
+            return ()
         if served.recommender is None:
             why = "model-broken" if served.recommender_problem else "no-model"
             self._counters.add("home_pages", source="popularity", why=why)

@@ -29,7 +29,7 @@ plays as (
 )
 
 select
-    impressions.* exclude (event_day, shown_at),
+    impressions.* exclude (exposures, event_day, shown_at),
     plays.sessions is not null as is_played,
     coalesce(plays.seconds_watched, 0.0) as seconds_watched,
     impressions.event_day,

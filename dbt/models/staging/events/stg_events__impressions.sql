@@ -30,6 +30,7 @@ renamed as (
         reason,
         position,
         propensity,
+        coalesce(exposures, []) as exposures,
         event_day,
         shown_at
     from first_copies

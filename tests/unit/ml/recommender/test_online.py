@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -220,3 +221,43 @@ def test_importing_it_pulls_in_nothing_heavy():
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[4]
     )
     assert shown.stdout.strip() == "[]"
+
+
+def test_what_was_shown_for_days_and_not_taken_goes_down_on_every_path(world, recommender, tmp_path):
+    interactions, facts = world
+    before = [title.title_id for title in ask(recommender, k=8)]
+    first = before[0]
+    unanswered = pl.DataFrame(
+        {
+            "viewer_id": [ODD_VIEWER, ODD_VIEWER, "v-nobody", "v-000004"],
+            "title_id": [first, "s-gone", first, first],
+            "days_shown": [3, 9, 9, 9],
+        }
+    )
+    model, affinity = fit_top_n(interactions, Recipe(blend=Blend(trend_share=0.1))), fit_affinity(interactions, seed=0)
+    publication = publish(
+        tmp_path / "model", model, affinity, interactions, facts, model_version="1", unanswered=unanswered
+    )
+    rested = OnlineRecommender.load(tmp_path / "model")
+
+    assert publication.unanswered == 2
+    assert [title.title_id for title in ask(rested, k=8)] == [*before[1:5], first, *before[5:]]
+    assert [title.title_id for title in ask(rested, k=3)] == before[1:4], "the next title takes the free place"
+    bounce = watched(rested, "s-0000", completion=0.01)  # makes the list be computed, and steers nothing
+    computed = [title.title_id for title in ask(rested, recent=bounce, k=8)]
+    undisturbed = [title.title_id for title in ask(recommender, recent=bounce, k=8)]
+    assert computed == [*(title for title in undisturbed[:5] if title != first), first, *undisturbed[5:]]
+    assert [t.title_id for t in ask(rested, viewer_id="v-000007")] == [
+        t.title_id for t in ask(recommender, viewer_id="v-000007")
+    ]
+
+
+def test_a_folder_of_before_repetition_was_known_still_opens(folder, tmp_path):
+    older = tmp_path / "model"
+    shutil.copytree(folder, older)
+    for path in older.glob("unanswered_*.npy"):
+        path.unlink()
+    index = msgspec.msgpack.decode((older / INDEX_FILE).read_bytes(), type=OnlineIndex)
+    (older / INDEX_FILE).write_bytes(msgspec.msgpack.encode(msgspec.structs.replace(index, format_version=(2, 0))))
+
+    assert ask(OnlineRecommender.load(older)) == ask(OnlineRecommender.load(folder))

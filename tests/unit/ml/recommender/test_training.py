@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import polars as pl
 import pytest
 
 from ml.recommender import RecommenderError, ViewingInsufficient, decide_from_evidence, train_affinity, train_top_n
-from ml.recommender.errors import ModelFolderError
+from ml.recommender.errors import ModelFolderError, ViewingCorrupt, ViewingSchemaError
 from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY
 from ml.recommender.report import metrics_table, slices_plot
 from ml.recommender.training import CHALLENGER
@@ -101,3 +103,41 @@ def test_the_report_names_every_model_and_the_plot_is_a_png(trained):
     table = metrics_table(trained.evaluation)
     assert all(f"| {name} |" in table for name in (CHALLENGER, POPULARITY, SVD_BY_AFFINITY))
     assert slices_plot(trained.evaluation).startswith(b"\x89PNG")
+
+
+def test_without_metadata_titles_are_ranked_by_viewing_alone(trained, viewing, titles):
+    bare = titles.with_columns(genres=pl.lit(None, dtype=pl.List(pl.String)), release_date=pl.lit(None, dtype=pl.Date))
+    gains = train_top_n(viewing, bare, seed=0).evaluation.of(CHALLENGER).gains
+    assert gains == pytest.approx(trained.evaluation.of(CHALLENGER).gains)
+
+
+def test_duplicated_events_teach_nothing_new(trained, viewing, titles):
+    twice = train_top_n(pl.concat([viewing, viewing]), titles, seed=0)
+    assert twice.interactions.dropped["duplicate"] == viewing.height
+    assert twice.evaluation.of(CHALLENGER).gains == pytest.approx(trained.evaluation.of(CHALLENGER).gains)
+
+
+@pytest.mark.parametrize("train", [lambda viewing, titles: train_top_n(viewing, titles, seed=0),
+                                   lambda viewing, titles: train_affinity(viewing, seed=0)])  # fmt: skip
+def test_neither_model_learns_from_nothing_nor_from_broken_frames(train, viewing, titles):
+    with pytest.raises(ViewingInsufficient):
+        train(viewing.clear(), titles)
+    half_nan = viewing.with_row_index().with_columns(
+        completion=pl.when(pl.col("index") % 2 == 0).then(float("nan")).otherwise("completion")
+    )
+    with pytest.raises(ViewingCorrupt):
+        train(half_nan, titles)
+    with pytest.raises(ViewingSchemaError, match="completion"):
+        train(viewing.rename({"completion": "watched"}), titles)
+
+
+def test_a_program_among_the_viewers_changes_no_model(trained, viewing, titles):
+    starts = [dt.datetime(2026, 9, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=number) for number in range(120)]
+    program = viewing.head(1).join(pl.DataFrame({"number": range(120), "at": starts}), how="cross").select(
+        session_id=pl.format("bot-{}", "number"), viewer_id=pl.lit("bot"), title_id=pl.format("b-{}", "number"),
+        region_id="region_id", completion="completion", started_at=pl.col("at").cast(viewing.schema["started_at"]),
+    )  # fmt: skip
+    beside_it = train_top_n(pl.concat([viewing, program]), titles, seed=0)
+
+    assert beside_it.interactions.dropped["of programs"] == 120
+    assert beside_it.evaluation.of(CHALLENGER).gains == pytest.approx(trained.evaluation.of(CHALLENGER).gains)

@@ -4,7 +4,15 @@ import datetime as dt
 import msgspec
 import pytest
 
-from playback_api.snapshot import PopularTitle, Topology, find_faults, load_snapshot, write_snapshot
+from playback_api.snapshot import (
+    ArmRecord,
+    ExperimentRecord,
+    PopularTitle,
+    Topology,
+    find_faults,
+    load_snapshot,
+    write_snapshot,
+)
 from playback_api.snapshot.testing import NOON, make_content, make_title
 
 
@@ -16,6 +24,19 @@ def faults_of(tmp_path, **changes):
 
 def without_origin(topology):
     return Topology(regions=topology.regions, pathways=[p for p in topology.pathways if p.region_id])
+
+
+def experiment(experiment_id, *, shares=(0.5, 0.5), names=("a", "b"), controls=1, last_day=None, **settings):
+    arms = [
+        ArmRecord(arm=name, share=share, is_control=number < controls, **settings)
+        for number, (name, share) in enumerate(zip(names, shares, strict=True))
+    ]
+    return ExperimentRecord(experiment_id=experiment_id, arms=arms, last_day=last_day)
+
+
+def test_an_experiment_that_ended_stands_in_nobodys_way(tmp_path):
+    ended = experiment("e", ranking="model", last_day=NOON.date() - dt.timedelta(days=1))
+    assert faults_of(tmp_path, experiments=[ended, experiment("f", ranking="popularity")]) == []
 
 
 def test_a_fit_snapshot_has_no_fault(tmp_path):
@@ -35,6 +56,14 @@ def test_a_fit_snapshot_has_no_fault(tmp_path):
         ({"popularity": {"atlantis": [PopularTitle(title_id="s-0001", score=1.0)]}}, "atlantis"),
         ({"placement": {"north-9": {}}}, "north-9"),
         ({"placement": {"north-1": {"s-9999": {"240p": [0]}}}}, "s-9999"),
+        ({"experiments": [experiment("e"), experiment("e")]}, "declared 2 times"),
+        ({"experiments": [experiment("E 1")]}, "no identifier"),
+        ({"experiments": [experiment("e", shares=(0.5, 0.6))]}, "add up to 1"),
+        ({"experiments": [experiment("e", shares=(1.0, 0.0))]}, "above 0"),
+        ({"experiments": [experiment("e", controls=2)]}, "exactly one arm"),
+        ({"experiments": [experiment("e", names=("a", "a"))]}, "an arm twice"),
+        ({"experiments": [experiment("e", exploration_share=1.0)]}, "exploration shares"),
+        ({"experiments": [experiment("e", ranking="popularity"), experiment("f", ranking="model")]}, "all set ranking"),
     ],
 )
 def test_each_fault_is_named(tmp_path, changes, expected):

@@ -33,6 +33,13 @@ def test_what_was_put_in_is_read(warehouse):
     assert warehouse.read("raw.viewers", ["region_id", "viewer_id"]).columns == ["region_id", "viewer_id"]
 
 
+def test_a_lake_of_an_earlier_version_gets_the_columns_that_came_later(warehouse):
+    with warehouse.connection() as connection:
+        connection.execute("alter table lake.raw.impressions drop column exposures")
+
+    assert "exposures" in warehouse.read("raw.impressions").columns
+
+
 def test_replacing_leaves_nothing_of_before(warehouse):
     warehouse.replace_raw("viewers", pl.DataFrame([VIEWER, {**VIEWER, "viewer_id": "v-2"}]))
     warehouse.replace_raw("viewers", pl.DataFrame([{**VIEWER, "viewer_id": "v-3"}]).select(reversed(VIEWER)))

@@ -16,7 +16,7 @@ def pool(*, taken=RANKED):
 
 def test_the_first_places_are_never_explored_and_the_rest_keeps_its_order():
     for seed in range(200):
-        placings = explore(RANKED, pool(), random.Random(seed))
+        placings = explore(RANKED, pool(), random.Random(seed), epsilon=EPSILON)
         assert [placing.title_id for placing in placings[:2]] == RANKED[:2]
         kept = [placing.title_id for placing in placings if not placing.explored]
         assert kept == sorted(kept)
@@ -29,7 +29,7 @@ def test_what_is_logged_is_how_often_it_happens():
     shown = Counter()
     rounds = 20_000
     for _ in range(rounds):
-        placing = explore(RANKED[:3], pool(), generator)[2]
+        placing = explore(RANKED[:3], pool(), generator, epsilon=EPSILON)[2]
         shown[placing.title_id] += 1
         expected = EPSILON / len(POOL) if placing.explored else 1 - EPSILON
         assert placing.propensity == pytest.approx(expected)
@@ -39,7 +39,9 @@ def test_what_is_logged_is_how_often_it_happens():
 
 
 def test_without_a_pool_nothing_is_explored():
-    assert {placing.propensity for placing in explore(RANKED, pool(taken=EVERYTHING), random.Random(1))} == {1.0}
+    assert {
+        placing.propensity for placing in explore(RANKED, pool(taken=EVERYTHING), random.Random(1), epsilon=EPSILON)
+    } == {1.0}
 
 
 def test_a_viewer_sees_the_same_page_all_day_and_another_tomorrow():

@@ -1,11 +1,8 @@
 import datetime as dt
 from dataclasses import dataclass
-from functools import partial
 
 import pytest
 
-from playback_api.domain.home import exploration
-from playback_api.domain.home import rows as rows_module
 from playback_api.domain.home.rows import PageRequest, build_rows
 from playback_api.domain.home.shelf import stock_shelf
 from playback_api.domain.served import prepare_served
@@ -21,11 +18,6 @@ class Pick:
     title_id: str
     reason: str = "trending"
     because_title_id: str | None = None
-
-
-@pytest.fixture(autouse=True)
-def _no_exploration(monkeypatch):
-    monkeypatch.setattr(rows_module, "explore", partial(exploration.explore, epsilon=0.0))
 
 
 @pytest.fixture
@@ -49,7 +41,9 @@ def profile(*, watched=(), resume=()):
 
 def build(served, *, recommended=(), viewer=None, max_age=None, region_id="north"):
     shelf = stock_shelf(served, today=TODAY, max_age=max_age, region_id=region_id)
-    request = PageRequest(shelf=shelf, profile=viewer or profile(), today=TODAY, recommended=recommended)
+    request = PageRequest(
+        shelf=shelf, profile=viewer or profile(), today=TODAY, recommended=recommended, exploration_share=0.0
+    )
     return {row.row_id: row for row in build_rows(request)}
 
 

@@ -1,5 +1,6 @@
 """The home page with a model: what is asked of it, and what happens when it has no answer."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
@@ -8,7 +9,7 @@ from playback_api.domain.counters import Counters
 from playback_api.domain.home.services import HomeService, match_percent
 from playback_api.domain.served import RecommenderUnavailable, ServedSnapshots
 from playback_api.profile import Preferences, ViewerProfile, WatchedTitle
-from playback_api.snapshot import SnapshotReader
+from playback_api.snapshot import ArmRecord, ExperimentRecord, SnapshotReader
 from playback_api.snapshot.testing import NOON, make_content, publish_content
 
 
@@ -53,11 +54,12 @@ class Recorder:
         self.recorded.append(impression)
 
 
-async def make(tmp_path, open_recommender):
+async def make(tmp_path, open_recommender, experiments=()):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "index").write_bytes(b"x")
-    publish_content(tmp_path, make_content(recommender_folder=folder))
+    content = dataclasses.replace(make_content(recommender_folder=folder), experiments=list(experiments))
+    publish_content(tmp_path, content)
     counters, recorder = Counters(), Recorder()
     snapshots = ServedSnapshots(SnapshotReader(tmp_path), open_recommender, counters)
     await snapshots.refresh()
@@ -100,6 +102,19 @@ async def test_a_model_that_cannot_be_opened_is_counted_and_the_page_still_made(
     assert service.page("v-1", "north", max_age=None).source == "popularity"
     assert counters.value("recommender_load_failures") == 1
     assert counters.value("home_pages", source="popularity", why="model-broken") == 1
+
+
+async def test_an_arm_decides_who_ranks_and_how_much_is_explored_and_is_logged_with_the_page(tmp_path):
+    arms = [ArmRecord(arm="held-out", share=1.0, is_control=True, ranking="popularity", exploration_share=0.0)]
+    held_out = ExperimentRecord(experiment_id="holdout", arms=arms)
+    service, counters, recorder = await make(tmp_path, lambda folder: Model([Pick("s-0002")]), [held_out])
+    page = service.page("v-1", "north", max_age=None)
+
+    assert page.source == "popularity"
+    assert counters.value("home_pages", source="popularity", why="experiment") == 1
+    (logged,) = recorder.recorded
+    assert [(exposure.experiment_id, exposure.arm) for exposure in logged.exposures] == [("holdout", "held-out")]
+    assert {item.propensity for item in logged.items} == {1.0}
 
 
 @pytest.mark.parametrize(("affinity", "percent"), [(1.0, 0), (3.0, 50), (5.0, 100)])
