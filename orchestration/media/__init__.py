@@ -16,6 +16,7 @@ from orchestration.media.errors import (
     ProgramFailed,
     ProgramMissing,
     ProgramTimedOut,
+    RecordDamaged,
 )
 from orchestration.media.masters import find_master, is_master, masters_by_title
 from orchestration.media.objects import MediaObject, PackageRecord, Rendition
@@ -51,6 +52,7 @@ __all__ = [
     "ProgramMissing",
     "ProgramTimedOut",
     "QuarantineReport",
+    "RecordDamaged",
     "Rendition",
     "TitleWork",
     "check_package",

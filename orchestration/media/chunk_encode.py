@@ -25,6 +25,7 @@ from orchestration.media.errors import PackagingError
 from orchestration.media.handover import ingest_prefix, write_loudness
 from orchestration.media.ladder import Ladder, VideoCodec, VideoRung
 from orchestration.media.process import Progress
+from orchestration.media.records import read_record
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.media.shots import find_cuts
@@ -84,6 +85,7 @@ def find_plan(work: ChunkWork) -> ChunkPlan:
 
     Raises:
         ProgramError: The master could not be searched for changes of shot.
+        RecordDamaged: An earlier plan cannot be read.
     """
     codecs = _codecs_to_encode(work)
     ladder = msgspec.structs.replace(work.ladder, video=[rung for rung in work.ladder.video if rung.codec in codecs])
@@ -133,13 +135,18 @@ def encode_chunk(work: ChunkWork, chunk: Chunk, on_progress: OnProgress | None =
 
 
 def total_cost(work: ChunkWork) -> EncodeResult | None:
-    """What the chunks in the store cost, whichever runs and hosts encoded them; None when there are none."""
+    """What the chunks in the store cost, whichever runs and hosts encoded them; None when there are none.
+
+    Raises:
+        RecordDamaged: What one cost cannot be read.
+    """
     prefix = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/"
-    costs = [
-        msgspec.json.decode(work.store.read_bytes(key), type=ChunkCost)
+    found = [
+        read_record(work.store, key, ChunkCost, "media/renditions")
         for key in work.store.keys(prefix)
         if key.startswith(f"{prefix}{COST}")
     ]
+    costs = [cost for cost in found if cost is not None]
     if not costs:
         return None
     return EncodeResult(

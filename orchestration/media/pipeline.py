@@ -17,7 +17,7 @@ from orchestration.media.chunk_encode import OnProgress
 from orchestration.media.correction import correct
 from orchestration.media.description import read_description
 from orchestration.media.encoders import add_codecs
-from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing
+from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, RecordDamaged
 from orchestration.media.handover import (
     ProbedMaster,
     TakenSidecars,
@@ -78,7 +78,7 @@ def probe_title(work: TitleWork, quarantine_folder: Path, now: Callable[[], dt.d
 def _delivered_before(store: ObjectStore, title_id: str, sha256: str) -> str:
     try:
         before = read_probed(store, title_id)
-    except MasterMissing:
+    except (MasterMissing, RecordDamaged):  # a damaged record is written anew by this very step
         return ""
     return before.file if before.sha256 == sha256 else ""
 
@@ -98,10 +98,10 @@ def was_ingested(store: ObjectStore, title_id: str, master: Path, sidecars: Side
         return True
     try:
         probed, package = read_probed(store, title_id), read_current_package(store, title_id)
-    except (MasterMissing, PackageMissing):
-        return False
+        taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(sidecars)
+    except (MasterMissing, PackageMissing, RecordDamaged):
+        return False  # of damaged records a run makes new ones, or fails and says which
     seen = (probed.file, probed.size_bytes, probed.modified_ns)
-    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(sidecars)
     is_served = package.source_sha256 == probed.sha256 and package.complete
     return seen == fingerprint and taken and is_served
 
