@@ -2,6 +2,7 @@
 
     ingest/<title_id>/CURRENT                     sha256 of the master that counts
     ingest/<title_id>/<sha256, 16 digits>/        probe.json, probes-*.json, ladder.json, quality.json,
+                                                  loudness.json, encode_cpu_s.json, sidecars.json, chunks/*,
                                                   artwork/*.jpg, storyboard/storyboard.json, storyboard/*.jpg
 
     deliveries/<sha256>                           the title that was first made of this content
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -148,6 +149,18 @@ def read_loudness(store: ObjectStore, title_id: str, source_sha256: str) -> list
     return found or []
 
 
+def write_encode_cpu_s(store: ObjectStore, title_id: str, source_sha256: str, rung_cpu_s: Mapping[str, float]) -> None:
+    """Keep what some video renditions of a master cost to encode, by id, beside what is known of others."""
+    known = {**read_encode_cpu_s(store, title_id, source_sha256), **rung_cpu_s}
+    store.put_bytes(_encode_cpu_key(title_id, source_sha256), msgspec.json.encode(known), replace=True)
+
+
+def read_encode_cpu_s(store: ObjectStore, title_id: str, source_sha256: str) -> dict[str, float]:
+    """What a master's video renditions cost to encode, in CPU seconds by id; those of another title's are not there."""
+    key = _encode_cpu_key(title_id, source_sha256)
+    return read_record(store, key, dict[str, float], "media/renditions") or {}
+
+
 def write_sidecars(store: ObjectStore, title_id: str, source_sha256: str, taken: TakenSidecars) -> None:
     """Keep what was taken of the files beside a title's current master."""
     store.put_bytes(f"{_folder(title_id, source_sha256)}/sidecars.json", msgspec.json.encode(taken), replace=True)
@@ -250,6 +263,10 @@ def _current_folder(store: ObjectStore, title_id: str) -> str:
 
 def _loudness_key(title_id: str, source_sha256: str) -> str:
     return f"{_folder(title_id, source_sha256)}/loudness.json"
+
+
+def _encode_cpu_key(title_id: str, source_sha256: str) -> str:
+    return f"{_folder(title_id, source_sha256)}/encode_cpu_s.json"
 
 
 def _delivery_key(sha256: str) -> str:

@@ -24,7 +24,7 @@ from orchestration.media.chunk_encode import ChunkProgress
 from orchestration.media.chunks import Chunk, ChunkPlan, write_plan
 from orchestration.media.encode import EncodeResult, Span
 from orchestration.media.errors import PackagingError, ProgramCancelled
-from orchestration.media.handover import read_ladder
+from orchestration.media.handover import read_encode_cpu_s, read_ladder
 from orchestration.media.objects import media_prefix
 from orchestration.media.picture import prepared_picture
 from orchestration.media.probe import probe_file
@@ -182,6 +182,12 @@ def test_steps_on_several_hosts_share_nothing_but_the_store(undisturbed: Room, m
     assert encoded.encoded == ["360p", "240p", "audio-und"]
     assert encoded.result is not None
     assert encoded.result.cpu_s == pytest.approx(sum(result.cpu_s for result in apart))
+    shares = read_encode_cpu_s(room.store, "film", room.ladder.source_sha256)
+    assert shares == encoded.result.rung_cpu_s
+    large, small = room.ladder.video
+    pixels = [rung.width * rung.height for rung in (large, small)]
+    assert shares[large.rendition_id] / shares[small.rendition_id] == pytest.approx(pixels[0] / pixels[1])
+    assert 0 < sum(shares.values()) < encoded.result.cpu_s  # the rest is the sound's
     assert room.rendition_bytes() == undisturbed.rendition_bytes()
 
 
