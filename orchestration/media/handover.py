@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestration.media.artwork import POSTER_NAME
 from orchestration.media.correction import Delivered
 from orchestration.media.description import TitleDescription
 from orchestration.media.errors import MasterMissing, RecordDamaged
@@ -192,16 +193,18 @@ def described_titles(store: ObjectStore) -> dict[str, TitleDescription]:
 
 
 def write_artwork(store: ObjectStore, title_id: str, source_sha256: str, files: list[Path]) -> list[str]:
-    """Keep the artwork of a title's current master; returns the keys."""
-    keys = [f"{_folder(title_id, source_sha256)}/artwork/{file.name}" for file in files]
-    for key, file in zip(keys, files, strict=True):
-        store.put_file(key, file, replace=True)
+    """Keep the artwork of a title's current master, its poster last; returns the keys."""
+    keys = []
+    for file in sorted(files, key=lambda file: file.name == POSTER_NAME):
+        keys.append(f"{_artwork_prefix(title_id, source_sha256)}{file.name}")
+        store.put_file(keys[-1], file, replace=True)
     return keys
 
 
 def artwork_keys(store: ObjectStore, title_id: str, source_sha256: str) -> list[str]:
-    """The keys of a title's artwork, sorted; empty when there is none yet."""
-    return list(store.keys(f"{_folder(title_id, source_sha256)}/artwork/"))
+    """The keys of a title's artwork, sorted; empty while it is not complete, which the poster says."""
+    prefix = _artwork_prefix(title_id, source_sha256)
+    return list(store.keys(prefix)) if store.exists(f"{prefix}{POSTER_NAME}") else []
 
 
 def write_storyboard(store: ObjectStore, title_id: str, source_sha256: str, drawn: DrawnStoryboard) -> None:
@@ -263,6 +266,10 @@ def _current_folder(store: ObjectStore, title_id: str) -> str:
 
 def _loudness_key(title_id: str, source_sha256: str) -> str:
     return f"{_folder(title_id, source_sha256)}/loudness.json"
+
+
+def _artwork_prefix(title_id: str, source_sha256: str) -> str:
+    return f"{_folder(title_id, source_sha256)}/artwork/"
 
 
 def _encode_cpu_key(title_id: str, source_sha256: str) -> str:

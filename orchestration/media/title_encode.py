@@ -70,7 +70,8 @@ def encode_title(work: TitleWork, on_progress: OnProgress | None = None, ladder:
                 write_encode_cpu_s(store, title_id, ladder.source_sha256, result.rung_cpu_s)
             files = join_chunks(chunk_work, plan)
             store_forms(store, title_id, _only(ladder, missing), files, settings, chunk_work.folder, work.keys)
-        drop_chunks(store, title_id, ladder.source_sha256, missing)
+    # Also what a run left that was killed while it removed them.
+    drop_chunks(store, title_id, ladder.source_sha256, {rung.rendition_id for rung in rungs})
     return EncodedTitle(
         records=read_forms(store, title_id, ladder, settings),
         encoded=[rung.rung for rung in rungs if rung.rendition_id in missing],
