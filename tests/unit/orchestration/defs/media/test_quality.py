@@ -78,6 +78,7 @@ def test_a_title_gets_a_ladder_of_its_own_that_delivers_what_it_aims_at(settings
     ladder = read_ladder(store, TITLE)
     shown = metadata_of(result, "quality")
     assert shown["measured_rungs"] == len(ladder.video) > 1
+    assert all(rung.target_vmaf is not None for rung in ladder.video)
     assert all(f"| {rung.rung} | {rung.width}x{rung.height} |" in shown["rungs"] for rung in ladder.video)
     png = shown["hull"].partition("base64,")[2].rstrip(")")
     assert base64.b64decode(png).startswith(b"\x89PNG")
