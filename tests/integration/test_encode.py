@@ -27,7 +27,7 @@ from orchestration.media.quarantine import list_quarantine
 from orchestration.media.renditions import rendition_key
 from orchestration.media.settings import MediaSettings
 from orchestration.media.title_encode import encode_title
-from orchestration.media.title_package import PackagedTitle, package_title
+from orchestration.media.title_package import PackagedTitle, draw_title_storyboard, package_title
 from orchestration.media.title_work import TitleWork
 from orchestration.media.verification import encode_title_to_target
 from orchestration.store import LocalStore
@@ -241,6 +241,46 @@ def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
         poster = next(image.decode(video=0))
     shown, drawn = (picture.to_ndarray(format="rgb24").mean() for picture in (frame, poster))
     assert drawn == pytest.approx(shown, abs=3)
+
+
+def colour_of(path: Path, *, top_left: tuple[int, int] | None = None) -> tuple[float, float, float]:
+    """Mean red, green and blue of a 4:2:0 file's first picture, or of its corner, as who heeds its tags shows it."""
+    with av.open(str(path), options={"allowed_extensions": "ALL"}) as container:
+        frame = next(container.decode(video=0))
+    width, height = top_left or (frame.width, frame.height)
+    planes = [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size) for plane in frame.planes]
+    luma = planes[0][:height, :width].mean()
+    blue, red = (plane[: height // 2, : width // 2].mean() - 128 for plane in planes[1:])
+    if frame.color_range != 2:  # limited range, ITU-T H.273
+        luma, blue, red = (luma - 16) * 255 / 219, blue * 255 / 224, red * 255 / 224
+    k_red, k_blue = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114)}[frame.colorspace]
+    shown_red, shown_blue = luma + 2 * (1 - k_red) * red, luma + 2 * (1 - k_blue) * blue
+    return shown_red, (luma - k_red * shown_red - k_blue * shown_blue) / (1 - k_red - k_blue), shown_blue
+
+
+@pytest.mark.parametrize(
+    ("matrix", "colour_range"), [("bt709", "tv"), ("bt709", "pc"), ("smpte170m", "tv")], ids=["709", "709-full", "601"]
+)
+def test_colours_of_a_master_are_those_of_its_rungs_and_pictures(
+    room: Room, tmp_path: Path, matrix: str, colour_range: str
+) -> None:
+    """JPEG files have BT.601's matrix in full range, whatever the master has."""
+    card = (
+        f"color=c=0xC8283C:s=640x360:r=25:d=1,scale=out_color_matrix={matrix}:out_range={colour_range},format=yuv420p"
+    )
+    film = make_film(
+        tmp_path / "card.mp4", "-an", "-crf", "5", "-colorspace", matrix, "-color_range", colour_range, picture=card
+    )
+    title_id = f"card-{matrix}-{colour_range}"
+    record = room.ingest(title_id, film).record
+    draw_title_storyboard(room.work(title_id, film))
+    [sheet] = [key for key in room.store.keys(f"ingest/{title_id}") if key.endswith("storyboard-001.jpg")]
+    shown = {
+        "rung": colour_of(room.play(record)),
+        "poster": colour_of(room.store.local_path(media_prefix(title_id) + record.poster_key)),
+        "storyboard": colour_of(room.store.local_path(sheet), top_left=(160, 90)),
+    }
+    assert shown == {name: pytest.approx((0xC8, 0x28, 0x3C), abs=6) for name in shown}
 
 
 @pytest.mark.long
