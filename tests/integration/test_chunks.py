@@ -322,6 +322,7 @@ def test_a_killed_run_loses_one_chunk_at_most_and_ends_in_the_same_bytes(
     room = Room(tmp_path, master)
     assert room.find_chunks() == []
     assert room.serve() == served
+    assert list(room.work.work_folder.iterdir()) == []
     assert room.rendition_bytes() == undisturbed.rendition_bytes()
     assert room.leftovers() == []
 
