@@ -8,7 +8,6 @@ to take about a second for a short file; the packet scan reads the file once.
 from __future__ import annotations
 
 import math
-import os
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import av.error
 from av.stream import Disposition
 
 from orchestration.media.container import BoxStructure, looks_like_text, read_boxes, sniff_container
+from orchestration.media.masters import readable
 from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, SoundRole, TextTrack, Track, VideoTrack
 
 MIN_DURATION_S = 0.4
@@ -70,6 +70,9 @@ def probe_file(path: Path) -> ProbeReport:
     """
     notes = _Notes()
     size_bytes = path.stat().st_size
+    if readable(path.name) != path.name:
+        notes.reject("the file's name is not UTF-8", "Rename it and deliver it again.")
+        return _rejected(path, size_bytes, None, notes)
     if size_bytes == 0:
         notes.reject("the file is empty (0 bytes)", _UPLOAD_AGAIN)
         return _rejected(path, size_bytes, None, notes)
@@ -207,7 +210,7 @@ def _probe_open(
             f"too short: {duration_s:.2f} s, the minimum is {MIN_DURATION_S} s", "Check that this is the whole film."
         )
     return ProbeReport(
-        file=_shown_name(path),
+        file=readable(path.name),
         size_bytes=size_bytes,
         verdict="rejected" if notes.reasons else "playable",
         reasons=notes.reasons,
@@ -232,7 +235,7 @@ def _refuse_without_picture(container: Any, boxes: BoxStructure | None, notes: _
 
 def _rejected(path: Path, size_bytes: int, container_format: str | None, notes: _Notes) -> ProbeReport:
     return ProbeReport(
-        file=_shown_name(path),
+        file=readable(path.name),
         size_bytes=size_bytes,
         verdict="rejected",
         reasons=notes.reasons,
@@ -240,11 +243,6 @@ def _rejected(path: Path, size_bytes: int, container_format: str | None, notes: 
         hints=notes.hints,
         container=container_format,
     )
-
-
-def _shown_name(path: Path) -> str:
-    """The file's name, with a mark in the place of bytes that are no UTF-8."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def _picture_streams(container: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestration.media.errors import MasterMissing
 from orchestration.media.handover import ProbedMaster, read_probed
+from orchestration.media.masters import readable
 from orchestration.media.protection import ContentKeys
 from orchestration.media.scratch import scratch_folder
 from orchestration.media.settings import MediaSettings
@@ -50,12 +51,12 @@ class TitleWork:
         try:
             status = master.stat()
         except FileNotFoundError:
-            raise MasterMissing(f"{master} is gone; deliver it again") from None
+            raise MasterMissing(f"{readable(str(master))} is gone; deliver it again") from None
         if (status.st_size, status.st_mtime_ns) == (probed.size_bytes, probed.modified_ns):
             return master
         if status.st_size != probed.size_bytes or file_sha256(master) != probed.sha256:
             raise MasterMissing(
-                f"{master.name} changed after it was probed; materialise media/probe of {self.title_id}"
+                f"{readable(master.name)} changed after it was probed; materialise media/probe of {self.title_id}"
             )
         return master
 
