@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from cyclopts.types import ExistingFile
 
 app = App(name="matinee", help="A video-on-demand platform whose whole life is one Dagster asset graph.")
 
@@ -94,8 +93,10 @@ def plan(
 
 
 @app.command
-def probe(first: ExistingFile, /, *others: ExistingFile) -> int:
+def probe(first: Path, /, *others: Path) -> int:
     """Say of each file whether it can be a master, as one JSON object a line. Ends with 1 when any is rejected.
+
+    What cannot be read (missing, a folder, no permission) is rejected like any other, and the others are probed.
 
     Args:
         first: A file of whatever kind.
@@ -103,11 +104,14 @@ def probe(first: ExistingFile, /, *others: ExistingFile) -> int:
     """
     import msgspec
 
-    from orchestration.media import probe_file
+    from orchestration.media import probe_file, report_unreadable
 
     rejected = False
     for file in (first, *others):
-        report = probe_file(file)
+        try:
+            report = probe_file(file)
+        except OSError as error:
+            report = report_unreadable(file, error)
         rejected = rejected or report.verdict == "rejected"
         print(msgspec.json.encode(report).decode())
     return 1 if rejected else 0

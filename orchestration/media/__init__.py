@@ -16,11 +16,12 @@ from orchestration.media.errors import (
     ProgramFailed,
     ProgramMissing,
     ProgramTimedOut,
+    RecordDamaged,
 )
 from orchestration.media.masters import find_master, is_master, masters_by_title
 from orchestration.media.objects import MediaObject, PackageRecord, Rendition
 from orchestration.media.pipeline import ingest_master
-from orchestration.media.probe import probe_file
+from orchestration.media.probe import probe_file, report_unreadable
 from orchestration.media.programs import find_ffmpeg, find_ffprobe, find_packager
 from orchestration.media.publish import (
     current_packages,
@@ -51,6 +52,7 @@ __all__ = [
     "ProgramMissing",
     "ProgramTimedOut",
     "QuarantineReport",
+    "RecordDamaged",
     "Rendition",
     "TitleWork",
     "check_package",
@@ -66,6 +68,7 @@ __all__ = [
     "probe_file",
     "publish_package",
     "read_current_package",
+    "report_unreadable",
     "share_title",
     "share_titles",
 ]

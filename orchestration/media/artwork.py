@@ -12,7 +12,7 @@ from pathlib import Path
 import ffmpeg
 
 from orchestration.media.errors import PackagingError
-from orchestration.media.picture import in_eight_bits, progressive_picture, scaled
+from orchestration.media.picture import in_eight_bits, in_jpeg_colours, progressive_picture, scaled
 from orchestration.media.process import run_program
 from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.report import ProbeReport
@@ -71,7 +71,7 @@ def _take_picture(master: Path, report: ProbeReport, moment_s: float, box: tuple
     source = ffmpeg.input(str(master), ss=f"{moment_s:.3f}")
     picture = in_eight_bits(scaled(progressive_picture(source, report.video), width, height), report.video)
     output = ffmpeg.output(
-        picture.filter("format", "yuvj420p"),
+        in_jpeg_colours(picture),
         str(target),
         **{"frames:v": 1, "q:v": 4, "fflags": "+bitexact", "update": 1},
     )

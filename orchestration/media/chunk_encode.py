@@ -10,7 +10,7 @@ likewise, as one piece. When a title's renditions stand complete in the store, i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from orchestration.media.errors import PackagingError
 from orchestration.media.handover import ingest_prefix, write_loudness
 from orchestration.media.ladder import Ladder, VideoCodec, VideoRung
 from orchestration.media.process import Progress
+from orchestration.media.records import read_record
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.media.shots import find_cuts
@@ -59,12 +60,17 @@ class ChunkWork:
 
 
 class ChunkCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one encode of a chunk used; kept beside it until the title's renditions are complete."""
+    """What one encode of a chunk used; kept beside it until the title's renditions are complete.
+
+    Attributes:
+        rung_cpu_s: Of ``cpu_s``, which has the sound too, the share of each video rendition by its id.
+    """
 
     wall_s: float
     cpu_s: float
     damage: int
     missed_seeks: int = 0
+    rung_cpu_s: dict[str, float] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,7 @@ def find_plan(work: ChunkWork) -> ChunkPlan:
 
     Raises:
         ProgramError: The master could not be searched for changes of shot.
+        RecordDamaged: An earlier plan cannot be read.
     """
     codecs = _codecs_to_encode(work)
     ladder = msgspec.structs.replace(work.ladder, video=[rung for rung in work.ladder.video if rung.codec in codecs])
@@ -133,13 +140,18 @@ def encode_chunk(work: ChunkWork, chunk: Chunk, on_progress: OnProgress | None =
 
 
 def total_cost(work: ChunkWork) -> EncodeResult | None:
-    """What the chunks in the store cost, whichever runs and hosts encoded them; None when there are none."""
+    """What the chunks in the store cost, whichever runs and hosts encoded them; None when there are none.
+
+    Raises:
+        RecordDamaged: What one cost cannot be read.
+    """
     prefix = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/"
-    costs = [
-        msgspec.json.decode(work.store.read_bytes(key), type=ChunkCost)
+    found = [
+        read_record(work.store, key, ChunkCost, "media/renditions")
         for key in work.store.keys(prefix)
         if key.startswith(f"{prefix}{COST}")
     ]
+    costs = [cost for cost in found if cost is not None]
     if not costs:
         return None
     return EncodeResult(
@@ -149,6 +161,7 @@ def total_cost(work: ChunkWork) -> EncodeResult | None:
         film_s=work.ladder.duration_s,
         damage=sum(cost.damage for cost in costs),
         missed_seeks=sum(cost.missed_seeks for cost in costs),
+        rung_cpu_s=_sum_by_rendition(cost.rung_cpu_s for cost in costs),
     )
 
 
@@ -232,6 +245,7 @@ def sum_results(results: Sequence[EncodeResult | EncodedSound | None], *, wall_s
         film_s=sum(result.film_s for result in pictures) or max((result.film_s for result in made), default=0.0),
         damage=sum(result.damage for result in made),
         missed_seeks=sum(result.missed_seeks for result in pictures),
+        rung_cpu_s=_sum_by_rendition(result.rung_cpu_s for result in pictures),
     )
 
 
@@ -305,8 +319,22 @@ def _write_cost(work: ChunkWork, chunk: Chunk, made: Sequence[str], result: Enco
     # A chunk whose encode was interrupted is completed by another one, of what was left.
     digest = hashlib.sha256("".join(made).encode()).hexdigest()[:16]
     key = f"{ingest_prefix(work.title_id, work.ladder.source_sha256)}chunks/{COST}{chunk.name}-{digest}.json"
-    cost = ChunkCost(wall_s=result.wall_s, cpu_s=result.cpu_s, damage=result.damage, missed_seeks=result.missed_seeks)
+    cost = ChunkCost(
+        wall_s=result.wall_s,
+        cpu_s=result.cpu_s,
+        damage=result.damage,
+        missed_seeks=result.missed_seeks,
+        rung_cpu_s=dict(result.rung_cpu_s),
+    )
     work.store.put_bytes(key, msgspec.json.encode(cost), replace=True)
+
+
+def _sum_by_rendition(shares: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for share in shares:
+        for rendition_id, cpu_s in share.items():
+            total[rendition_id] = total.get(rendition_id, 0.0) + cpu_s
+    return total
 
 
 def _of_stretch(chunk: Chunk, span: Span, on_progress: OnProgress) -> Callable[[Progress], None]:

@@ -27,6 +27,7 @@ from orchestration.media.encode import WHOLE, Span
 from orchestration.media.encoders import encoder_cpu_s, keyframe_distance
 from orchestration.media.handover import ingest_prefix
 from orchestration.media.ladder import Ladder, VideoCodec
+from orchestration.media.records import read_record
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore
@@ -141,9 +142,12 @@ def can_be_sought(report: ProbeReport) -> bool:
 
 
 def read_plan(store: ObjectStore, title_id: str, ladder: Ladder, settings: MediaSettings) -> ChunkPlan | None:
-    """The plan that was made for a ladder; None when there is none yet."""
-    key = _plan_key(title_id, ladder, settings)
-    return msgspec.json.decode(store.read_bytes(key), type=ChunkPlan) if store.exists(key) else None
+    """The plan that was made for a ladder; None when there is none yet.
+
+    Raises:
+        RecordDamaged: It cannot be read.
+    """
+    return read_record(store, _plan_key(title_id, ladder, settings), ChunkPlan, "media/renditions")
 
 
 def write_plan(store: ObjectStore, title_id: str, ladder: Ladder, settings: MediaSettings, plan: ChunkPlan) -> None:

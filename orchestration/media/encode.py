@@ -8,8 +8,8 @@ rung. What each encoder is told stands in `encoders.py`, how a film is divided i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class EncodeResult:
         files: MP4 file by rendition id.
         damage: Error lines of the decoder: damage in the master that the renditions show.
         missed_seeks: Stretches that were decoded from the start of the film, for a seek did not lead to them.
+        rung_cpu_s: Of ``cpu_s``, the share of each rendition by its id (`share_by_pixels`).
     """
 
     files: dict[str, Path]
@@ -76,6 +77,7 @@ class EncodeResult:
     film_s: float
     damage: int
     missed_seeks: int = 0
+    rung_cpu_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def speed(self) -> float:
@@ -137,7 +139,17 @@ def encode_rungs(
         require_whole()
         wall_s, cpu_s = result.wall_s + again.wall_s, result.cpu_s + again.cpu_s
         result = replace(again, wall_s=wall_s, cpu_s=cpu_s, missed_seeks=1)
-    return result
+    return replace(result, rung_cpu_s=share_by_pixels(result.cpu_s, rungs))
+
+
+def share_by_pixels(cpu_s: float, rungs: Sequence[VideoRung]) -> dict[str, float]:
+    """What each rung of one encode cost, in CPU seconds by rendition id.
+
+    One process decodes once and encodes all rungs of a codec, so what a rung costs alone cannot be measured. Its share
+    is that of its pixels, which an encoder's work grows with.
+    """
+    pixels = sum(rung.width * rung.height for rung in rungs)
+    return {rung.rendition_id: cpu_s * rung.width * rung.height / pixels for rung in rungs}
 
 
 def encode_command(

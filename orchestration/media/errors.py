@@ -9,6 +9,7 @@ The tree::
     │   ├── ProgramTimedOut        took too long and was killed
     │   └── ProgramCancelled       was ended because what it worked for failed or was cancelled
     ├── MasterMissing            a title has no master file, or it changed since it was probed
+    ├── RecordDamaged            what an earlier step left in the store cannot be read
     ├── MasterRejected           a master that cannot become a title; carries the reasons
     ├── EncodeTruncated          an encode ended early although the encoder said that all was well
     ├── QualityUnmeasured        a rendition and its master cannot be compared
@@ -64,6 +65,10 @@ class ProgramCancelled(ProgramError):
 
 class MasterMissing(MediaError):
     """No file, or another file than the one that was probed, stands for a title."""
+
+
+class RecordDamaged(MediaError):
+    """What an earlier step left in the store cannot be read."""
 
 
 class MasterRejected(MediaError):

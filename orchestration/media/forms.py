@@ -37,6 +37,7 @@ def read_forms(store: ObjectStore, title_id: str, ladder: Ladder, settings: Medi
 
     Raises:
         PackagingError: One is not complete.
+        RecordDamaged: The record of one cannot be read.
     """
     by_rung = [stored_ids(rung.rendition_id, _group(rung), settings, ladder.source_sha256) for rung in ladder.rungs]
     return [

@@ -2,6 +2,7 @@
 
     ingest/<title_id>/CURRENT                     sha256 of the master that counts
     ingest/<title_id>/<sha256, 16 digits>/        probe.json, probes-*.json, ladder.json, quality.json,
+                                                  loudness.json, encode_cpu_s.json, sidecars.json, chunks/*,
                                                   artwork/*.jpg, storyboard/storyboard.json, storyboard/*.jpg
 
     deliveries/<sha256>                           the title that was first made of this content
@@ -13,28 +14,29 @@ version of a master disturbs nothing of the old one. Nothing here is served.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
+from orchestration.media.artwork import POSTER_NAME
 from orchestration.media.correction import Delivered
 from orchestration.media.description import TitleDescription
-from orchestration.media.errors import MasterMissing
+from orchestration.media.errors import MasterMissing, RecordDamaged
 from orchestration.media.hull import Probes
 from orchestration.media.ladder import Ladder
 from orchestration.media.loudness import DeliveredLoudness
+from orchestration.media.records import Record, read_record
 from orchestration.media.renditions import RenditionRecord
 from orchestration.media.report import ProbeReport
 from orchestration.media.storyboard import DrawnStoryboard, Storyboard
 from orchestration.store import ObjectStore
 
 STORYBOARD_RECORD = "storyboard.json"
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 logger = logging.getLogger(__name__)
-
-Record = TypeVar("Record")
 
 
 class ProbedMaster(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +120,7 @@ def write_probes(store: ObjectStore, title_id: str, search: str, probes: Probes)
 
 def read_probes(store: ObjectStore, title_id: str, search: str) -> Probes | None:
     """What was probed of a title's current master, or None when nothing was in that way."""
-    return _find(store, f"{_current_folder(store, title_id)}/probes-{search}.json", Probes, "media/ladder")
+    return read_record(store, f"{_current_folder(store, title_id)}/probes-{search}.json", Probes, "media/ladder")
 
 
 def write_delivered(store: ObjectStore, title_id: str, delivered: Sequence[Delivered]) -> None:
@@ -129,7 +131,8 @@ def write_delivered(store: ObjectStore, title_id: str, delivered: Sequence[Deliv
 
 def read_delivered(store: ObjectStore, title_id: str) -> list[Delivered]:
     """What was measured of a title's current master so far, oldest first; empty when nothing was."""
-    return _find(store, f"{_current_folder(store, title_id)}/quality.json", list[Delivered], "media/quality") or []
+    key = f"{_current_folder(store, title_id)}/quality.json"
+    return read_record(store, key, list[Delivered], "media/quality") or []
 
 
 def write_loudness(
@@ -143,8 +146,20 @@ def write_loudness(
 
 def read_loudness(store: ObjectStore, title_id: str, source_sha256: str) -> list[DeliveredLoudness]:
     """What is known of the loudness of a master's renditions; empty when nothing is."""
-    found = _find(store, _loudness_key(title_id, source_sha256), list[DeliveredLoudness], "media/renditions")
+    found = read_record(store, _loudness_key(title_id, source_sha256), list[DeliveredLoudness], "media/renditions")
     return found or []
+
+
+def write_encode_cpu_s(store: ObjectStore, title_id: str, source_sha256: str, rung_cpu_s: Mapping[str, float]) -> None:
+    """Keep what some video renditions of a master cost to encode, by id, beside what is known of others."""
+    known = {**read_encode_cpu_s(store, title_id, source_sha256), **rung_cpu_s}
+    store.put_bytes(_encode_cpu_key(title_id, source_sha256), msgspec.json.encode(known), replace=True)
+
+
+def read_encode_cpu_s(store: ObjectStore, title_id: str, source_sha256: str) -> dict[str, float]:
+    """What a master's video renditions cost to encode, in CPU seconds by id; those of another title's are not there."""
+    key = _encode_cpu_key(title_id, source_sha256)
+    return read_record(store, key, dict[str, float], "media/renditions") or {}
 
 
 def write_sidecars(store: ObjectStore, title_id: str, source_sha256: str, taken: TakenSidecars) -> None:
@@ -156,9 +171,10 @@ def read_sidecars(store: ObjectStore, title_id: str) -> TakenSidecars:
     """What was taken of the files beside a title's current master; nothing while nobody looked.
 
     Raises:
-        MasterMissing: There is no probed master, or what was taken cannot be read.
+        MasterMissing: There is no probed master.
+        RecordDamaged: What was taken cannot be read.
     """
-    taken = _find(store, f"{_current_folder(store, title_id)}/sidecars.json", TakenSidecars, "media/sidecars")
+    taken = read_record(store, f"{_current_folder(store, title_id)}/sidecars.json", TakenSidecars, "media/sidecars")
     return taken or TakenSidecars(fingerprint="", captions=[], description=None, warnings=[])
 
 
@@ -168,7 +184,7 @@ def described_titles(store: ObjectStore) -> dict[str, TitleDescription]:
     for title_id in store.folders("ingest/"):
         try:
             description = read_sidecars(store, title_id).description
-        except MasterMissing as error:
+        except (MasterMissing, RecordDamaged) as error:
             logger.warning("the description of %s is left out: %s", title_id, error)
             continue
         if description is not None:
@@ -177,16 +193,18 @@ def described_titles(store: ObjectStore) -> dict[str, TitleDescription]:
 
 
 def write_artwork(store: ObjectStore, title_id: str, source_sha256: str, files: list[Path]) -> list[str]:
-    """Keep the artwork of a title's current master; returns the keys."""
-    keys = [f"{_folder(title_id, source_sha256)}/artwork/{file.name}" for file in files]
-    for key, file in zip(keys, files, strict=True):
-        store.put_file(key, file, replace=True)
+    """Keep the artwork of a title's current master, its poster last; returns the keys."""
+    keys = []
+    for file in sorted(files, key=lambda file: file.name == POSTER_NAME):
+        keys.append(f"{_artwork_prefix(title_id, source_sha256)}{file.name}")
+        store.put_file(keys[-1], file, replace=True)
     return keys
 
 
 def artwork_keys(store: ObjectStore, title_id: str, source_sha256: str) -> list[str]:
-    """The keys of a title's artwork, sorted; empty when there is none yet."""
-    return list(store.keys(f"{_folder(title_id, source_sha256)}/artwork/"))
+    """The keys of a title's artwork, sorted; empty while it is not complete, which the poster says."""
+    prefix = _artwork_prefix(title_id, source_sha256)
+    return list(store.keys(prefix)) if store.exists(f"{prefix}{POSTER_NAME}") else []
 
 
 def write_storyboard(store: ObjectStore, title_id: str, source_sha256: str, drawn: DrawnStoryboard) -> None:
@@ -200,7 +218,7 @@ def write_storyboard(store: ObjectStore, title_id: str, source_sha256: str, draw
 def read_storyboard(store: ObjectStore, title_id: str, source_sha256: str) -> Storyboard | None:
     """The storyboard of a title's master; None while there is none."""
     key = f"{_folder(title_id, source_sha256)}/storyboard/{STORYBOARD_RECORD}"
-    return _find(store, key, Storyboard, "media/storyboard")
+    return read_record(store, key, Storyboard, "media/storyboard")
 
 
 def sheet_keys(title_id: str, source_sha256: str, storyboard: Storyboard) -> list[str]:
@@ -213,39 +231,49 @@ def ingest_prefix(title_id: str, source_sha256: str) -> str:
     return f"{_folder(title_id, source_sha256)}/"
 
 
+def was_probed(store: ObjectStore, title_id: str) -> bool:
+    """Whether a title was made of a master of its own."""
+    return store.exists(_pointer_key(title_id))
+
+
 def master_file_of(store: ObjectStore, title_id: str) -> str | None:
-    """Name of the file that a title was made of; None when there is no such title."""
+    """Name of the file that a title was made of; None when there is no such title, or, logged, no readable record."""
     try:
         return read_probed(store, title_id).file
     except MasterMissing:
         return None
+    except RecordDamaged as error:
+        logger.warning("the master of %s is looked for by its name: %s", title_id, error)
+        return None
 
 
 def _read(store: ObjectStore, title_id: str, name: str, kind: type[Record], made_by: str) -> Record:
-    found = _find(store, f"{_current_folder(store, title_id)}/{name}", kind, made_by)
+    found = read_record(store, f"{_current_folder(store, title_id)}/{name}", kind, made_by)
     if found is None:
         raise MasterMissing(f"title {title_id!r} has no {name}; materialise {made_by}")
     return found
 
 
-def _find(store: ObjectStore, key: str, kind: type[Record], made_by: str) -> Record | None:
-    """A record, None when there is none; one that cannot be read is told with the asset that makes it anew."""
-    if not store.exists(key):
-        return None
-    try:
-        return msgspec.json.decode(store.read_bytes(key), type=kind)
-    except msgspec.DecodeError as error:
-        raise MasterMissing(f"{key} cannot be read ({error}); delete it and materialise {made_by} again") from error
-
-
 def _current_folder(store: ObjectStore, title_id: str) -> str:
-    if not store.exists(_pointer_key(title_id)):
+    key = _pointer_key(title_id)
+    if not store.exists(key):
         raise MasterMissing(f"title {title_id!r} has no probed master; materialise media/probe")
-    return _folder(title_id, store.read_bytes(_pointer_key(title_id)).decode())
+    sha256 = store.read_bytes(key).decode("utf-8", "replace")
+    if not _SHA256.fullmatch(sha256):
+        raise RecordDamaged(f"{key} holds no sha256 of a master; materialise media/probe again")
+    return _folder(title_id, sha256)
 
 
 def _loudness_key(title_id: str, source_sha256: str) -> str:
     return f"{_folder(title_id, source_sha256)}/loudness.json"
+
+
+def _artwork_prefix(title_id: str, source_sha256: str) -> str:
+    return f"{_folder(title_id, source_sha256)}/artwork/"
+
+
+def _encode_cpu_key(title_id: str, source_sha256: str) -> str:
+    return f"{_folder(title_id, source_sha256)}/encode_cpu_s.json"
 
 
 def _delivery_key(sha256: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -178,19 +179,39 @@ def bd_rate(reference: Sequence[tuple[float, float]], tested: Sequence[tuple[flo
     Raises:
         ValueError: A ladder has fewer than two useful rungs, or the two have no range of quality in common.
     """
-    from scipy.interpolate import PchipInterpolator
-
-    curves = []
-    for rungs in (reference, tested):
-        useful = _efficient(rungs)
-        if len(useful) < 2:
-            raise ValueError("a ladder needs two rungs of different quality to be compared")
-        curves.append(([vmaf for _, vmaf in useful], [math.log(rate) for rate, _ in useful]))
-    low, high = max(vmafs[0] for vmafs, _ in curves), min(vmafs[-1] for vmafs, _ in curves)
+    curves = [_log_rates(rungs) for rungs in (reference, tested)]
+    low, high = max(curve.x[0] for curve in curves), min(curve.x[-1] for curve in curves)
     if high <= low:
         raise ValueError("the two ladders have no range of quality in common")
-    means = [PchipInterpolator(vmafs, rates).integrate(low, high) / (high - low) for vmafs, rates in curves]
+    means = [curve.integrate(low, high) / (high - low) for curve in curves]
     return math.exp(means[1] - means[0]) - 1
+
+
+def rate_at(rungs: Sequence[tuple[float, float]], vmaf: float) -> float | None:
+    """The bit rate at which a ladder would give a quality, between its rungs as `bd_rate` has it.
+
+    Args:
+        rungs: (bit rate, VMAF) of each.
+        vmaf: The quality.
+
+    Returns:
+        None when the quality is beyond its best or its worst rung.
+
+    Raises:
+        ValueError: The ladder has fewer than two useful rungs.
+    """
+    curve = _log_rates(rungs)
+    return math.exp(float(curve(vmaf))) if curve.x[0] <= vmaf <= curve.x[-1] else None
+
+
+def _log_rates(rungs: Sequence[tuple[float, float]]) -> Any:
+    """The logarithm of a ladder's rate over its quality, through its useful rungs."""
+    from scipy.interpolate import PchipInterpolator
+
+    useful = _efficient(rungs)
+    if len(useful) < 2:
+        raise ValueError("a ladder needs two rungs of different quality to be compared")
+    return PchipInterpolator([vmaf for _, vmaf in useful], [math.log(rate) for rate, _ in useful])
 
 
 def _efficient(rungs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

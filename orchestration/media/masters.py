@@ -8,6 +8,7 @@ suffix from their own name.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -45,7 +46,19 @@ def is_master(path: Path) -> bool:
     extension = path.suffix.lower()
     if extension in MEDIA_EXTENSIONS:
         return True
-    return extension not in NO_MASTERS and sniff_container(path) is not None
+    if extension in NO_MASTERS:
+        return False
+    try:
+        return sniff_container(path) is not None
+    except FileNotFoundError:  # taken away between two looks
+        return False
+    except OSError:
+        return True  # its own run tells that it cannot be read
+
+
+def readable(name: str) -> str:
+    r"""A file's name as text: bytes that are no UTF-8 become ``\xe9`` and the like, fit for records and logs."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def slug(text: str) -> str:
@@ -77,7 +90,7 @@ def masters_by_title(folder: Path, holder: Callable[[str], str | None] = _nobody
     titles: dict[str, Path] = {}
     for title_id, paths in claims.items():
         held_by = holder(title_id) if len(paths) > 1 else None
-        keeper = next((path for path in paths if path.name == held_by), paths[0])
+        keeper = next((path for path in paths if readable(path.name) == held_by), paths[0])
         for path in paths:
             titles[title_id if path == keeper else _with_suffix(title_id, path.name)] = path
     return titles
@@ -100,4 +113,4 @@ def _with_suffix(title_id: str, file_name: str) -> str:
 
 
 def _suffix(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:SUFFIX_LENGTH]
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:SUFFIX_LENGTH]

@@ -30,6 +30,7 @@ from orchestration.media.objects import (
     package_record_key,
 )
 from orchestration.media.protection import PROTECTION_NAME
+from orchestration.media.records import read_record
 from orchestration.media.renditions import INIT_NAME, RenditionRecord
 from orchestration.media.storyboard import Storyboard
 from orchestration.store import ObjectStore, file_sha256
@@ -67,6 +68,7 @@ def build_package(
 
     Raises:
         PackagingError: There is no video, or the renditions do not belong together.
+        RecordDamaged: The same package stands in the store and its record cannot be read.
     """
     _require_coherent(title_id, renditions)
     manifests = write_manifests(renditions, key_server_url=key_server_url, storyboard=storyboard)
@@ -76,8 +78,8 @@ def build_package(
     artwork = {key: file_sha256(store.local_path(key)) for key in artwork_keys}
     package_id = _package_id(texts, artwork, complete=complete)
     record_key = package_record_key(title_id, package_id)
-    if store.exists(record_key):
-        return msgspec.json.decode(store.read_bytes(record_key), type=PackageRecord)
+    if (known := read_record(store, record_key, PackageRecord, "media/package")) is not None:
+        return known
     folder = f"p/{package_id}"
     objects = [
         *_put_manifests(store, title_id, folder, texts),

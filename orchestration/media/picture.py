@@ -58,3 +58,8 @@ def in_eight_bits(picture: Any, video: VideoTrack) -> Any:
     linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
     mapped = linear.filter("tonemap", tonemap="hable", desat=0)
     return mapped.filter("zscale", t="bt709", m="bt709", r="tv").filter("format", "yuv420p")
+
+
+def in_jpeg_colours(picture: Any) -> Any:
+    """What a JPEG file holds without saying so: BT.601's matrix in full range (ITU-T T.871, 7), 4:2:0."""
+    return picture.filter("scale", out_color_matrix="bt601", out_range="pc").filter("format", "yuvj420p")

@@ -17,7 +17,7 @@ from orchestration.media.chunk_encode import OnProgress
 from orchestration.media.correction import correct
 from orchestration.media.description import read_description
 from orchestration.media.encoders import add_codecs
-from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing
+from orchestration.media.errors import MasterMissing, MasterRejected, PackageMissing, RecordDamaged
 from orchestration.media.handover import (
     ProbedMaster,
     TakenSidecars,
@@ -36,6 +36,7 @@ from orchestration.media.handover import (
 )
 from orchestration.media.hull import Probes
 from orchestration.media.ladder import NO_PROBES, Ladder, plan_ladder
+from orchestration.media.masters import readable
 from orchestration.media.probe import probe_file
 from orchestration.media.publish import read_current_package
 from orchestration.media.quarantine import quarantine_master, read_refusal, release_master
@@ -59,10 +60,10 @@ def probe_title(work: TitleWork, quarantine_folder: Path, now: Callable[[], dt.d
     report, sha256 = probe_file(master), file_sha256(master)
     if not report.playable:
         quarantine_master(quarantine_folder, title_id, sha256, status.st_mtime_ns, report, now())
-        raise MasterRejected(master.name, report.reasons)
+        raise MasterRejected(report.file, report.reasons)
     probed = ProbedMaster(
         title_id=title_id,
-        file=master.name,
+        file=report.file,
         sha256=sha256,
         size_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
@@ -78,7 +79,7 @@ def probe_title(work: TitleWork, quarantine_folder: Path, now: Callable[[], dt.d
 def _delivered_before(store: ObjectStore, title_id: str, sha256: str) -> str:
     try:
         before = read_probed(store, title_id)
-    except MasterMissing:
+    except (MasterMissing, RecordDamaged):  # a damaged record is written anew by this very step
         return ""
     return before.file if before.sha256 == sha256 else ""
 
@@ -92,16 +93,16 @@ def _twin_of(store: ObjectStore, title_id: str, sha256: str) -> str:
 def was_ingested(store: ObjectStore, title_id: str, master: Path, sidecars: Sidecars, quarantine_folder: Path) -> bool:
     """Whether this very file, by size and time, was made into what is served or was refused, with these sidecars."""
     status = master.stat()
-    fingerprint = (master.name, status.st_size, status.st_mtime_ns)
+    fingerprint = (readable(master.name), status.st_size, status.st_mtime_ns)
     refusal = read_refusal(quarantine_folder, title_id)
     if refusal is not None and (refusal.file, refusal.report.size_bytes, refusal.modified_ns) == fingerprint:
         return True
     try:
         probed, package = read_probed(store, title_id), read_current_package(store, title_id)
-    except (MasterMissing, PackageMissing):
-        return False
+        taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(sidecars)
+    except (MasterMissing, PackageMissing, RecordDamaged):
+        return False  # of damaged records a run makes new ones, or fails and says which
     seen = (probed.file, probed.size_bytes, probed.modified_ns)
-    taken = read_sidecars(store, title_id).fingerprint == sidecars_fingerprint(sidecars)
     is_served = package.source_sha256 == probed.sha256 and package.complete
     return seen == fingerprint and taken and is_served
 
@@ -153,7 +154,7 @@ def take_sidecars(work: TitleWork) -> TakenSidecars:
         fingerprint=seen,
         captions=captions.records,
         description=description,
-        warnings=[*captions.warnings, *warnings],
+        warnings=[readable(warning) for warning in (*captions.warnings, *warnings)],
     )
     write_sidecars(store, title_id, probed.sha256, taken)
     return taken

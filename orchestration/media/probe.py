@@ -21,6 +21,7 @@ import av.error
 from av.stream import Disposition
 
 from orchestration.media.container import BoxStructure, looks_like_text, read_boxes, sniff_container
+from orchestration.media.masters import readable
 from orchestration.media.report import AudioTrack, OtherTrack, ProbeReport, SoundRole, TextTrack, Track, VideoTrack
 
 MIN_DURATION_S = 0.4
@@ -50,6 +51,13 @@ MONO_TRACKS_OF_ONE_PROGRAMME = 3
 
 _UPLOAD_AGAIN = "Upload the file again and wait until the transfer has finished; compare its size with the original."
 _EXPORT_AGAIN = "Export it again from the editing system as MP4, MOV, MKV or WebM with a common codec such as H.264."
+_BOTH_IN_ONE = "This catalogue holds films: deliver the picture and the sound in one file."
+_CHECK_STORAGE = "Check the disk or the share that it is on, and try again."
+_UNREADABLE_HINTS: tuple[tuple[type[OSError], str], ...] = (
+    (FileNotFoundError, "Check the path: there is no such file."),
+    (IsADirectoryError, "Name the files in the folder, not the folder."),
+    (PermissionError, "Give the user who runs this the right to read the file."),
+)
 
 
 def probe_file(path: Path) -> ProbeReport:
@@ -62,6 +70,9 @@ def probe_file(path: Path) -> ProbeReport:
     """
     notes = _Notes()
     size_bytes = path.stat().st_size
+    if readable(path.name) != path.name:
+        notes.reject("the file's name is not UTF-8", "Rename it and deliver it again.")
+        return _rejected(path, size_bytes, None, notes)
     if size_bytes == 0:
         notes.reject("the file is empty (0 bytes)", _UPLOAD_AGAIN)
         return _rejected(path, size_bytes, None, notes)
@@ -80,8 +91,19 @@ def probe_file(path: Path) -> ProbeReport:
         with av.open(str(path), metadata_errors="replace") as container:
             return _probe_open(container, path, size_bytes, container_format, boxes, notes)
     except av.error.FFmpegError as error:
-        notes.reject(f"the {container_format} container cannot be opened: {error.strerror}", _EXPORT_AGAIN)
+        if isinstance(error, av.error.EOFError) or (boxes is not None and boxes.missing_bytes > 0):
+            notes.reject(f"truncated: the {container_format} file ends within its header", _UPLOAD_AGAIN)
+        else:
+            notes.reject(f"the {container_format} container cannot be opened: {error.strerror}", _EXPORT_AGAIN)
         return _rejected(path, size_bytes, container_format, notes)
+
+
+def report_unreadable(path: Path, error: OSError) -> ProbeReport:
+    """The report on a file that `probe_file` could not read at all; its size is told as 0, for it is not known."""
+    notes = _Notes()
+    hint = next((hint for kind, hint in _UNREADABLE_HINTS if isinstance(error, kind)), _CHECK_STORAGE)
+    notes.reject(f"the file cannot be read: {error.strerror or error}", hint)
+    return _rejected(path, 0, None, notes)
 
 
 @dataclass
@@ -172,7 +194,7 @@ def _probe_open(
     tracks: list[Track] = []
     decoded = _Decoded()
     if not pictures:
-        notes.reject("no video track", "This catalogue holds films: deliver the picture and the sound in one file.")
+        _refuse_without_picture(container, boxes, notes)
     else:
         decoded = _decode_samples(container, pictures[0], start_s, duration_s)
         tracks.append(_video_track(pictures[0], scans[pictures[0].index], decoded, start_s, notes))
@@ -188,7 +210,7 @@ def _probe_open(
             f"too short: {duration_s:.2f} s, the minimum is {MIN_DURATION_S} s", "Check that this is the whole film."
         )
     return ProbeReport(
-        file=path.name,
+        file=readable(path.name),
         size_bytes=size_bytes,
         verdict="rejected" if notes.reasons else "playable",
         reasons=notes.reasons,
@@ -203,9 +225,17 @@ def _probe_open(
     )
 
 
+def _refuse_without_picture(container: Any, boxes: BoxStructure | None, notes: _Notes) -> None:
+    held = dict.fromkeys(f"{stream.type or 'unknown'} ({_codec_name(stream)})" for stream in container.streams)
+    if held:
+        notes.reject(f"no video track; it holds {', '.join(held)}", _BOTH_IN_ONE)
+    elif boxes is None or boxes.missing_bytes == 0:  # of a file that is cut short, that is the reason
+        notes.reject("the index names no track: neither picture nor sound", _EXPORT_AGAIN)
+
+
 def _rejected(path: Path, size_bytes: int, container_format: str | None, notes: _Notes) -> ProbeReport:
     return ProbeReport(
-        file=path.name,
+        file=readable(path.name),
         size_bytes=size_bytes,
         verdict="rejected",
         reasons=notes.reasons,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from orchestration.media.errors import PackageMissing
+from orchestration.media.errors import PackageMissing, RecordDamaged
 from orchestration.media.objects import (
     SCHEMA_VERSION,
     PackageRecord,
@@ -19,11 +19,14 @@ from orchestration.media.objects import (
     media_prefix,
     package_record_key,
 )
+from orchestration.media.records import read_record
 from orchestration.store import ObjectStore, StoreError
 
 logger = logging.getLogger(__name__)
 
 PROGRESS_EVERY = 500
+MADE_BY = "media/package (media/shared_titles for a lent one)"
+"""The assets that make a package's record anew when it was deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +57,12 @@ def read_current_package(store: ObjectStore, title_id: str) -> PackageRecord:
     """
     try:
         package_id = store.read_bytes(current_package_key(title_id)).decode().strip()
-        content = store.read_bytes(package_record_key(title_id, package_id))
-        record = msgspec.json.decode(content, type=PackageRecord)
-    except (StoreError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        record_key = package_record_key(title_id, package_id)
+        record = read_record(store, record_key, PackageRecord, MADE_BY)
+    except (StoreError, RecordDamaged, UnicodeDecodeError) as error:
         raise PackageMissing(f"the package of {title_id!r} cannot be read: {error}") from error
+    if record is None:
+        raise PackageMissing(f"the package of {title_id!r} has no {record_key}; materialise {MADE_BY} again")
     if record.schema_version != SCHEMA_VERSION:
         raise PackageMissing(
             f"the package of {title_id!r} has schema version {record.schema_version}, this code reads {SCHEMA_VERSION}"
@@ -142,11 +147,12 @@ def _share(store: ObjectStore, source: PackageRecord, target_title_id: str) -> b
     The record is written after the objects it lists and the pointer last, so what is served is complete.
     """
     pointer_key = current_package_key(target_title_id)
-    if store.exists(pointer_key) and store.read_bytes(pointer_key) == source.package_id.encode():
-        return False
     record = msgspec.structs.replace(source, title_id=target_title_id)
     record_key = package_record_key(target_title_id, source.package_id)
-    if not store.exists(record_key):
+    has_record = store.exists(record_key)
+    if has_record and store.exists(pointer_key) and store.read_bytes(pointer_key) == source.package_id.encode():
+        return False
+    if not has_record:
         source_prefix, target_prefix = media_prefix(source.title_id), media_prefix(target_title_id)
         for item in source.objects:
             store.link(source_prefix + item.key, target_prefix + item.key)

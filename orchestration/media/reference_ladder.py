@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestration.media.hull import RatePoint, bd_rate, fit_curves
+from orchestration.media.hull import RatePoint, bd_rate, fit_curves, rate_at
 
 APPLE_H264 = (
     (234, 145_000), (360, 365_000), (432, 730_000), (432, 1_100_000), (540, 2_000_000), (720, 3_000_000),
@@ -26,27 +26,47 @@ def fitting_rungs(width: int, height: int) -> list[tuple[int, int, int]]:
     return [(round(width * scale / 2) * 2, round(height * scale / 2) * 2, rate) for scale, rate in fitting]
 
 
-def foretold_saving(points: Sequence[RatePoint], delivered: Sequence[tuple[float, float]]) -> float | None:
-    """About how much less rate a ladder needs than Apple's for the same quality; 0.2 saves a fifth.
-
-    Apple's rungs are not encoded: what each would give is read from the fitted curve of its size.
+def foretold_rungs(points: Sequence[RatePoint]) -> list[tuple[float, float]]:
+    """(Bit rate, VMAF) of Apple's rungs for a master, cheapest first: read from the fitted curve of each one's size.
 
     Args:
-        points: What was measured of samples.
-        delivered: (bit rate, VMAF) of each rung of the ladder.
-
-    Returns:
-        None when nothing was measured, or the two ladders have no quality in common.
+        points: What was measured of samples, in the master's own size too; of none nothing is foretold.
     """
     if not points:
-        return None
+        return []
     largest = max(points, key=lambda point: point.width * point.height)
-    reference = []
+    rungs = []
     for width, height, bitrate_bps in fitting_rungs(largest.width, largest.height):
         [curve] = fit_curves(points, [(width, height)])
         if (point := curve.at_rate(bitrate_bps)) is not None:
-            reference.append((float(bitrate_bps), point.vmaf))
+            rungs.append((float(bitrate_bps), point.vmaf))
+    return rungs
+
+
+def mean_saving(reference: Sequence[tuple[float, float]], delivered: Sequence[tuple[float, float]]) -> float | None:
+    """How much less rate a ladder needs than a reference for the same quality, on average; 0.2 saves a fifth.
+
+    Args:
+        reference: (bit rate, VMAF) of each rung.
+        delivered: Likewise.
+
+    Returns:
+        None when one of them has not two rungs to tell by, or they have no quality in common.
+    """
     try:
         return -bd_rate(reference, delivered)
     except ValueError:
         return None
+
+
+def rung_saving(reference: Sequence[tuple[float, float]], bitrate_bps: float, vmaf: float) -> float | None:
+    """How much less rate one rung needs than a reference ladder would for its quality; 0.2 saves a fifth.
+
+    Returns:
+        None when the reference has not two rungs to tell by, or none so good or so poor.
+    """
+    try:
+        reference_bps = rate_at(reference, vmaf)
+    except ValueError:
+        return None
+    return None if reference_bps is None else 1 - bitrate_bps / reference_bps

@@ -13,6 +13,7 @@ import msgspec
 
 from orchestration.media.errors import PackagingError
 from orchestration.media.objects import Rendition
+from orchestration.media.records import read_record
 from orchestration.store import ObjectStore
 
 RENDITION_SCHEMA_VERSION = 1
@@ -101,15 +102,14 @@ def read_rendition(store: ObjectStore, title_id: str, rendition_id: str) -> Rend
     """The record of a complete rendition.
 
     Raises:
-        PackagingError: It is not complete, or its record cannot be read.
+        PackagingError: It is not complete.
+        RecordDamaged: Its record cannot be read.
     """
     key = rendition_key(title_id, rendition_id, RECORD_NAME)
-    if not store.exists(key):
+    record = read_record(store, key, RenditionRecord, "media/renditions")
+    if record is None:
         raise PackagingError(f"rendition {rendition_id} of {title_id} is not complete; materialise media/renditions")
-    try:
-        return msgspec.json.decode(store.read_bytes(key), type=RenditionRecord)
-    except msgspec.DecodeError as error:
-        raise PackagingError(f"{key} cannot be read ({error}); delete it and materialise media/renditions") from error
+    return record
 
 
 def store_rendition(store: ObjectStore, title_id: str, record: RenditionRecord, folder: Path) -> None:

@@ -14,12 +14,11 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import msgspec
-
-from orchestration.media.errors import MasterMissing
+from orchestration.media.errors import MediaError
 from orchestration.media.forms import form_ids
-from orchestration.media.handover import master_file_of, read_ladder, read_sidecars
+from orchestration.media.handover import read_ladder, read_sidecars, was_probed
 from orchestration.media.objects import PackageRecord, current_package_key, media_prefix, package_record_key
+from orchestration.media.records import read_record
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore, StoreError
 
@@ -59,7 +58,7 @@ def sweep_media(store: ObjectStore, settings: MediaSettings, now: dt.datetime, g
             kept = kept_packages(packages, store.read_bytes(current_package_key(title_id)).decode().strip(), now, grace)
             named = {item.rendition_id for package in kept for item in package.renditions}
             named |= _named_by_ingest(store, title_id, settings)
-        except (StoreError, msgspec.DecodeError, MasterMissing, KeyError) as error:
+        except (StoreError, MediaError, KeyError) as error:
             logger.warning("%s is left alone: %s", title_id, error)
             swept.left_alone[title_id] = str(error)
             continue
@@ -97,12 +96,13 @@ def kept_packages(
 def _read_packages(store: ObjectStore, title_id: str) -> list[PackageRecord]:
     """Every package with a record; a folder without one is not a package yet, or not one any more."""
     keys = (package_record_key(title_id, package_id) for package_id in store.folders(f"{media_prefix(title_id)}p/"))
-    return [msgspec.json.decode(store.read_bytes(key), type=PackageRecord) for key in keys if store.exists(key)]
+    found = (read_record(store, key, PackageRecord, "media/package") for key in keys)
+    return [package for package in found if package is not None]
 
 
 def _named_by_ingest(store: ObjectStore, title_id: str, settings: MediaSettings) -> set[str]:
     """Renditions that the next package is to be made of; none for a title that shows another one's media."""
-    if master_file_of(store, title_id) is None:
+    if not was_probed(store, title_id):
         return set()
     ladder = read_ladder(store, title_id)
     captions = read_sidecars(store, title_id).captions

@@ -7,6 +7,7 @@ told by names alone; nothing is read here.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestration.media.languages import UNKNOWN, language_tag
-from orchestration.media.masters import CAPTION_EXTENSIONS, DESCRIPTION_EXTENSIONS, is_master
+from orchestration.media.masters import CAPTION_EXTENSIONS, DESCRIPTION_EXTENSIONS, is_master, readable
 
 CaptionRole = Literal["subtitles", "captions", "forced"]
 _ROLES: dict[str, CaptionRole] = {
@@ -74,7 +75,7 @@ def sidecars_by_master(masters: Collection[Path]) -> dict[Path, Sidecars]:
             stem = next((stem for stem in _shorter_and_shorter(path.with_suffix("")) if stem in owners), None)
             for master in owners[stem] if stem is not None else []:
                 if extension in CAPTION_EXTENSIONS:
-                    found[master].captions.append(_caption_file(path, path.stem[len(master.stem) + 1 :]))
+                    found[master].captions.append(_caption_file(path, readable(path.stem[len(master.stem) + 1 :])))
                 elif path.stem == master.stem:
                     found[master].descriptions.append(path)
     return found
@@ -89,7 +90,7 @@ def fingerprint(sidecars: Sidecars) -> str:
         except FileNotFoundError:
             continue
         known.append(f"{path.name}:{status.st_size}:{status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16] if known else ""
+    return hashlib.sha256(os.fsencode("\n".join(known))).hexdigest()[:16] if known else ""
 
 
 def written_s(path: Path) -> float:

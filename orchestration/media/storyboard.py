@@ -14,6 +14,7 @@ import ffmpeg
 import msgspec
 
 from orchestration.media.errors import PackagingError
+from orchestration.media.picture import in_jpeg_colours
 from orchestration.media.process import run_program
 from orchestration.media.programs import compile_ffmpeg
 from orchestration.media.renditions import RenditionRecord
@@ -130,7 +131,7 @@ def _draw_command(
     picture = source.video.filter("fps", fps=f"1/{interval_s:g}", start_time=0, round="down", eof_action="pass")
     # A film's last picture may be due after its last key frame; it is then shown again.
     picture = picture.filter("tpad", stop=-1, stop_mode="clone").filter("trim", end_frame=tiles)
-    picture = picture.filter("scale", *tile).filter("setsar", 1).filter("format", "yuvj420p")
+    picture = in_jpeg_colours(picture.filter("scale", *tile).filter("setsar", 1))
     sheets = picture.filter("tile", f"{grid[0]}x{grid[1]}")
     output = ffmpeg.output(
         sheets, str(folder / SHEET_PATTERN), **{"q:v": 5, "fflags": "+bitexact", "fps_mode": "passthrough"}

@@ -26,7 +26,7 @@ from orchestration.media.chunk_encode import (
 from orchestration.media.chunks import Chunk
 from orchestration.media.encode import EncodeResult
 from orchestration.media.forms import is_stored, read_forms, require_own_keys, store_forms
-from orchestration.media.handover import read_ladder
+from orchestration.media.handover import read_ladder, write_encode_cpu_s
 from orchestration.media.ladder import Ladder
 from orchestration.media.renditions import RenditionRecord
 from orchestration.media.title_work import TitleWork
@@ -66,9 +66,12 @@ def encode_title(work: TitleWork, on_progress: OnProgress | None = None, ladder:
             for chunk in plan.chunks:
                 encode_chunk(chunk_work, chunk, on_progress)
             result = total_cost(chunk_work)
+            if result is not None:
+                write_encode_cpu_s(store, title_id, ladder.source_sha256, result.rung_cpu_s)
             files = join_chunks(chunk_work, plan)
             store_forms(store, title_id, _only(ladder, missing), files, settings, chunk_work.folder, work.keys)
-        drop_chunks(store, title_id, ladder.source_sha256, missing)
+    # Also what a run left that was killed while it removed them.
+    drop_chunks(store, title_id, ladder.source_sha256, {rung.rendition_id for rung in rungs})
     return EncodedTitle(
         records=read_forms(store, title_id, ladder, settings),
         encoded=[rung.rung for rung in rungs if rung.rendition_id in missing],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from pathlib import Path
 
 from orchestration.media.errors import MasterMissing
 from orchestration.media.handover import ProbedMaster, read_probed
+from orchestration.media.masters import readable
 from orchestration.media.protection import ContentKeys
+from orchestration.media.scratch import scratch_folder
 from orchestration.media.settings import MediaSettings
 from orchestration.store import ObjectStore, file_sha256
 
@@ -50,18 +51,17 @@ class TitleWork:
         try:
             status = master.stat()
         except FileNotFoundError:
-            raise MasterMissing(f"{master} is gone; deliver it again") from None
+            raise MasterMissing(f"{readable(str(master))} is gone; deliver it again") from None
         if (status.st_size, status.st_mtime_ns) == (probed.size_bytes, probed.modified_ns):
             return master
         if status.st_size != probed.size_bytes or file_sha256(master) != probed.sha256:
             raise MasterMissing(
-                f"{master.name} changed after it was probed; materialise media/probe of {self.title_id}"
+                f"{readable(master.name)} changed after it was probed; materialise media/probe of {self.title_id}"
             )
         return master
 
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:
-        """A folder of its own for one step, gone with all that is in it when the step ends."""
-        self.work_folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"media-{self.title_id}-", dir=self.work_folder) as folder:
-            yield Path(folder)
+        """A folder of its own for one step, gone with all that is in it when the step ends, or after it was killed."""
+        with scratch_folder(self.work_folder, self.title_id) as folder:
+            yield folder

@@ -19,7 +19,7 @@ def adopt_renditions(
     """Link every rendition of a ladder that a title lacks and its twin has; returns how many.
 
     Raises:
-        PackagingError: A record of the twin's cannot be read.
+        RecordDamaged: A record of the twin's cannot be read.
     """
     adopted = 0
     loudness = read_loudness(store, twin_title_id, ladder.source_sha256)

@@ -260,7 +260,7 @@ def package_of(tmp_path_factory: pytest.TempPathFactory, key_server: KeyServer) 
         settings = MediaSettings(
             ladder="fixed",
             preset="ultrafast",
-            vp9_speed=8,
+            vp9_speed=6,
             av1_preset=12,
             max_rungs=2,
             extra_codec_rungs=2,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import fnmatch
 import hashlib
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -24,8 +27,8 @@ from orchestration.media.chunk_encode import ChunkProgress
 from orchestration.media.chunks import Chunk, ChunkPlan, write_plan
 from orchestration.media.encode import EncodeResult, Span
 from orchestration.media.errors import PackagingError, ProgramCancelled
-from orchestration.media.handover import read_ladder
-from orchestration.media.objects import media_prefix
+from orchestration.media.handover import read_encode_cpu_s, read_ladder
+from orchestration.media.objects import PackageRecord, media_prefix
 from orchestration.media.picture import prepared_picture
 from orchestration.media.probe import probe_file
 from orchestration.media.process import run_program
@@ -67,9 +70,14 @@ class Room:
     """A store in which a title was probed and planned, in a few short chunks of each codec."""
 
     def __init__(
-        self, root: Path, master: Path, settings: MediaSettings = SETTINGS, starts: tuple[int, ...] = STARTS
+        self,
+        root: Path,
+        master: Path,
+        settings: MediaSettings = SETTINGS,
+        starts: tuple[int, ...] = STARTS,
+        store: LocalStore | None = None,
     ) -> None:
-        self.store = LocalStore(root / "store")
+        self.store = store or LocalStore(root / "store")
         self.work = TitleWork(
             store=self.store, title_id="film", master=lambda: master, settings=settings, work_folder=root / "work"
         )
@@ -88,6 +96,14 @@ class Room:
 
     def encode(self) -> EncodedTitle:
         return encode_title(self.work)
+
+    def serve(self) -> PackageRecord:
+        self.encode()
+        pipeline.draw_title(self.work)
+        packaged = package_title(self.work, lambda: NOW)
+        assert packaged.findings == []
+        assert packaged.published
+        return packaged.record
 
     def encode_chunk(self, name: str) -> EncodeResult:
         result = encode_title_chunk(self.work, name)
@@ -157,13 +173,9 @@ def test_chunks_hold_the_pictures_that_the_whole_film_has(tmp_path: Path, name: 
 
 
 def test_chunks_become_one_film_cut_alike(undisturbed: Room) -> None:
-    pipeline.draw_title(undisturbed.work)
-    packaged = package_title(undisturbed.work, lambda: NOW)
-    assert packaged.findings == []
+    served = undisturbed.serve()
     for rung in undisturbed.ladder.video:
-        manifest = undisturbed.store.local_path(media_prefix("film") + packaged.record.hls_key).with_name(
-            f"{rung.rung}.m3u8"
-        )
+        manifest = undisturbed.store.local_path(media_prefix("film") + served.hls_key).with_name(f"{rung.rung}.m3u8")
         with av.open(str(manifest), options={"allowed_extensions": "ALL"}) as container:
             frames = [(frame.time, frame.key_frame) for frame in container.decode(video=0)]
         assert len(frames) == 240
@@ -182,60 +194,135 @@ def test_steps_on_several_hosts_share_nothing_but_the_store(undisturbed: Room, m
     assert encoded.encoded == ["360p", "240p", "audio-und"]
     assert encoded.result is not None
     assert encoded.result.cpu_s == pytest.approx(sum(result.cpu_s for result in apart))
+    shares = read_encode_cpu_s(room.store, "film", room.ladder.source_sha256)
+    assert shares == encoded.result.rung_cpu_s
+    large, small = room.ladder.video
+    pixels = [rung.width * rung.height for rung in (large, small)]
+    assert shares[large.rendition_id] / shares[small.rendition_id] == pytest.approx(pixels[0] / pixels[1])
+    assert 0 < sum(shares.values()) < encoded.result.cpu_s  # the rest is the sound's
     assert room.rendition_bytes() == undisturbed.rendition_bytes()
 
 
-KILLED_RUN = """
+KILLED_RUNS = """
+import os
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from test_chunks import SETTINGS
-from orchestration.media.title_encode import encode_title
-from orchestration.media.title_work import TitleWork
-from orchestration.store import LocalStore
-root, master = Path(sys.argv[1]), Path(sys.argv[2])
-store = LocalStore(root / "store")
-encode_title(
-    TitleWork(store=store, title_id="film", master=lambda: master, settings=SETTINGS, work_folder=root / "work")
-)
+sys.path.insert(0, sys.argv[1])
+from test_chunks import run_to_be_killed
+for moment in sys.stdin:
+    child = os.fork()  # from a process that has imported all and has no thread yet
+    if child == 0:
+        run_to_be_killed(Path(sys.argv[2]), Path(sys.argv[3]), moment.strip())
+        os._exit(0)
+    print("ended by", os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def test_a_killed_run_loses_one_chunk_at_most_and_ends_in_the_same_bytes(
-    undisturbed: Room, master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room = Room(tmp_path, master)
-    run = subprocess.Popen(
-        [sys.executable, "-c", KILLED_RUN, str(tmp_path), str(master), str(Path(__file__).parent)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not any(".0-60.mp4" in key for key in room.leftovers()) and time.monotonic() < deadline:
-        assert run.poll() is None
-        time.sleep(0.002)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    kept = [key for key in room.leftovers() if key.endswith(".mp4")]
-    assert kept
-    assert room.rendition_bytes() == {}
+class DyingStore(LocalStore):
+    """A store at which a process dies by SIGKILL: before it writes, or removes, the n-th object of a pattern."""
 
-    spans = []
+    def __init__(self, root: Path, moment: str) -> None:
+        super().__init__(root)
+        self._operation, self._pattern, number = moment.split()
+        self._left = int(number)
+        self._lock = threading.Lock()
+
+    def put_file(self, key: str, source: Path, *, replace: bool = False) -> None:
+        self._die_at("put", key)
+        super().put_file(key, source, replace=replace)
+
+    def put_bytes(self, key: str, content: bytes, *, replace: bool = False) -> None:
+        self._die_at("put", key)
+        super().put_bytes(key, content, replace=replace)
+
+    def delete(self, key: str) -> None:
+        self._die_at("delete", key)
+        super().delete(key)
+
+    def _die_at(self, operation: str, key: str) -> None:
+        with self._lock:
+            if operation == self._operation and fnmatch.fnmatch(key, self._pattern):
+                self._left -= 1
+                if self._left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_to_be_killed(root: Path, master: Path, moment: str) -> None:
+    """The whole way of a title, in a process of its own; prints which stretch of which rung it starts to encode."""
     encode_rungs = chunk_encode.encode_rungs
 
-    def counted(*arguments, span, wanted, **options):
-        spans.extend((rung.rendition_id, span.start) for rung in wanted)
+    def told(*arguments, span, wanted, **options):
+        for rung in wanted:
+            os.write(1, f"{rung.rendition_id} {span.start}\n".encode())  # whole lines, of both stretches
         return encode_rungs(*arguments, span=span, wanted=wanted, **options)
 
-    monkeypatch.setattr(chunk_encode, "encode_rungs", counted)
-    room.encode()
-    there = {
-        (Path(key).name.split(".")[0], int(Path(key).name.split(".")[1].split("-")[0]))
-        for key in kept
-        if "-" in Path(key).name
-    }
-    everything = {(rung.rendition_id, start) for rung in room.ladder.video for start in STARTS}
-    assert sorted(spans) == sorted(everything - there)
+    chunk_encode.encode_rungs = told
+    if moment.startswith("encode"):
+        threading.Thread(target=die_when_something_is_encoded, args=(root / "work",), daemon=True).start()
+    Room(root, master, store=DyingStore(root / "store", moment)).serve()
+
+
+def die_when_something_is_encoded(work_folder: Path) -> None:
+    while not any(file.stat().st_size for file in work_folder.glob("*/*/*.mp4")):
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def moments(undisturbed: Room, seed: int) -> list[str]:
+    """One moment of each phase of a title, in order of time: what a process is about to do when it dies."""
+    draw = random.Random(seed)
+    texts = [key for key in undisturbed.store.keys("media/film/p") if not key.endswith(".jpg")]  # pictures are linked
+    return [
+        f"put ingest/film/* {draw.randint(1, 3)}",  # while it is probed and planned
+        "encode * 1",  # in the first chunk, in the middle of a stretch
+        f"put *.180-end.mp4 {draw.randint(1, 2)}",  # in the second chunk, when a rung or none of it is kept
+        f"put media/film/r/* {draw.randint(1, len(undisturbed.rendition_bytes()))}",  # while renditions are cut
+        f"delete *.mp4 {draw.randint(1, 7)}",  # while chunks that were cut are removed
+        f"put ingest/film/*/artwork/* {draw.randint(2, 5)}",
+        f"put media/film/p/* {draw.randint(1, len(texts))}",  # while it is packaged
+    ]
+
+
+def kept_stretches(store: LocalStore) -> set[tuple[str, int]]:
+    """The rungs and stretches that need no encode any more: as a chunk, or in a complete rendition."""
+    kept = set()
+    for key in store.keys("media/film/r"):
+        if key.endswith("/rendition.json"):
+            kept |= {(key.split("/")[3], start) for start in STARTS}
+    for key in store.keys("ingest/film"):
+        if found := re.search(r"/chunks/(\w+)\.(\d+)-\w+\.mp4$", key):
+            kept.add((found[1], int(found[2])))
+    return kept
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_killed_run_loses_one_chunk_at_most_and_ends_in_the_same_bytes(
+    undisturbed: Room, master: Path, tmp_path: Path, seed: int
+) -> None:
+    served = undisturbed.serve()
+    begun_in: list[set[tuple[str, int]]] = []
+    chunk_of = {start: 1 if start < STARTS[2] else 2 for start in STARTS}
+    command = [sys.executable, "-c", KILLED_RUNS, str(Path(__file__).parent), str(tmp_path), str(master)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as runs:
+        assert runs.stdin is not None
+        assert runs.stdout is not None
+        for moment in moments(undisturbed, seed):
+            kept = kept_stretches(LocalStore(tmp_path / "store"))
+            print(moment, file=runs.stdin, flush=True)
+            begun = set()
+            while not (line := runs.stdout.readline()).startswith("ended by"):
+                rendition_id, start = line.split()
+                begun.add((rendition_id, int(start)))
+            assert line == f"ended by {int(signal.SIGKILL)}\n", moment
+            assert begun.isdisjoint(kept), moment
+            lost = begun - kept_stretches(LocalStore(tmp_path / "store"))
+            assert len({chunk_of[start] for _, start in lost}) <= 1, moment
+            begun_in.append(begun)
+    assert [bool(begun) for begun in begun_in] == [False, True, True, True, False, False, False]
+    room = Room(tmp_path, master)
+    assert room.find_chunks() == []
+    assert room.serve() == served
+    assert list(room.work.work_folder.iterdir()) == []
     assert room.rendition_bytes() == undisturbed.rendition_bytes()
     assert room.leftovers() == []
 
@@ -256,9 +343,7 @@ def test_every_codec_is_cut_at_the_same_moments_and_gives_the_same_bytes_again(
         segment.start_ticks for segment in records["240p"].segments
     ]
     assert other.duration_s == pytest.approx(120 * 1001 / 30000)
-    pipeline.draw_title(room.work)
-    packaged = package_title(room.work, lambda: NOW)
-    assert check_package(room.store, packaged.record) == []
+    assert check_package(room.store, room.serve()) == []
 
 
 def with_a_wrong_index(film: Path) -> Path:

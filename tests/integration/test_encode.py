@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import msgspec
+import numpy as np
 import pytest
 
 from orchestration.media import pipeline
@@ -26,7 +27,7 @@ from orchestration.media.quarantine import list_quarantine
 from orchestration.media.renditions import rendition_key
 from orchestration.media.settings import MediaSettings
 from orchestration.media.title_encode import encode_title
-from orchestration.media.title_package import PackagedTitle, package_title
+from orchestration.media.title_package import PackagedTitle, draw_title_storyboard, package_title
 from orchestration.media.title_work import TitleWork
 from orchestration.media.verification import encode_title_to_target
 from orchestration.store import LocalStore
@@ -192,13 +193,36 @@ def test_ten_bit_silent_rotated_master_becomes_plain_upright_video(room: Room, t
     assert (frame.width, frame.height, frame.format.name) == (360, 640, "yuv420p")
 
 
-def test_interlaced_master_gets_a_picture_per_field(room: Room, tmp_path: Path) -> None:
+def luma_of(path: Path) -> np.ndarray:
+    """Every picture's luma: pictures, rows, columns."""
+    with av.open(str(path), options={"allowed_extensions": "ALL"}) as container:
+        height = container.streams.video[0].height
+        return np.array([frame.to_ndarray(format="gray")[:height].astype(float) for frame in container.decode(video=0)])
+
+
+def combing(luma: np.ndarray) -> float:
+    """Mean difference of neighbouring rows: of upright bars nothing, unless two moments stand in one picture."""
+    return float(np.abs(np.diff(luma, axis=1)).mean())
+
+
+@pytest.mark.parametrize("first_field", ["top", "bottom"])
+def test_interlaced_master_gets_a_picture_per_field(room: Room, tmp_path: Path, first_field: str) -> None:
+    period, step = 120, 8  # bars move by so many columns from field to field
+    bars = f"nullsrc=s=480x288:r=50:d=2,geq=lum='if(lt(mod(X+{step}*N,{period}),{period // 2}),40,210)':cb=128:cr=128"
+    interlace = {"top": "tinterlace=mode=interleave_top", "bottom": "tinterlace=mode=interleave_bottom"}[first_field]
     fields = make_film(
-        tmp_path / "fields.ts", "-vf", "tinterlace=mode=4", "-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-b:v", "4M",
-        picture="testsrc2=s=720x576:r=50:d=4",
+        tmp_path / "fields.ts", "-vf", interlace, "-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-b:v", "8M",
+        "-pix_fmt", "yuv420p", picture=bars,
     )  # fmt: skip
-    record = room.ingest("fields", fields).record
+    record = room.ingest(f"fields-{first_field}", fields).record
     assert {item.frame_rate for item in record.renditions if item.kind == "video"} == {50.0}
+    shown = luma_of(room.play(record))[:100]
+    assert combing(luma_of(fields)) > 20
+    assert combing(shown) < 2
+    # Each field became a picture of its own moment: the bars move on evenly, neither back nor by jumps.
+    wave = np.exp(2j * np.pi * np.arange(480) / period)
+    moved = np.diff(np.unwrap(np.angle(shown.mean(axis=1) @ wave))) * period / (2 * np.pi)
+    assert moved == pytest.approx(np.full(99, -step), abs=0.5)
 
 
 def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
@@ -217,6 +241,46 @@ def test_hdr_is_mapped_to_sdr(room: Room, tmp_path: Path) -> None:
         poster = next(image.decode(video=0))
     shown, drawn = (picture.to_ndarray(format="rgb24").mean() for picture in (frame, poster))
     assert drawn == pytest.approx(shown, abs=3)
+
+
+def colour_of(path: Path, *, top_left: tuple[int, int] | None = None) -> tuple[float, float, float]:
+    """Mean red, green and blue of a 4:2:0 file's first picture, or of its corner, as who heeds its tags shows it."""
+    with av.open(str(path), options={"allowed_extensions": "ALL"}) as container:
+        frame = next(container.decode(video=0))
+    width, height = top_left or (frame.width, frame.height)
+    planes = [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size) for plane in frame.planes]
+    luma = planes[0][:height, :width].mean()
+    blue, red = (plane[: height // 2, : width // 2].mean() - 128 for plane in planes[1:])
+    if frame.color_range != 2:  # limited range, ITU-T H.273
+        luma, blue, red = (luma - 16) * 255 / 219, blue * 255 / 224, red * 255 / 224
+    k_red, k_blue = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114)}[frame.colorspace]
+    shown_red, shown_blue = luma + 2 * (1 - k_red) * red, luma + 2 * (1 - k_blue) * blue
+    return shown_red, (luma - k_red * shown_red - k_blue * shown_blue) / (1 - k_red - k_blue), shown_blue
+
+
+@pytest.mark.parametrize(
+    ("matrix", "colour_range"), [("bt709", "tv"), ("bt709", "pc"), ("smpte170m", "tv")], ids=["709", "709-full", "601"]
+)
+def test_colours_of_a_master_are_those_of_its_rungs_and_pictures(
+    room: Room, tmp_path: Path, matrix: str, colour_range: str
+) -> None:
+    """JPEG files have BT.601's matrix in full range, whatever the master has."""
+    card = (
+        f"color=c=0xC8283C:s=640x360:r=25:d=1,scale=out_color_matrix={matrix}:out_range={colour_range},format=yuv420p"
+    )
+    film = make_film(
+        tmp_path / "card.mp4", "-an", "-crf", "5", "-colorspace", matrix, "-color_range", colour_range, picture=card
+    )
+    title_id = f"card-{matrix}-{colour_range}"
+    record = room.ingest(title_id, film).record
+    draw_title_storyboard(room.work(title_id, film))
+    [sheet] = [key for key in room.store.keys(f"ingest/{title_id}") if key.endswith("storyboard-001.jpg")]
+    shown = {
+        "rung": colour_of(room.play(record)),
+        "poster": colour_of(room.store.local_path(media_prefix(title_id) + record.poster_key)),
+        "storyboard": colour_of(room.store.local_path(sheet), top_left=(160, 90)),
+    }
+    assert shown == {name: pytest.approx((0xC8, 0x28, 0x3C), abs=6) for name in shown}
 
 
 @pytest.mark.long

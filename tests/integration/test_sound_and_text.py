@@ -204,6 +204,11 @@ def test_a_changed_sidecar_makes_a_new_package_without_an_encode(delivered: Path
         (room.masters / path).unlink()
     assert not room.was_ingested(master)
     assert [item.rung for item in room.ingest(master).record.renditions if item.kind == "text"] == ["text-en"]
+    [taken] = [key for key in room.store.keys("ingest/film") if key.endswith("sidecars.json")]
+    room.store.put_bytes(taken, b"{broken", replace=True)
+    assert not room.was_ingested(master)
+    room.ingest(master)
+    assert room.was_ingested(master)
 
 
 def test_the_same_bytes_delivered_again_encode_nothing(delivered: Path, tmp_path: Path) -> None:

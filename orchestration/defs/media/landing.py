@@ -13,6 +13,7 @@ from orchestration import partitions
 from orchestration.defs.media.masters import masters_of
 from orchestration.instance import UNFINISHED
 from orchestration.media.description import read_description
+from orchestration.media.masters import readable
 from orchestration.media.pipeline import was_ingested
 from orchestration.media.sidecars import Sidecars, sidecars_by_master, written_s
 from orchestration.media.sidecars import fingerprint as sidecars_fingerprint
@@ -86,7 +87,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         store = storage.store()
         masters = masters_of(settings, store)
         now_s = time.time()
-        landed, cursor = settle(masters, msgspec.json.decode(context.cursor or "{}", type=LandingCursor), now_s)
+        landed, cursor = settle(masters, _read_cursor(context), now_s)
         requests: list[dg.RunRequest] = []
         given_up: list[str] = []
         for title_id, found in landed.items():
@@ -127,6 +128,15 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
     return master_landed
 
 
+def _read_cursor(context: dg.SensorEvaluationContext) -> LandingCursor:
+    """What was remembered; nothing when it cannot be read: what is served or refused is known without it."""
+    try:
+        return msgspec.json.decode(context.cursor or "{}", type=LandingCursor)
+    except msgspec.DecodeError as error:
+        context.log.warning(f"the cursor cannot be read ({error}): every file is looked at anew")
+        return LandingCursor()
+
+
 def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tuple[dict[str, Landed], LandingCursor]:
     """The masters that are complete and not done with, by title, and the cursor for the next look.
 
@@ -145,7 +155,8 @@ def settle(masters: dict[str, Path], cursor: LandingCursor, now_s: float) -> tup
         except FileNotFoundError:  # taken away between two looks
             continue
         sidecars = sidecars_fingerprint(beside[path])
-        fingerprint = ":".join(filter(None, [path.name, str(status.st_size), str(status.st_mtime_ns), sidecars]))
+        name = readable(path.name)
+        fingerprint = ":".join(filter(None, [name, str(status.st_size), str(status.st_mtime_ns), sidecars]))
         written_at_s = max([status.st_mtime, *(written_s(sidecar) for sidecar in beside[path].paths)])
         seen[title_id] = fingerprint
         before = cursor.asked.get(title_id)

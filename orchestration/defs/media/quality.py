@@ -2,7 +2,7 @@
 
 # annotations stay real objects here: Dagster reads them
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -14,9 +14,9 @@ from orchestration.defs.media.naming import LADDER, QUALITY, RENDITIONS, title_a
 from orchestration.defs.media.quality_plot import plot_hull, png_markdown
 from orchestration.media.correction import Delivered, on_target
 from orchestration.media.forms import read_forms
-from orchestration.media.handover import read_ladder
-from orchestration.media.ladder import Ladder
-from orchestration.media.reference_ladder import foretold_saving
+from orchestration.media.handover import read_encode_cpu_s, read_ladder
+from orchestration.media.ladder import Ladder, VideoRung
+from orchestration.media.reference_ladder import foretold_rungs, mean_saving, rung_saving
 from orchestration.media.renditions import RenditionRecord
 from orchestration.media.verification import measure_title
 from orchestration.resources.ffmpeg import MediaTools
@@ -55,11 +55,14 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def quality(
         context: dg.AssetExecutionContext, storage: MediaStorage, media_tools: MediaTools
     ) -> dg.MaterializeResult:
-        """How much of its master each video rung of a title keeps: VMAF and XPSNR, one table and one plot per title.
+        """What each video rung of a title gives and costs: one table and one plot per title.
 
-        Measured on sampled pictures of the stored renditions, the encoder's settings being only a promise. Rungs that
-        the encode step measured to correct them are not measured again. Looked at by whoever sets targets, and when
-        viewers complain about a picture.
+        VMAF and XPSNR are measured on sampled pictures of the stored renditions, the encoder's settings being only a
+        promise. Rungs that the encode step measured to correct them are not measured again. The saving is told against
+        Apple's fixed ladder of H.264, whose rate at the same VMAF is foretold from the title's probes; it stays empty
+        beyond that ladder's best and worst rung. One process encodes all rungs of a codec: its CPU seconds, decoding
+        included, are shared by the rungs' pixels, and tries that a correction gave up are not in them. Looked at by
+        whoever sets targets or buys machines, and when viewers complain about a picture.
         """
         work = title_work(settings, context.partition_key, storage, media_tools)
         ladder = read_ladder(work.store, work.title_id)
@@ -67,7 +70,12 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         if work.settings.quality_frames > 0:
             delivered, _ = measure_title(work)
         return dg.MaterializeResult(
-            metadata=quality_metadata(ladder, delivered, read_forms(work.store, work.title_id, ladder, work.settings)),
+            metadata=quality_metadata(
+                ladder,
+                delivered,
+                read_forms(work.store, work.title_id, ladder, work.settings),
+                read_encode_cpu_s(work.store, work.title_id, ladder.source_sha256),
+            ),
             check_results=[
                 warning_result(check, rungs, measured_rungs=len(delivered), rungs=", ".join(rungs) or "none")
                 for check, rungs in (
@@ -104,44 +112,72 @@ def overrated_rungs(ladder: Ladder, delivered: Sequence[Delivered]) -> list[str]
 
 
 def quality_metadata(
-    ladder: Ladder, delivered: Sequence[Delivered], records: Sequence[RenditionRecord]
+    ladder: Ladder,
+    delivered: Sequence[Delivered],
+    records: Sequence[RenditionRecord],
+    encode_cpu_s: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Table, plot and sums of what was measured.
+    """Table, plot and sums of what a title's video rungs give and cost.
 
-    The saving is that of all H.264 rungs against Apple's fixed ladder, whose rungs are foretold and not encoded.
+    Args:
+        ladder: Of the title.
+        delivered: What was measured; rungs that were not are in the table without it.
+        records: Of the stored renditions.
+        encode_cpu_s: What encoding them cost, in CPU seconds by id; what is not known stays empty.
     """
-    if not delivered:
-        return {"measured_rungs": 0}
     rates = {record.rendition.rung: record.rendition.bitrate_bps for record in reversed(records)}
-    h264 = {rung.rendition_id for rung in ladder.video if rung.codec == "h264"}
-    placed = [(float(rates[item.rung]), item) for item in delivered if item.rendition_id in h264]
-    saving = foretold_saving(ladder.points, [(rate, item.vmaf) for rate, item in placed])
+    measured = {item.rendition_id: item for item in delivered}
+    placed = [
+        (float(rates[rung.rung]), measured[rung.rendition_id])
+        for rung in ladder.video
+        if rung.codec == "h264" and rung.rendition_id in measured
+    ]
+    reference = foretold_rungs(ladder.points)
+    saving = mean_saving(reference, [(rate, item.vmaf) for rate, item in placed])
     rows = [
         (
             rung.rung,
             f"{rung.width}x{rung.height}",
             f"{rates[rung.rung] / 1000:.0f}",
-            f"{item.vmaf:.1f}",
-            "" if rung.target_vmaf is None else f"{rung.target_vmaf:.1f}",
-            rung.shortfall or rung.limit or "",
-            f"{item.harmonic_mean:.1f}",
-            f"{item.percentile_5:.1f}",
-            "" if item.xpsnr_db is None else f"{item.xpsnr_db:.1f}",
+            *_shown_quality(rung, measured.get(rung.rendition_id), rates[rung.rung], reference),
             f"{rung.crf:g}",
-            f"{item.cpu_s:.1f}",
+            _shown(encode_cpu_s.get(rung.rendition_id), ".1f"),
         )
-        for rung, item in zip(ladder.video, delivered, strict=True)
+        for rung in ladder.video
     ]
     head = (
-        "rung", "size", "kbit/s", "VMAF", "target", "limited by", "harmonic mean", "5th percentile", "XPSNR, dB", "CRF",
-        "CPU s to measure",
+        "rung", "size", "kbit/s", "VMAF", "saving against Apple's ladder", "target", "limited by", "harmonic mean",
+        "5th percentile", "XPSNR, dB", "CPU s to measure", "CRF", "CPU s to encode, shared by pixels",
     )  # fmt: skip
     png = plot_hull(ladder.points, placed, [(rung.width, rung.height) for rung in ladder.video])
     return {
         "measured_rungs": len(delivered),
+        "encode_cpu_s": round(sum(encode_cpu_s.get(rung.rendition_id, 0.0) for rung in ladder.video), 2),
         "verification_cpu_s": round(sum(item.cpu_s for item in delivered), 2),
         "probing_cpu_s": round(ladder.probe_cpu_s, 2),
         "saving_against_apple_ladder": "unknown" if saving is None else f"about {saving:.0%}",
         "rungs": display.table(head, rows),
         **({"hull": dg.MetadataValue.md(png_markdown(png))} if png else {}),
     }
+
+
+def _shown_quality(
+    rung: VideoRung, item: Delivered | None, bitrate_bps: int, reference: Sequence[tuple[float, float]]
+) -> tuple[str, ...]:
+    """The cells of what was measured; empty ones of a rung that was not."""
+    if item is None:
+        return "", "", _shown(rung.target_vmaf, ".1f"), rung.shortfall or rung.limit or "", "", "", "", ""
+    return (
+        f"{item.vmaf:.1f}",
+        _shown(rung_saving(reference, bitrate_bps, item.vmaf), ".0%"),
+        _shown(rung.target_vmaf, ".1f"),
+        rung.shortfall or rung.limit or "",
+        f"{item.harmonic_mean:.1f}",
+        f"{item.percentile_5:.1f}",
+        _shown(item.xpsnr_db, ".1f"),
+        f"{item.cpu_s:.1f}",
+    )
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

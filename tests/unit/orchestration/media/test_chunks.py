@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.media.chunk_encode import ChunkWork, find_plan, total_cost
 from orchestration.media.chunks import ChunkPlan, divide, plan_chunks, read_plan, write_plan
 from orchestration.media.encode import Span
 from orchestration.media.encoders import encoder_cpu_s, keyframe_distance
+from orchestration.media.errors import RecordDamaged
 from orchestration.media.ladder import Ladder, VideoRung
 from orchestration.media.report import ProbeReport
 from orchestration.media.settings import MediaSettings
@@ -121,6 +125,21 @@ def test_a_plan_is_kept_for_its_ladder_and_settings(tmp_path) -> None:
     assert read_plan(store, "film", film, msgspec.structs.replace(SETTINGS, chunk_cpu_s=90.0)) is None
     assert read_plan(store, "film", ladder(600.0, codecs=("vp9",)), SETTINGS) is None
     assert isinstance(plan, ChunkPlan)
+
+
+def test_a_damaged_plan_or_cost_is_told_with_what_to_do(tmp_path: Path) -> None:
+    store, film = LocalStore(tmp_path / "store"), ladder(600.0)
+    write_plan(store, "film", film, SETTINGS, plan_chunks(film, report(), SETTINGS, no_cuts))
+    [plan_key] = store.keys("ingest/film/")
+    cost_key = f"{plan_key.rpartition('/')[0]}/cost-h264_0001-0000000000000000.json"
+    work = ChunkWork(
+        store=store, title_id="film", master=tmp_path / "film.mp4", report=report(), ladder=film,
+        missing=frozenset(rung.rendition_id for rung in film.video), settings=SETTINGS, folder=tmp_path,
+    )  # fmt: skip
+    for key, read in ((plan_key, find_plan), (cost_key, total_cost)):
+        store.put_bytes(key, b'{"wall_s": 1.0', replace=True)
+        with pytest.raises(RecordDamaged, match=f"{key} cannot be read .* delete it and materialise media/renditions"):
+            read(work)
 
 
 @given(rate=st.sampled_from(["24", "25", "30", "50", "60", "24000/1001", "30000/1001", "60000/1001", "25/2", "7"]))

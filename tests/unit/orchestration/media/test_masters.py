@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from orchestration.media import masters
 from orchestration.media.errors import MasterMissing
-from orchestration.media.masters import find_master, is_master, masters_by_title, slug
+from orchestration.media.masters import find_master, is_master, masters_by_title, readable, slug
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,28 @@ def test_slug(name: str, expected: str) -> None:
 def test_a_name_without_latin_letters_gets_an_id_of_its_own() -> None:
     assert slug("映画") != slug("電影")
     assert slug("映画").startswith("title-")
+
+
+def test_a_name_that_is_no_utf_8_is_a_title_like_another(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.mp4", b"\xe9\xe8.mp4", b"film.mp4"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"")
+    titles = masters_by_title(tmp_path)
+    assert {"caf", "film"} < set(titles)
+    assert len(titles) == 3
+    assert readable(titles["caf"].name) == r"caf\xe9.mp4"
+
+
+def test_a_file_that_cannot_be_looked_into_is_left_to_its_own_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("locked", "film.mp4"):
+        (tmp_path / name).write_bytes(b"")
+
+    def refuse(path: Path) -> str | None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(masters, "sniff_container", refuse)
+    assert sorted(masters_by_title(tmp_path)) == ["film", "locked"]
 
 
 def test_only_masters_count(tmp_path: Path) -> None:

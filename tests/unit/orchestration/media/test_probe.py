@@ -7,7 +7,7 @@ import av
 import msgspec
 import pytest
 
-from orchestration.media.probe import probe_file
+from orchestration.media.probe import probe_file, report_unreadable
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
 from orchestration.media.report import ProbeReport
@@ -68,7 +68,54 @@ def test_a_cut_matroska_file_is_rejected_as_truncated(make_film, tmp_path: Path)
 
 def test_sound_alone_is_no_film(make_film, tmp_path: Path) -> None:
     report = probe_file(make_film(tmp_path / "sound.mp4", "-vn"))
-    assert report.reasons == ["no video track"]
+    assert report.reasons == ["no video track; it holds audio (aac)"]
+
+
+def test_an_ogg_file_says_what_it_holds_in_the_place_of_a_picture(make_film, tmp_path: Path) -> None:
+    sound = make_film(tmp_path / "sound.ogv", "-vn", "-c:a", "libvorbis", "-f", "ogg")
+    report = probe_file(sound)
+    assert report.reasons == ["no video track; it holds audio (vorbis)"]
+    assert "picture and the sound in one file" in report.hints[0]
+    (tmp_path / "cut.ogv").write_bytes(sound.read_bytes()[:40])
+    cut = probe_file(tmp_path / "cut.ogv")
+    assert cut.reasons == ["truncated: the ogg file ends within its header"]
+    assert cut.hints[0].startswith("Upload the file again")
+
+
+def test_an_index_without_a_track_is_told_as_such(tmp_path: Path) -> None:
+    boxes = [b"ftypisom\0\0\0\0isom", b"moov", b"mdat" + bytes(1000)]
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"".join((len(box) + 4).to_bytes(4, "big") + box for box in boxes))
+    report = probe_file(path)
+    assert report.reasons == ["the index names no track: neither picture nor sound"]
+    assert report.hints[0].startswith("Export it again")
+
+
+@pytest.mark.parametrize("share", [0.03, 0.5])
+def test_a_file_cut_within_its_index_is_rejected_as_truncated(make_film, tmp_path: Path, share: float) -> None:
+    content = make_film(tmp_path / "whole.mp4").read_bytes()
+    index = content.index(b"moov")
+    (tmp_path / "cut.mp4").write_bytes(content[: index + int(share * (len(content) - index))])
+    report = probe_file(tmp_path / "cut.mp4")
+    assert len(report.reasons) == len(report.hints) == 1
+    assert report.reasons[0].startswith("truncated: ")
+    assert report.hints[0].startswith("Upload the file again")
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "Check the path"),
+        (IsADirectoryError(21, "Is a directory"), "Name the files in the folder"),
+        (PermissionError(13, "Permission denied"), "the right to read"),
+        (OSError(5, "Input/output error"), "Check the disk"),
+    ],
+)
+def test_what_cannot_be_read_is_rejected_with_a_hint(error: OSError, hint: str) -> None:
+    report = report_unreadable(Path("folder/film.mp4"), error)
+    assert (report.file, report.verdict) == ("film.mp4", "rejected")
+    assert report.reasons == [f"the file cannot be read: {error.strerror}"]
+    assert hint in report.hints[0]
 
 
 def test_garbage_in_a_sound_container_cannot_be_decoded(make_film, tmp_path: Path) -> None:

@@ -122,3 +122,17 @@ def test_an_unknown_schema_version_is_refused(store: LocalStore) -> None:
     store.put_bytes(package_record_key("film", "p1"), msgspec.json.encode(newer), replace=True)
     with pytest.raises(PackageMissing, match="schema version 99"):
         read_current_package(store, "film")
+
+
+def test_a_damaged_record_is_told_with_what_to_do_and_a_lent_one_is_made_anew(store: LocalStore) -> None:
+    put_package(store, "film")
+    lent = share_title(store, "film", "s-0001")
+    record_key = package_record_key("s-0001", "p1")
+    store.put_bytes(record_key, b"{ broken", replace=True)
+    with pytest.raises(PackageMissing, match=rf"{record_key} cannot be read .* delete it and materialise media/"):
+        read_current_package(store, "s-0001")
+    store.delete(record_key)
+    with pytest.raises(PackageMissing, match=rf"has no {record_key}"):
+        read_current_package(store, "s-0001")
+    assert share_titles(store, {"s-0001": "film"}).linked == 1
+    assert read_current_package(store, "s-0001") == lent

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from orchestration.media.hull import RatePoint, fit_curves
-from orchestration.media.reference_ladder import fitting_rungs, foretold_saving
+from orchestration.media.reference_ladder import fitting_rungs, foretold_rungs, mean_saving, rung_saving
 
 POINTS = [
     RatePoint(
@@ -36,13 +36,26 @@ def test_no_rung_enlarges_the_picture_and_the_aspect_is_kept() -> None:
 def test_a_ladder_of_the_best_sizes_saves_and_a_dearer_one_does_not() -> None:
     [curve] = fit_curves(POINTS, [(1280, 720)])
     rungs = [(point.bitrate_bps, point.vmaf) for point in (curve.at_crf(crf) for crf in (20, 26, 32))]
-    saving = foretold_saving(POINTS, rungs)
-    dearer = foretold_saving(POINTS, [(rate * 2, vmaf) for rate, vmaf in rungs])
+    reference = foretold_rungs(POINTS)
+    saving = mean_saving(reference, rungs)
+    dearer = mean_saving(reference, [(rate * 2, vmaf) for rate, vmaf in rungs])
     assert saving is not None
     assert dearer is not None
     assert 1 - dearer == pytest.approx(2 * (1 - saving))
 
 
 def test_nothing_measured_or_nothing_in_common_foretells_nothing() -> None:
-    assert foretold_saving([], [(1e6, 90.0), (2e6, 95.0)]) is None
-    assert foretold_saving(POINTS, [(1e6, 99.0), (2e6, 99.5)]) is None
+    assert foretold_rungs([]) == []
+    assert mean_saving([], [(1e6, 90.0), (2e6, 95.0)]) is None
+    assert mean_saving(foretold_rungs(POINTS), [(1e6, 99.0), (2e6, 99.5)]) is None
+    assert rung_saving([], 1e6, 90.0) is None
+    assert rung_saving(foretold_rungs(POINTS), 1e6, 99.0) is None
+
+
+def test_a_rung_saves_what_it_costs_less_than_the_reference_at_its_quality() -> None:
+    reference = [(1e6, 80.0), (4e6, 90.0)]
+    assert rung_saving(reference, 1e6, 80.0) == pytest.approx(0.0)
+    assert rung_saving(reference, 3e6, 90.0) == pytest.approx(0.25)
+    assert rung_saving(reference, 1e6, 85.0) == pytest.approx(0.5)  # half way up, the rate has doubled
+    assert rung_saving(reference, 5e6, 90.0) == pytest.approx(-0.25)
+    assert rung_saving(reference, 1e6, 79.0) is None

@@ -115,17 +115,19 @@ def test_a_young_rendition_that_nothing_names_yet_stays_and_an_old_one_goes(stor
     assert sweep(store).renditions == ["film/corrected-away"]
 
 
+@pytest.mark.parametrize("damaged_key", ["media/film/p/p0/objects.json", "ingest/film/CURRENT"])
 def test_a_title_with_a_record_that_cannot_be_read_is_left_alone_and_others_are_swept(
-    store: LocalStore, title: Title
+    store: LocalStore, title: Title, damaged_key: str
 ) -> None:
     other = Title(store, "other")
     for one in (title, other):
         one.rendition("unnamed", 90 * DAY)
         one.package("p1", 90 * DAY)
         one.serve("p1")
-    store.put_bytes(package_record_key("film", "p0"), b"{broken")
+    store.put_bytes(damaged_key, b"{broken")
     swept = sweep(store)
     assert list(swept.left_alone) == ["film"]
+    assert damaged_key in swept.left_alone["film"]
     assert swept.renditions == ["other/unnamed"]
     assert "r/unnamed" in title.left
 

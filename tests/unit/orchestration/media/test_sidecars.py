@@ -32,6 +32,13 @@ def test_names_say_language_and_role(tmp_path: Path) -> None:
     assert [path.name for path in found.descriptions] == ["film.toml"]
 
 
+def test_a_name_that_is_no_utf_8_is_read_like_another(tmp_path: Path) -> None:
+    put(tmp_path, "film.mp4", os.fsdecode(b"film.en.caf\xe9.srt"))
+    found = find_sidecars(tmp_path / "film.mp4")
+    assert [(file.language, file.label) for file in found.captions] == [("en", r"caf\xe9")]
+    assert fingerprint(found)
+
+
 def test_a_sidecar_belongs_to_the_longest_name_and_is_no_master(tmp_path: Path) -> None:
     put(tmp_path, "film.mp4", "film.en.mkv", "film.en.srt", "film.sv.srt", "film.json", "film.en.json")
     masters = masters_by_title(tmp_path)

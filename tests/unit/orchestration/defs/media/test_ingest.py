@@ -190,6 +190,20 @@ def test_a_settled_file_is_requested_once_and_an_ingested_one_never(make_film, d
     assert changed.run_requests[0].run_key not in {request.run_key for request in second.run_requests}
 
 
+def test_a_name_that_is_no_utf_8_or_a_damaged_cursor_stops_no_title(make_film, definitions, instance, settings) -> None:
+    odd = make_film(settings.masters_folder / "odd.mp4").rename(settings.masters_folder / os.fsdecode(b"caf\xe9.mp4"))
+    odd.with_suffix(".en.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    make_film(settings.masters_folder / "film.mp4")
+    first = look(definitions, instance, '{"asked": {"film": {}}}')
+    second = look(definitions, instance, first.cursor)
+    assert {request.partition_key for request in second.run_requests} == {"caf", "film"}
+    assert not ingest(definitions, instance, "caf").success
+    [refusal] = list_quarantine(settings.quarantine_folder)
+    assert (refusal.file, refusal.reasons) == (r"caf\xe9.mp4", ["the file's name is not UTF-8"])
+    third = look(definitions, instance, None)
+    assert [request.partition_key for request in look(definitions, instance, third.cursor).run_requests] == ["film"]
+
+
 def test_a_file_is_not_asked_for_beside_a_run_of_its_title(make_film, definitions, instance, settings) -> None:
     """Such as one that the sensor asked for before a share was away for a moment, or one launched from the graph."""
     make_film(settings.masters_folder / "film.mp4")

@@ -10,8 +10,10 @@ import pytest
 from orchestration import partitions
 from orchestration.defs.media import encoding, intake, quality
 from orchestration.media.handover import read_delivered, read_ladder, write_delivered
+from orchestration.media.ladder import Ladder
 from orchestration.media.process import run_program
 from orchestration.media.programs import find_ffmpeg
+from orchestration.media.reference_ladder import foretold_rungs, rung_saving
 from orchestration.resources.ffmpeg import MediaTools
 from orchestration.resources.storage import MediaStorage
 from orchestration.settings import Settings, read_settings
@@ -61,12 +63,22 @@ def metadata_of(result: dg.ExecuteInProcessResult, name: str) -> dict:
     return {key: item.value for key, item in event.materialization.metadata.items()}
 
 
+def table_of(markdown: str) -> list[dict[str, str]]:
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in markdown.splitlines())
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def ladder_ids(ladder: Ladder) -> set[str]:
+    return {rung.rendition_id for rung in ladder.video}
+
+
 def test_a_title_gets_a_ladder_of_its_own_that_delivers_what_it_aims_at(settings: Settings) -> None:
     result = materialize(settings)
     store = LocalStore(settings.store_folder)
     ladder = read_ladder(store, TITLE)
     shown = metadata_of(result, "quality")
     assert shown["measured_rungs"] == len(ladder.video) > 1
+    assert all(rung.target_vmaf is not None for rung in ladder.video)
     assert all(f"| {rung.rung} | {rung.width}x{rung.height} |" in shown["rungs"] for rung in ladder.video)
     png = shown["hull"].partition("base64,")[2].rstrip(")")
     assert base64.b64decode(png).startswith(b"\x89PNG")
@@ -74,12 +86,29 @@ def test_a_title_gets_a_ladder_of_its_own_that_delivers_what_it_aims_at(settings
     assert checks == {"on_target": True, "xpsnr_grows": True}
     assert "XPSNR" in shown["rungs"]
     assert all(item.xpsnr_db for item in read_delivered(store, TITLE))
+    rows = table_of(shown["rungs"])
+    assert [row["rung"] for row in rows] == [rung.rung for rung in ladder.video]
+    delivered = {item.rung: item for item in read_delivered(store, TITLE) if item.rendition_id in ladder_ids(ladder)}
+    reference = foretold_rungs(ladder.points)
+    for row in rows:
+        item = delivered[row["rung"]]
+        assert item.bitrate_bps is not None
+        assert row["kbit/s"] == f"{item.bitrate_bps / 1000:.0f}"
+        assert row["VMAF"] == f"{item.vmaf:.1f}"
+        saving = rung_saving(reference, item.bitrate_bps, item.vmaf)
+        assert row["saving against Apple's ladder"] == ("" if saving is None else f"{saving:.0%}")
+    assert any(row["saving against Apple's ladder"] for row in rows)
+    cpu_s = [float(row["CPU s to encode, shared by pixels"]) for row in rows]
+    assert min(cpu_s) > 0
+    assert sum(cpu_s) == pytest.approx(shown["encode_cpu_s"], abs=0.05 * len(cpu_s))
+    assert shown["encode_cpu_s"] <= metadata_of(result, "renditions")["encode_cpu_s"] + 0.01
     assert metadata_of(result, "renditions")["verification_cpu_s"] > 0
     assert metadata_of(result, "ladder")["probing_cpu_s"] > 0
 
     again = materialize(settings)
     assert metadata_of(again, "renditions")["encoded_rungs"] == 0
     assert metadata_of(again, "renditions")["verification_cpu_s"] == 0
+    assert metadata_of(again, "quality")["rungs"] == shown["rungs"]
     assert read_ladder(store, TITLE) == ladder
 
 
@@ -110,7 +139,10 @@ def test_a_rung_off_its_target_fails_the_check(settings: Settings) -> None:
 
 def test_quality_that_nobody_asked_for_is_not_measured(settings: Settings) -> None:
     result = materialize(settings, ladder="fixed", quality_frames=0)
-    assert metadata_of(result, "quality") == {"measured_rungs": 0}
+    shown = metadata_of(result, "quality")
+    assert shown["measured_rungs"] == 0
+    assert [row["VMAF"] for row in table_of(shown["rungs"])] == ["", ""]
+    assert all(float(row["kbit/s"]) > 0 for row in table_of(shown["rungs"]))
     assert result.get_asset_check_evaluations()[0].passed
 
 
