@@ -77,14 +77,14 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
             waiting = None
     if not video:
         raise PlaylistError(f"{base_uri or 'playlist'}: no video variant (EXT-X-STREAM-INF with a URI) in it")
-    chosen = on_pathways(video, renditions, pathway_of, first_id=steering.get("PATHWAY-ID"))
+    chosen = on_pathways(video, renditions, pathway_of, first_id=steering.get("PATHWAY-ID"), steered=bool(steering))
     return Presentation(
         video=distinct_rungs(chosen.video),
         audio=distinct_renditions(chosen.renditions, "audio"),
         text=distinct_renditions(chosen.renditions, "text"),
         pathways=chosen.pathways,
         steering_uri=_join(base_uri, steering["SERVER-URI"], 0) if "SERVER-URI" in steering else None,
-        steering_pathway=steering.get("PATHWAY-ID"),
+        steering_pathway=steering.get("PATHWAY-ID", next(iter(pathway_of.values()))) if steering else None,
     )
 
 
