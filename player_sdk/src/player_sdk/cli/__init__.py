@@ -35,7 +35,7 @@ _PIPE_SLICE_S = 0.25
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when it worked, 1 when the title could not be played or read."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return asyncio.run(_COMMANDS[options.command](options))
     except (PlayerError, httpx.HTTPError) as error:
@@ -45,9 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="matinee-player", description="Play HLS and DASH without a screen.")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="matinee-player", description="Play HLS and DASH without a screen.")
+    commands = top.add_subparsers(dest="command", required=True)
 
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_text, description=help_text)
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         choosing.add_argument("--max-height", type=int, default=None, help="tallest video to play")
         choosing.add_argument("--audio", default=None, help="language of the sound")
         choosing.add_argument("--captions", default=None, help="language of the captions")
-    return parser
+    return top
 
 
 async def _play(options: argparse.Namespace) -> int:
