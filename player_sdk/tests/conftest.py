@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+import resource
 import shutil
 import subprocess
+import sys
 import threading
+from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,6 +77,27 @@ def count_frames(ffmpeg, tmp_path_factory):
         return int(re.findall(r"frame=\s*(\d+)", ffmpeg(*command, cwd=folder, stdin=content))[-1])
 
     return count
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the interpreter holds: small blocks, and megabytes of all (0 where the system does not say)."""
+
+    blocks: int
+    resident_mb: float
+
+
+@pytest.fixture(scope="session")
+def held():
+    """Measures what is held when all that can go is gone."""
+
+    def measure() -> Held:
+        gc.collect()
+        pages = Path("/proc/self/statm")
+        resident = int(pages.read_text().split()[1]) * resource.getpagesize() / 1e6 if pages.exists() else 0.0
+        return Held(blocks=sys.getallocatedblocks(), resident_mb=resident)
+
+    return measure
 
 
 class RangeHandler(SimpleHTTPRequestHandler):

@@ -79,7 +79,7 @@ class LiveServer(httpx.AsyncBaseTransport):
             return httpx.Response(200, text=self.edit(self.playlist(name.removesuffix(".m3u8"), first), self.cut))
         if name.endswith(".m4s"):
             number = int(name.removesuffix(".m4s").split("-")[1])
-            number = number // 2000 if number >= 1000 or self.asked[0][1] == "m.mpd" else number
+            number = number // 2000 if self.asked[0][1] == "m.mpd" else number
             # What has left the playlist is kept for as long again.
             if not first - (self.window or 0) <= number < self.cut:
                 return httpx.Response(404)
@@ -298,3 +298,26 @@ def test_an_empty_live_playlist_is_waited_for():
     live, events, _ = play(begun_s=0.0, watch_s=6.0)
     assert live.video_numbers()[0] == 0
     assert events[-1].report.end_reason == "stopped"
+
+
+@pytest.mark.long
+@pytest.mark.day
+@pytest.mark.parametrize("name", ["m.m3u8", "m.mpd"])
+def test_a_session_holds_no_more_after_a_day_of_a_live_title_than_after_two_hours(name, held):
+    async def run():
+        clock = VirtualClock(START)
+        server = LiveServer(clock)
+        transport = EmulatedTransport(server, clock=clock, link=Link([(40, 3e6), (20, 0.4e6)]))
+        async with Player(transport=transport, clock=clock) as player:
+            session = player.open_url(f"http://live.test/{name}")
+            before = None
+            async for _ in session.events(24 * 3600.0):
+                del server.asked[1:]
+                if before is None and session.position_s > 2 * 3600.0:
+                    before = held()
+            return before, held(), session.report
+
+    before, after, report = asyncio.run(run())
+    assert report.played_s == pytest.approx(24 * 3600.0)
+    assert after.blocks - before.blocks < 200, (before, after)
+    assert after.resident_mb - before.resident_mb < 10.0, (before, after)

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import datetime as dt
+import io
+import itertools
 import subprocess
 
+import av
 import pytest
 from player_sdk.abr import Decision
 from player_sdk.events import SegmentDownloaded
@@ -173,6 +176,38 @@ def test_frames_come_decoded_each_once_and_at_its_place(package, serve, tmp_path
     assert heard_s == pytest.approx(CLIP_S, abs=0.1)
     ends_s = [one.position_s + one.frame.samples / one.frame.sample_rate for one in sound]
     assert [one.position_s for one in sound[1:]] == pytest.approx(ends_s[:-1], abs=0.05), "without a hole"
+
+
+async def stream_of(url, **watched):
+    async with opened(url, Alternating) as session:
+        return b"".join([piece.content async for piece in session.stream(**watched)])
+
+
+def decoded(stream, kind):
+    with av.open(io.BytesIO(stream)) as container:
+        return list(container.decode(**{kind: 0}))
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["hls-ts", "hls-ts-muxed", "hls-fmp4", "dash-index", "dash-periods", "hls-discontinuity"],
+    indirect=True,
+)
+def test_one_stream_for_another_player_holds_all_of_it_in_order(package, serve, tmp_path, count_frames, ffmpeg):
+    stream = asyncio.run(stream_of(f"{serve(tmp_path)}/{package}"))
+    assert count_frames(stream) == FRAMES
+    told = ffmpeg("-v", "warning", "-i", "pipe:0", "-f", "null", "-", cwd=tmp_path, stdin=stream)
+    assert told == "", "not even a warning"
+    pictures = decoded(stream, "video")
+    assert [one.time - pictures[0].time for one in pictures] == pytest.approx([n / 10 for n in range(FRAMES)], abs=0.05)
+    sound = decoded(stream, "audio")
+    ends_s = [one.time + one.samples / one.sample_rate for one in sound]
+    assert [one.time for one in sound[1:]] == pytest.approx(ends_s[:-1], abs=0.05), "without a hole"
+    assert ends_s[-1] - sound[0].time == pytest.approx(CLIP_S, abs=0.1)
+    assert sound[0].time == pytest.approx(pictures[0].time, abs=0.05), "and in step"
+    with av.open(io.BytesIO(stream)) as container:
+        stamps_s = [float(one.dts * one.time_base) for one in container.demux() if one.dts is not None]
+    assert max(before - after for before, after in itertools.pairwise(stamps_s)) < 0.5, "neither runs ahead"
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from urllib.parse import urljoin
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,3 +235,15 @@ def test_every_position_before_the_end_is_in_the_segment_that_is_found(durations
         assert segment.start_s - 2e-3 <= position_s <= segment.end_s + 2e-3
     else:
         assert position_s >= media.duration_s - 2e-3
+
+
+@given(
+    base=st.sampled_from(["/a/b/m.m3u8", "http://h.test/a/m.m3u8?x=/1", "/m.m3u8;p=1", "m.m3u8", ""]),
+    uri=st.text("ab./-~?#;:=% ", min_size=1, max_size=12).map(str.strip).filter(lambda uri: uri and uri[0] != "#"),
+)
+def test_where_a_segment_is_follows_from_where_its_playlist_is(base, uri):
+    try:
+        expected = urljoin(base, uri)
+    except ValueError:
+        return
+    assert parse_media(f"#EXTM3U\n#EXTINF:4,\n{uri}\n", base).segments[0].uri == expected

@@ -138,7 +138,6 @@ def test_a_clone_is_its_base_on_another_host_with_more_parameters(protocol, on_m
         clone("x", HOST="origin.test/path"),
         clone("x", HOST="origin.test:99999"),
         clone("", HOST="origin.test"),
-        clone("x", **{"PER-VARIANT-URIS": {"v": "http://origin.test/v.m3u8"}}),
     ],
 )
 def test_a_clone_that_cannot_be_made_leaves_the_rest_of_the_order(bad):
@@ -186,6 +185,80 @@ def test_pathways_and_steering_server_of_a_playlist_that_is_not_ours():
     assert switches == [("B", "manifest"), ("A", "steering")]
     assert asked[0].startswith("http://cdn.test/v1/steering/x?_HLS_pathway=B")
     assert len(origin.paths("edge-1.test")) > 10
+
+
+ONE_PATHWAY = """#EXTM3U
+#EXT-X-CONTENT-STEERING:SERVER-URI="http://api.test/v1/steering/x"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",STABLE-RENDITION-ID="one",URI="{base}audio-en.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.64000d",AUDIO="a",STABLE-VARIANT-ID="one",PATHWAY-ID="cdn"
+{base}240p.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=1200000,CODECS="avc1.64000d",AUDIO="a",STABLE-VARIANT-ID="two",PATHWAY-ID="cdn"
+{base}480p.m3u8
+"""
+MOVED = {
+    "PER-VARIANT-URIS": {
+        "one": "http://edge-1.test/moved/240p.m3u8",
+        "two": "http://edge-1.test/moved/v/480p.m3u8?v=2",
+    },
+    "PER-RENDITION-URIS": {"one": "http://edge-1.test/a/b/c/sound.m3u8"},
+}
+
+
+@pytest.mark.parametrize("base", ["", "http://origin.test/media/film/p/1/"])
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_clone_may_have_single_playlists_elsewhere(base, broken):
+    """What is asked for there is answered with what it stands for; the base is what there is when it is not there."""
+    title = FakeTitle(duration_s=60.0, ladder={"240p": 400_000, "480p": 1_200_000})
+    answer = {
+        "VERSION": 1,
+        "TTL": 30,
+        "PATHWAY-PRIORITY": ["second", "cdn"],
+        "PATHWAY-CLONES": [
+            clone("first", base_id="cdn", HOST="nowhere.test", PARAMS={"k": "1"}, **MOVED),
+            clone("second", base_id="first", HOST="edge-1.test", PARAMS={"k": "2"}),
+        ],
+    }
+    there = {
+        "/moved/v/480p.m3u8": "p/1/480p.m3u8",
+        "/a/b/c/sound.m3u8": "p/1/audio-en.m3u8",
+        "/a/r/audio-en/": "r/audio-en/",
+        "/r/": "r/",
+    }
+
+    def fault(request):
+        path = request.url.path
+        if "steering" in path:
+            return httpx.Response(200, json=answer)
+        if path.endswith("master.m3u8"):
+            return httpx.Response(200, text=ONE_PATHWAY.format(base=base))
+        if request.url.host != "edge-1.test":
+            return None
+        known = next((one for one in there if path.startswith(one)), None)
+        if known is None or (broken and path.endswith("seg-00008.m4s")):
+            return httpx.Response(404)
+        return httpx.Response(200, content=title.resource(path.replace(known, there[known]))[0])
+
+    origin = FakeOrigin([title], fault=fault)
+
+    async def run():
+        async with fake_player(origin) as player:
+            session = player.open_url("http://origin.test/media/film/p/1/master.m3u8")
+            events = [event async for event in session.events()]
+            return [(one.new_id, one.reason) for one in events if isinstance(one, PathwaySwitched)], events[-1].report
+
+    switches, report = asyncio.run(run())
+    assert report.end_reason == "completed"
+    failover = [("cdn", "failure")] if broken else []
+    assert switches == [("cdn", "manifest"), ("second", "steering"), *failover]
+    asked = [request.url for request in origin.requests if request.url.host == "edge-1.test"]
+    pictures = [url for url in asked if url.path.startswith("/r/") and "seg-" in url.path]
+    assert len(pictures) == (8 if broken else 15)
+    assert {str(url) for url in asked if url.path.endswith(".m3u8")} == {
+        "http://edge-1.test/moved/v/480p.m3u8?v=2&k=2",
+        "http://edge-1.test/a/b/c/sound.m3u8?k=2",
+    }
+    polls = [request.url for request in origin.requests if "steering" in request.url.path]
+    assert polls[0].params["_HLS_pathway"] == "cdn", "as the playlist calls it"
 
 
 def test_service_locations_of_an_mpd_are_pathways():

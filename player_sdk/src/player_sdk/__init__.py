@@ -53,10 +53,12 @@ from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import Session
+from player_sdk.stream_muxer import STREAM_CODECS, StreamPiece
 from player_sdk.sync import SyncPlayer, SyncSession
 from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http_transport
 
 __all__ = [
+    "STREAM_CODECS",
     "Abr",
     "ApiError",
     "BolaAbr",
@@ -100,6 +102,7 @@ __all__ = [
     "Sought",
     "Stalled",
     "Started",
+    "StreamPiece",
     "Switched",
     "SyncPlayer",
     "SyncSession",

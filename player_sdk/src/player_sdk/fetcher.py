@@ -31,6 +31,7 @@ class Fetcher:
         track: Track | None = None,
         segment: Segment | None = None,
         drops: Callable[[int, float], bool] | None = None,
+        named_by: str | None = None,
     ) -> Resource:
         """Fetch from whichever pathway is in use.
 
@@ -42,6 +43,7 @@ class Fetcher:
             track: What it belongs to, to be told as Common Media Client Data.
             segment: The same.
             drops: Told (bytes received, seconds since the request) now and then; True drops the download.
+            named_by: The media playlist which names it.
 
         Raises:
             NotWanted: The viewer had left or gone elsewhere before the end of the download.
@@ -58,6 +60,7 @@ class Fetcher:
             headers=self._cmcd.headers(object_type, track, segment),
             method=method,
             manifest=object_type == "manifest",
+            named_by=named_by,
         )
         if not self._state.still_wanted:
             raise NotWanted(path)
@@ -68,5 +71,11 @@ class Fetcher:
     ) -> Resource:
         """Fetch a segment; arguments as for ``fetch``."""
         return await self.fetch(
-            segment.uri, track.kind, byte_range=segment.byte_range, track=track, segment=segment, drops=drops
+            segment.uri,
+            track.kind,
+            byte_range=segment.byte_range,
+            track=track,
+            segment=segment,
+            drops=drops,
+            named_by=track.uri,
         )

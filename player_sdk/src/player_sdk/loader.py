@@ -9,11 +9,14 @@ is left that has not just failed.
 
 from __future__ import annotations
 
+import asyncio
+import posixpath
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
+from urllib.parse import urljoin
 
 import httpx
 
@@ -21,7 +24,10 @@ from player_sdk.clock import Clock
 from player_sdk.errors import DeliveryError
 from player_sdk.headers import CacheOutcome, cache_outcome, retry_after_s
 from player_sdk.models import Pathway
-from player_sdk.playlist.model import ByteRange
+from player_sdk.playlist.model import ByteRange, StableId
+
+_LINKS = 10
+"""Turns of the event loop in which iterators over a body are closed: two for each of httpx's and the transport's."""
 
 Watcher = Callable[[int, float], Awaitable[bool]]
 """Told (bytes received, seconds since the request) while a download runs; True drops it."""
@@ -125,26 +131,59 @@ class PathwayLoader:
         self._penalised_until_s: dict[str, float] = {}
         self._params: dict[str, dict[str, str]] = {}
         self._params_on_media: set[str] = set()
+        self._playlist_urls: dict[str, Mapping[StableId, str]] = {}
+        self._stable_ids: Mapping[str, StableId] = {}
 
     @property
     def pathway_id(self) -> str:
         """The pathway in use."""
         return self._current
 
+    @property
+    def base_url(self) -> str:
+        """Of the pathway in use."""
+        return self._by_id[self._current].base_url
+
     def pathway(self, pathway_id: str) -> Pathway | None:
         """A pathway by its id."""
         return self._by_id.get(pathway_id)
 
-    def url(self, path: str) -> str:
-        """Where a path, or an absolute URL, is on the pathway in use."""
-        return path if "://" in path else f"{self._by_id[self._current].base_url.rstrip('/')}/{path.lstrip('/')}"
+    def url(self, path: str, named_by: str | None = None) -> str:
+        """Where a path, or an absolute URL, is on the pathway in use.
+
+        Args:
+            path: The path.
+            named_by: That of the media playlist which names it: where a pathway has another URL for that, this one is
+                beside it as it is beside the other.
+        """
+        if "://" in path:
+            return path
+        playlist_path = path if named_by is None else named_by
+        stable_id = self._stable_ids.get(playlist_path)
+        playlist_url = self.playlist_urls(self._current).get(stable_id) if stable_id is not None else None
+        if playlist_url is not None:
+            return urljoin(playlist_url, posixpath.relpath(path, posixpath.dirname(playlist_path)) if named_by else "")
+        return f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
+
+    def know_playlists(self, stable_ids: Mapping[str, StableId]) -> None:
+        """The ids of media playlists, by their paths."""
+        self._stable_ids = stable_ids
+
+    def playlist_urls(self, pathway_id: str) -> Mapping[StableId, str]:
+        """The media playlists that a pathway has at a place of their own."""
+        return self._playlist_urls.get(pathway_id, {})
 
     def params(self, pathway_id: str) -> Mapping[str, str]:
         """The query parameters that a pathway adds."""
         return self._params.get(pathway_id, {})
 
     def add_pathway(
-        self, pathway: Pathway, *, params: Mapping[str, str] | None = None, params_on_media: bool = False
+        self,
+        pathway: Pathway,
+        *,
+        params: Mapping[str, str] | None = None,
+        params_on_media: bool = False,
+        playlist_urls: Mapping[StableId, str] | None = None,
     ) -> None:
         """Add a pathway, as the last one; it is used when an order or a failure leads to it.
 
@@ -152,6 +191,8 @@ class PathwayLoader:
             pathway: Has an id that is not taken.
             params: Query parameters of its manifest requests.
             params_on_media: They belong to all requests (DASH), not to those of manifests alone (HLS).
+            playlist_urls: Where it has media playlists that are not below its base URL; what these name relative to
+                themselves is there too.
         """
         self._by_id[pathway.pathway_id] = pathway
         self._priority.append(pathway.pathway_id)
@@ -159,6 +200,8 @@ class PathwayLoader:
             self._params[pathway.pathway_id] = dict(params)
             if params_on_media:
                 self._params_on_media.add(pathway.pathway_id)
+        if playlist_urls:
+            self._playlist_urls[pathway.pathway_id] = dict(playlist_urls)
 
     def replace_pathways(self, pathways: Sequence[Pathway]) -> None:
         """Take the pathways that a manifest names, best first, instead of the one that it came from."""
@@ -185,6 +228,7 @@ class PathwayLoader:
         headers: dict[str, str] | None = None,
         method: str = "GET",
         manifest: bool = False,
+        named_by: str | None = None,
     ) -> Resource:
         """Fetch a resource.
 
@@ -195,12 +239,20 @@ class PathwayLoader:
             headers: More request headers.
             method: ``HEAD`` for the headers alone.
             manifest: It is a manifest or playlist, to which the query parameters of a pathway belong.
+            named_by: As for ``url``.
 
         Raises:
             DeliveryError: The attempts or the session's retry budget are used up.
             NotWanted: The listener did not want it any more before it came.
         """
-        wanted = _Wanted(method=method, path=path, byte_range=byte_range, headers=headers or {}, manifest=manifest)
+        wanted = _Wanted(
+            method=method,
+            path=path,
+            byte_range=byte_range,
+            headers=headers or {},
+            manifest=manifest,
+            named_by=named_by,
+        )
         part = _Part()
         attempt = 0
         while True:
@@ -273,6 +325,8 @@ class PathwayLoader:
                         break
             finally:
                 await response.aclose()
+            if not complete:
+                await _let_go()
             if complete:
                 part.check(wanted)
         except (httpx.HTTPError, httpx.InvalidURL, _Failed) as error:
@@ -288,7 +342,7 @@ class PathwayLoader:
     def _request(self, wanted: _Wanted, pathway: Pathway, part: _Part) -> httpx.Request:
         headers = {**wanted.headers, **part.range_header(wanted)}
         params: Mapping[str, str] = {}
-        url = self.url(wanted.path)
+        url = self.url(wanted.path, wanted.named_by)
         if not wanted.absolute and (wanted.manifest or pathway.pathway_id in self._params_on_media):
             params = self.params(pathway.pathway_id)
         timeout = httpx.Timeout(self._settings.silence_timeout_s, connect=self._settings.connect_timeout_s)
@@ -336,6 +390,7 @@ class _Wanted:
     byte_range: ByteRange | None
     headers: Mapping[str, str]
     manifest: bool
+    named_by: str | None
 
     @property
     def absolute(self) -> bool:
@@ -424,6 +479,12 @@ class _Part:
         length = self.total_bytes if wanted.byte_range is None else wanted.byte_range.length
         if wanted.method == "GET" and length is not None and len(self.content) < length:
             raise _Failed("short", f"{wanted.path}: {len(self.content)} bytes came of {length}")
+
+
+async def _let_go() -> None:
+    """Let the event loop close what was iterated half-way, link by link: in virtual time it has no turn of its own."""
+    for _ in range(_LINKS):
+        await asyncio.sleep(0.0)
 
 
 def _content_range(text: str) -> tuple[int | None, int | None]:

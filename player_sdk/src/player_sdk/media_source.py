@@ -27,9 +27,15 @@ class Fetch(Protocol):
     """Fetches a manifest, an index, a key or the time."""
 
     def __call__(
-        self, path: str, object_type: str, *, byte_range: ByteRange | None = None, method: str = "GET"
+        self,
+        path: str,
+        object_type: str,
+        *,
+        byte_range: ByteRange | None = None,
+        method: str = "GET",
+        named_by: str | None = None,
     ) -> Awaitable[Resource]:
-        """Fetch by path; ``object_type`` as for Common Media Client Data."""
+        """Fetch by path; ``object_type`` as for Common Media Client Data, ``named_by`` the playlist with that path."""
         ...
 
 
@@ -115,8 +121,8 @@ class MediaSource:
             raise PlaylistError(f"the live playlist of {track.rung} has not gone on for more than {_STANDSTILL_S:g} s")
         return new
 
-    async def clear(self, resource: Resource, key: SegmentKey | None) -> Resource:
-        """A resource in the clear; one without a key as it is.
+    async def clear(self, resource: Resource, key: SegmentKey | None, track: Track) -> Resource:
+        """A resource of a track in the clear; one without a key as it is.
 
         Raises:
             PlaylistError: It cannot be decrypted.
@@ -124,7 +130,7 @@ class MediaSource:
         if key is None:
             return resource
         if key.uri not in self._keys:
-            self._keys[key.uri] = (await self._fetch(key.uri, "key")).content
+            self._keys[key.uri] = (await self._fetch(key.uri, "key", named_by=track.uri)).content
         return replace(resource, content=decrypted(resource.content, key=self._keys[key.uri], iv=key.iv))
 
     async def _reread(self, track: Track) -> MediaPlaylist:

@@ -120,10 +120,18 @@ class OfflineDownload:
         return title
 
     async def _fetch_data(
-        self, path: str, object_type: str, *, byte_range: ByteRange | None = None, method: str = "GET"
+        self,
+        path: str,
+        object_type: str,
+        *,
+        byte_range: ByteRange | None = None,
+        method: str = "GET",
+        named_by: str | None = None,
     ) -> Resource:
         manifest = object_type == "manifest"
-        return await self._loader.fetch(path, byte_range=byte_range, method=method, manifest=manifest)
+        return await self._loader.fetch(
+            path, byte_range=byte_range, method=method, manifest=manifest, named_by=named_by
+        )
 
     def _write(self, name: str, content: bytes) -> None:
         path = self._folder / name

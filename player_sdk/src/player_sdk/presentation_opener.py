@@ -61,6 +61,7 @@ class PresentationOpener:
             PlaylistError: There is none, or it cannot be read or played.
         """
         presentation = await self._source.open(self._plan.manifest_path(self._protocol))
+        self._loader.know_playlists(presentation.stable_ids)
         self._follow(presentation)
         return presentation
 
@@ -76,5 +77,9 @@ class PresentationOpener:
                     for one in presentation.pathways
                 ]
             )
+        elif presentation.steering_pathway is not None:
+            # There is one, known to the steering server by its name in the playlist and not by that of its host.
+            base_url = self._loader.base_url
+            self._loader.replace_pathways([Pathway(pathway_id=presentation.steering_pathway, base_url=base_url)])
         if presentation.steering_uri is not None:
             self.steer(urljoin(manifest_url, presentation.steering_uri), 0.0, presentation.protocol)

@@ -145,7 +145,7 @@ class SegmentLoader:
         while lower is not None:
             rung = lower
             segment = await self._next_video(media, rung)
-            await self._load_init(media, segment.init)
+            await self._load_init(media, segment.init, media.selection.ladder[rung])
             resource, lower = await self._fetch_unless_abandoned(media, rung, segment)
         if media.rung < 0 and resource.cache is not None:
             self._state.tally.first_segment_local = resource.cache.hit
@@ -210,7 +210,7 @@ class SegmentLoader:
                 )
             )
             return resource, watcher.lower_rung
-        return await self._source.clear(resource, segment.key), None
+        return await self._source.clear(resource, segment.key, media.selection.ladder[rung]), None
 
     async def _load_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
         """Load sound or captions until they reach as far as the picture; of these, only sound is waited for."""
@@ -226,20 +226,20 @@ class SegmentLoader:
             if segment is None:
                 await self._refresh_beside(media, beside)
                 continue
-            await self._load_init(media, segment.init)
+            await self._load_init(media, segment.init, track)
             resource = await self._fetcher.segment(track, segment)
-            resource = await self._source.clear(resource, segment.key)
+            resource = await self._source.clear(resource, segment.key, track)
             media.buffer.advance(self._clock.now())
             media.add_beside(beside, segment.end_s, resource.size_bytes)
             self._teller.downloaded(track, segment, resource, media.init_content(segment))
         if beside.all_loaded:
             media.finish_beside(beside)
 
-    async def _load_init(self, media: PlayingMedia, init: InitSegment | None) -> None:
+    async def _load_init(self, media: PlayingMedia, init: InitSegment | None, track: Track) -> None:
         if init is None or init in media.init_contents:
             return
-        resource = await self._fetcher.fetch(init.uri, "init", byte_range=init.byte_range)
-        media.init_contents[init] = (await self._source.clear(resource, init.key)).content
+        resource = await self._fetcher.fetch(init.uri, "init", byte_range=init.byte_range, named_by=track.uri)
+        media.init_contents[init] = (await self._source.clear(resource, init.key, track)).content
 
     # Captions, and other sound.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal
 
 import httpx
@@ -37,6 +37,7 @@ from player_sdk.report import SessionReport
 from player_sdk.segment_loader import SegmentLoader
 from player_sdk.session_cmcd import SessionCmcd
 from player_sdk.session_teller import SessionTeller
+from player_sdk.stream_muxer import StreamMuxer, StreamPiece
 
 
 class Session:
@@ -228,16 +229,47 @@ class Session:
             raise PlayerError(f"no such {kind} track; there are {names}")
         self._state.track_wishes[kind] = track
 
-    async def segments(self, watch_s: float | None = None) -> AsyncIterator[SegmentContent]:
+    async def segments(
+        self, watch_s: float | None = None, *, listener: Callable[[Event], object] | None = None
+    ) -> AsyncIterator[SegmentContent]:
         """Play, and hand out the bytes as they come: what a decoder or another player is fed with.
 
         Args:
             watch_s: As for ``events``.
+            listener: Is told the events.
         """
         self._teller.keep_content = True
-        async for _ in self.events(watch_s):
+        async for event in self.events(watch_s):
+            if listener is not None:
+                listener(event)
             for content in self._teller.take_contents():
                 yield content
+
+    async def stream(
+        self, watch_s: float | None = None, *, listener: Callable[[Event], object] | None = None
+    ) -> AsyncIterator[StreamPiece]:
+        """Play, and hand out picture and sound as one MPEG transport stream; needs the extra ``frames``.
+
+        It is what players read from a pipe, in H.264 or HEVC with AAC, AC-3 or MP3: choose rungs by
+        ``PlaybackSettings(codecs=STREAM_CODECS)`` where a title has others too. Captions are not in it. Other sound is
+        heard where what was handed out ends, and a seek is a jump of the time stamps.
+
+        Args:
+            watch_s: As for ``events``; the stream begins with the segment that holds the start, and ends there.
+            listener: Is told the events.
+
+        Raises:
+            PlaylistError: The extra is not installed, or a segment cannot be read or carried.
+        """
+        muxer: StreamMuxer | None = None
+        async for content in self.segments(watch_s, listener=listener):
+            if muxer is None:
+                until_s = math.inf if watch_s is None else self.position_s + watch_s
+                muxer = StreamMuxer(audio_beside=bool(self.audio_tracks), until_s=until_s)
+            for piece in muxer.take(content):
+                yield piece
+        for piece in muxer.rest() if muxer is not None else ():
+            yield piece
 
     async def frames(self, watch_s: float | None = None) -> AsyncIterator[DecodedFrame]:
         """Play, and hand out pictures and sound, decoded, as they come; needs the extra ``frames``.

@@ -143,7 +143,8 @@ class SessionTeller:
         if state.media is not None:
             played = state.media.buffer.take()
             state.tally.played(played)
-            self._recorder.played(played)
+            if self._beats is not None:  # nothing would ever take it from the recorder
+                self._recorder.played(played)
         self._next_beat_s = self._clock.now() + self._beat_interval_s
         if self._beats is None or self._plan.beats_url is None:
             return

@@ -16,6 +16,7 @@ from player_sdk.clock import Clock
 from player_sdk.headers import retry_after_s
 from player_sdk.loader import PathwayLoader
 from player_sdk.models import Pathway
+from player_sdk.playlist.model import StableId
 
 DEFAULT_TTL_S = 300.0
 _MIN_TTL_S = 1.0
@@ -24,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class UriReplacement(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs in the URIs of a clone; replacements of single URIs are not supported."""
+    """What differs in the URIs of a clone: the host of all, or single media playlists by their stable ids."""
 
     host: str | None = msgspec.field(name="HOST", default=None)
     params: dict[str, str] = msgspec.field(name="PARAMS", default={})
@@ -160,19 +161,29 @@ class SteeringClient:
         if self._loader.pathway(clone.pathway_id) is not None:
             return
         replacement = clone.replacement
-        if base is None or not clone.pathway_id or replacement.variant_uris or replacement.rendition_uris:
-            why = f"no pathway {clone.base_id!r}" if base is None else "it has no ID, or replaces single URIs"
+        if base is None or not clone.pathway_id:
+            why = f"no pathway {clone.base_id!r}" if base is None else "it has no ID"
             self._failed(f"the clone {clone.pathway_id!r} cannot be made: {why}")
             return
         try:
             base_url = _with_host(base.base_url, replacement.host)
+            playlist_urls: dict[StableId, str] = {
+                stable_id: _with_host(url, replacement.host)
+                for stable_id, url in self._loader.playlist_urls(clone.base_id).items()
+            }
         except (httpx.InvalidURL, ValueError) as error:
             self._failed(f"the clone {clone.pathway_id!r} has no usable HOST: {error}")
             return
+        # A URI of its own is whole: HOST is not for it, PARAMS are.
+        for stable_id, uri in replacement.variant_uris.items():
+            playlist_urls["variant", stable_id] = urljoin(f"{base_url}/", uri)
+        for stable_id, uri in replacement.rendition_uris.items():
+            playlist_urls["rendition", stable_id] = urljoin(f"{base_url}/", uri)
         self._loader.add_pathway(
             Pathway(pathway_id=clone.pathway_id, base_url=base_url),
             params={**self._loader.params(clone.base_id), **replacement.params},
             params_on_media=self._protocol == "dash",
+            playlist_urls=playlist_urls,
         )
 
 

@@ -90,6 +90,7 @@ class SyncSession(_Blocking[Session]):
     events = _each(Session.events)
     segments = _each(Session.segments)
     frames = _each(Session.frames)
+    stream = _each(Session.stream)
     watch = _waiting(Session.watch)
     prepare = _waiting(Session.prepare)
     close = _waiting(Session.close)

@@ -1,6 +1,6 @@
 """``matinee-player``: play, look into, load and keep any HLS or DASH URL from a shell.
 
-JSON lines on stdout; the live display and problems on stderr.
+JSON lines on stdout; the live display and problems on stderr, and the JSON too where stdout is the stream itself.
 """
 
 from __future__ import annotations
@@ -9,26 +9,33 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import msgspec
 
 from player_sdk.cli.bench import POLICIES, bench, read_trace
 from player_sdk.cli.crowd import watch_together
+from player_sdk.cli.pipe import feed, receiving
 from player_sdk.cli.status_line import StatusLine
 from player_sdk.client import Player
 from player_sdk.clock import SystemClock
 from player_sdk.errors import PlayerError, PlaylistError
+from player_sdk.events import Event
 from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.playlist import Track, parse_manifest
+from player_sdk.stream_muxer import STREAM_CODECS
 from player_sdk.transports import Link, http_transport
+
+_PIPE_SLICE_S = 0.25
+"""How soon a session notices that who watches holds the picture or has gone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when it worked, 1 when the title could not be played or read."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return asyncio.run(_COMMANDS[options.command](options))
     except (PlayerError, httpx.HTTPError) as error:
@@ -38,9 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="matinee-player", description="Play HLS and DASH without a screen.")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="matinee-player", description="Play HLS and DASH without a screen.")
+    commands = top.add_subparsers(dest="command", required=True)
 
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_text, description=help_text)
@@ -55,6 +63,19 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         default=None,
         help="show buffer, rung, throughput and stalls on stderr while it plays; by default where that is a terminal",
+    )
+    play.add_argument(
+        "--pipe",
+        metavar="PLAYER",
+        default=None,
+        help="let another player show it, as an MPEG transport stream on its standard input: mpv, ffplay, a command "
+        "line in quotes, or - for standard output (which moves the JSON to stderr); needs the extra frames",
+    )
+    play.add_argument(
+        "--codecs",
+        nargs="+",
+        default=None,
+        help="beginnings of the codec names to choose from; with --pipe by default H.264 with AAC, AC-3 or E-AC-3",
     )
     command("probe", "say what a manifest offers")
     watch = command("watch", "let many viewers play a URL at once, and report what they got")
@@ -73,22 +94,35 @@ def _parser() -> argparse.ArgumentParser:
         choosing.add_argument("--max-height", type=int, default=None, help="tallest video to play")
         choosing.add_argument("--audio", default=None, help="language of the sound")
         choosing.add_argument("--captions", default=None, help="language of the captions")
-    return parser
+    return top
 
 
 async def _play(options: argparse.Namespace) -> int:
     settings = PlaybackSettings(language=options.audio, captions=options.captions)
+    if options.pipe is not None:
+        settings = replace(settings, codecs=STREAM_CODECS, slice_s=_PIPE_SLICE_S)
+    if options.codecs is not None:
+        settings = replace(settings, codecs=tuple(options.codecs))
+    output = sys.stderr if options.pipe == "-" else sys.stdout
     async with Player(settings=settings) as player:
         session = player.open_url(options.url, max_height=options.max_height, start_s=options.start_s)
         line = StatusLine(session, full_buffer_s=settings.buffer_max_s)
+
+        def take(event: Event) -> None:
+            line.take(event)
+            if options.events:
+                name = type(event).__name__
+                _write({"event": name, "position_s": session.position_s, **msgspec.to_builtins(event)}, output)
+
         live = sys.stderr.isatty() if options.live is None else options.live
         showing = asyncio.create_task(line.keep_showing(sys.stderr.write)) if live else None
         try:
-            async for event in session.events(options.watch_s):
-                line.take(event)
-                if options.events:
-                    name = type(event).__name__
-                    _write({"event": name, "position_s": session.position_s, **msgspec.to_builtins(event)})
+            if options.pipe is None:
+                async for event in session.events(options.watch_s):
+                    take(event)
+            else:
+                async with receiving(options.pipe) as receiver:
+                    await feed(session, receiver, watch_s=options.watch_s, listener=take)
         finally:
             if showing is not None:
                 showing.cancel()
@@ -96,7 +130,7 @@ async def _play(options: argparse.Namespace) -> int:
         report = session.report
     if report is None:
         return 1
-    _write(msgspec.to_builtins(report))
+    _write(msgspec.to_builtins(report), output)
     return 1 if report.end_reason == "failed" else 0
 
 
@@ -171,6 +205,7 @@ def _track(track: Track) -> dict[str, Any]:
     }
 
 
-def _write(line: dict[str, Any]) -> None:
-    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
-    sys.stdout.flush()
+def _write(line: dict[str, Any], output: TextIO | None = None) -> None:
+    output = output or sys.stdout
+    output.write(msgspec.json.encode(line).decode() + "\n")
+    output.flush()

@@ -12,7 +12,6 @@ from player_sdk.client import Player
 from player_sdk.clock import Clock
 from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.report import SessionReport
-from player_sdk.transports import http_transport
 
 
 class CrowdSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,19 +38,15 @@ class CrowdSummary(msgspec.Struct, frozen=True, kw_only=True):
 async def watch_together(
     url: str, *, viewers: int, ramp_s: float, watch_s: float | None, settings: PlaybackSettings, clock: Clock
 ) -> CrowdSummary:
-    """Let viewers come evenly over ``ramp_s`` and watch; they share one pool of connections."""
+    """Let viewers come evenly over ``ramp_s`` and watch, each over connections of their own."""
     begun_s = clock.now()
-    transport = http_transport(connections=2 * viewers)
 
     async def watch(number: int) -> SessionReport:
         await clock.sleep(ramp_s * number / viewers)
-        async with Player(transport=transport, clock=clock, settings=settings, seed=number) as player:
+        async with Player(clock=clock, settings=settings, seed=number) as player:
             return await player.open_url(url).watch(watch_s)
 
-    try:
-        reports = await asyncio.gather(*(watch(number) for number in range(viewers)))
-    finally:
-        await transport.aclose()
+    reports = await asyncio.gather(*(watch(number) for number in range(viewers)))
     return summary_of(reports, duration_s=clock.now() - begun_s)
 
 

@@ -12,6 +12,7 @@ import datetime as dt
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urljoin
 
 from player_sdk.errors import PlaylistError
@@ -34,6 +35,9 @@ from player_sdk.playlist.pathways import on_pathways
 _ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("[^"\r\n]*"|[^",]*)\s*(?:,|$)')
 _VIDEO_CODEC = re.compile(r"^(avc[13]|hvc1|hev1|dvh1|dvhe|av01|vp0?[89])", re.IGNORECASE)
 _RENDITION_KINDS: dict[str, TrackKind] = {"AUDIO": "audio", "SUBTITLES": "text"}
+_PLAIN_URI = re.compile(r"((?:[\w.~%@+=-]+/)*)([\w~%@+=-][\w.~%@+=-]*)", re.ASCII)
+"""A relative one of a folder and a name: what nearly all segments have."""
+
 _MAX_SECONDS = 1e7
 
 
@@ -77,14 +81,14 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
             waiting = None
     if not video:
         raise PlaylistError(f"{base_uri or 'playlist'}: no video variant (EXT-X-STREAM-INF with a URI) in it")
-    chosen = on_pathways(video, renditions, pathway_of, first_id=steering.get("PATHWAY-ID"))
+    chosen = on_pathways(video, renditions, pathway_of, first_id=steering.get("PATHWAY-ID"), steered=bool(steering))
     return Presentation(
         video=distinct_rungs(chosen.video),
         audio=distinct_renditions(chosen.renditions, "audio"),
         text=distinct_renditions(chosen.renditions, "text"),
         pathways=chosen.pathways,
         steering_uri=_join(base_uri, steering["SERVER-URI"], 0) if "SERVER-URI" in steering else None,
-        steering_pathway=steering.get("PATHWAY-ID"),
+        steering_pathway=steering.get("PATHWAY-ID", next(iter(pathway_of.values()))) if steering else None,
     )
 
 
@@ -355,6 +359,12 @@ def _utc_s(text: str) -> float | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def _folder(base_uri: str, folder: str) -> str:
+    """Where a folder is; for each of thousands of segments anew, this would be much of what a playlist takes."""
+    return urljoin(base_uri, folder or "./")
+
+
 def _seconds(text: str, number: int) -> float:
     return _number(text, "duration", number, highest=_MAX_SECONDS)
 
@@ -370,7 +380,8 @@ def _number(text: str, what: str, number: int, *, highest: float = 1e12) -> floa
 
 
 def _join(base_uri: str, uri: str, number: int) -> str:
+    plain = _PLAIN_URI.fullmatch(uri) if "/" in base_uri else None
     try:
-        return urljoin(base_uri, uri)
+        return urljoin(base_uri, uri) if plain is None else _folder(base_uri, plain[1]) + plain[2]
     except ValueError as error:
         raise PlaylistError(f"line {number}: {uri[:80]!r} is not a URI: {error}") from error

@@ -22,6 +22,9 @@ UNDECLARED_BITRATE_BPS = 1.0
 """Stands in the ladder where a bare media playlist declares no bit rate."""
 
 TrackKind = Literal["video", "audio", "text"]
+StableId = tuple[Literal["variant", "rendition"], str]
+"""``STABLE-VARIANT-ID`` or ``STABLE-RENDITION-ID`` of an HLS media playlist, by which a pathway may have its own."""
+
 ClockScheme = Literal["direct", "http-head", "http-iso", "http-xsdate"]
 
 _RUNG_NAME = re.compile(r"^\d{2,5}p\w*$")
@@ -171,7 +174,7 @@ class Track:
         uri: Its media playlist, None when ``media`` came with the manifest.
         name: For people, where the manifest gives one.
         audio_group, text_group: The audio and text tracks that a video track plays with, or this one's own (HLS).
-        stable_id: ``STABLE-VARIANT-ID`` or ``STABLE-RENDITION-ID``, by which a pathway clone may replace its URI.
+        stable_id: ``STABLE-VARIANT-ID`` or ``STABLE-RENDITION-ID``.
     """
 
     kind: TrackKind
@@ -214,6 +217,15 @@ class Presentation:
     steering_pathway: str | None = None
     reload_uri: str | None = None
     clock_source: ClockSource | None = None
+
+    @property
+    def stable_ids(self) -> dict[str, StableId]:
+        """The ids of media playlists by their URIs, where they have any."""
+        return {
+            track.uri: ("variant" if track.kind == "video" else "rendition", track.stable_id)
+            for track in (*self.video, *self.audio, *self.text)
+            if track.uri and track.stable_id
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,12 @@ class OnPathways:
 
 
 def on_pathways(
-    video: Sequence[Track], renditions: Sequence[Track], pathway_of: Mapping[str, str], *, first_id: str | None
+    video: Sequence[Track],
+    renditions: Sequence[Track],
+    pathway_of: Mapping[str, str],
+    *,
+    first_id: str | None,
+    steered: bool,
 ) -> OnPathways:
     """Fold tracks that stand in a playlist once a pathway into one set.
 
@@ -31,10 +36,18 @@ def on_pathways(
         renditions: Sound and text of all pathways.
         pathway_of: Pathway of each URI in ``video``.
         first_id: The pathway to begin with, where the playlist says.
+        steered: Whether a single pathway may get company, by a server that clones it.
     """
     ids = list(dict.fromkeys(pathway_of.values()))
     if len(ids) < 2:
-        return OnPathways(video=tuple(video), renditions=tuple(renditions))
+        server = _server([track.uri or "" for track in (*video, *renditions)]) if steered else ""
+        if not server:
+            return OnPathways(video=tuple(video), renditions=tuple(renditions))
+        return OnPathways(
+            video=tuple(_below(track, server) for track in video),
+            renditions=tuple(_below(track, server) for track in renditions),
+            pathways=(Pathway(pathway_id=ids[0], base_url=server),),
+        )
     if first_id in ids:
         ids.insert(0, ids.pop(ids.index(first_id)))
     tracks = {one: _of_pathway(one, video, renditions, pathway_of) for one in ids}

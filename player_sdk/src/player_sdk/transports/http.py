@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 
 import httpx
 
@@ -18,7 +19,15 @@ def http_transport(
         verify: Check certificates by the usual authorities, or by those of a context, or not at all.
     """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    return httpx.AsyncHTTPTransport(http2=http2, limits=limits, verify=verify)
+    return httpx.AsyncHTTPTransport(
+        http2=http2, limits=limits, verify=_usual_authorities() if verify is True else verify
+    )
+
+
+@lru_cache(maxsize=1)
+def _usual_authorities() -> ssl.SSLContext:
+    """Read once: it takes longer than the rest of what a player does before its first request."""
+    return httpx.create_ssl_context()
 
 
 class SharedTransport(httpx.AsyncBaseTransport):
