@@ -24,7 +24,8 @@ MOST_RATE_RATIO = 2.0
 LEAST_RATE_RATIO = 1.3
 """A player gains nothing from two rungs whose rates are closer."""
 SLOW_LINE_BPS = 145_000
-"""What the lowest rung may cost, as Apple's does; where no size is so cheap, it is the cheapest."""
+"""What the lowest rung may cost, as Apple's does; where no size is so cheap, it is the cheapest. Of a title whose best
+rung is as cheap, it is half of that: few samples may foretell a rate that is too low by as much."""
 HULL_STEPS = 200
 LEVEL_VMAF = 0.5
 """Where a master gives less than is aimed at, its last half point is not paid for: curves are level there."""
@@ -64,7 +65,8 @@ def choose_rungs(
     """
     top = _choose(curves[:1], TOP_VMAF, cap_bps)
     chosen = [top]
-    floor = best_for(curves, SLOW_LINE_BPS) or min((curve.grid[0] for curve in curves), key=lambda p: p.bitrate_bps)
+    floor_bps = min(SLOW_LINE_BPS, top.point.bitrate_bps / MOST_RATE_RATIO)
+    floor = best_for(curves, floor_bps) or min((curve.grid[0] for curve in curves), key=lambda p: p.bitrate_bps)
     if most > 1 and floor.bitrate_bps * LEAST_RATE_RATIO <= top.point.bitrate_bps:
         for vmaf in _targets(curves, floor.vmaf, top.point.vmaf, most - 1):
             choice = _choose(curves, vmaf, cap_bps)

@@ -203,7 +203,8 @@ def _encode_command(
 def _sample_options(reference: Reference) -> dict[str, Any]:
     """Each window is a group of pictures of its own."""
     starts = [sum(window.count for window in reference.windows[:number]) for number in range(len(reference.windows))]
-    moments_s = ",".join(f"{float(start / reference.rate):.6f}" for start in starts)
+    # half a picture early: a moment that was rounded up would come one picture late
+    moments_s = ",".join(f"{float((start - 0.5) / reference.rate):.6f}" for start in starts)
     return {"g": reference.pictures + 1, "keyint_min": 1, "force_key_frames": moments_s}
 
 

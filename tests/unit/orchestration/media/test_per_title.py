@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.media.hull import RatePoint, fit_curves
-from orchestration.media.per_title import LEAST_RATE_RATIO, MOST_RATE_RATIO, NOTICEABLE_VMAF, TOP_VMAF, choose_rungs
+from orchestration.media.per_title import (
+    LEAST_RATE_RATIO,
+    MOST_RATE_RATIO,
+    NOTICEABLE_VMAF,
+    SLOW_LINE_BPS,
+    TOP_VMAF,
+    choose_rungs,
+)
 
 SIZES = ((1920, 1080), (1280, 720), (854, 480), (640, 360), (426, 240))
 
@@ -83,3 +90,10 @@ def test_every_class_of_device_gets_a_rung() -> None:
 
 def test_the_same_curves_give_the_same_rungs() -> None:
     assert choose_rungs(curves_of(), no_cap, 6) == choose_rungs(curves_of(), no_cap, 6)
+
+
+def test_a_title_that_costs_next_to_nothing_still_gets_a_ladder() -> None:
+    """What few samples foretell of such a rate may be far off."""
+    choices = choose_rungs(curves_of(0.03), no_cap, 6)
+    assert choices[0].point.bitrate_bps < SLOW_LINE_BPS
+    assert choices[-1].point.bitrate_bps <= choices[0].point.bitrate_bps / MOST_RATE_RATIO
