@@ -135,7 +135,9 @@ def measured_pictures(windows: Sequence[Window]) -> tuple[tuple[Window, ...], tu
 
     That of the first window is longer by as many pictures as one is measured of.
     """
-    shown, held, start = [], [], 0
+    shown: list[Window] = []
+    held: list[Window] = []
+    start = 0
     for window in windows:
         skipped = min(UNMEASURED_PICTURES, window.count - 1)
         if not shown and skipped >= MEASURE_EVERY:
