@@ -105,7 +105,9 @@ def next_crf(rung: VideoRung, tried: Mapping[float, Delivered], slope: float) ->
     ):
         return nearest.crf  # a run that starts again finds what an earlier one corrected
     if len(by_miss) > 1:
-        second = by_miss[1]
+        # between a try on either side lies the answer; two on one side say little where a cap holds both
+        beyond = (item for item in by_miss[1:] if (item.vmaf > target) != (nearest.vmaf > target))
+        second = next(beyond, by_miss[1])
         slope = (nearest.vmaf - second.vmaf) / (likeness.to_h264(nearest.crf) - likeness.to_h264(second.crf))
     slope = min(max(slope, STEEPEST_SLOPE), FLATTEST_SLOPE)
     wanted = likeness.to_h264(nearest.crf) + (target - nearest.vmaf) / slope

@@ -142,6 +142,18 @@ def test_no_cap_limits_what_was_too_good_before(ladder: Ladder) -> None:
     assert ladder.video[number].crf < third.crf < second.video[number].crf
 
 
+def test_between_tries_on_either_side_the_next_one_is_sought(ladder: Ladder) -> None:
+    """Two tries at the cap give the same, and would send the next one far away."""
+    number = first_of(ladder, "hevc")
+    target = ladder.video[number].target_vmaf
+    current, known = ladder, []
+    for miss in (-11.0, 2.3, 2.2):
+        known.append(delivered(current, number, target + miss, cap_use=1.0 if miss > 0 else 0.3))
+        current = correct(current, known, SETTINGS)
+    [low, _, high] = (item.crf for item in known)
+    assert high < current.video[number].crf < high + (low - high) / 3
+
+
 def test_what_other_settings_gave_says_nothing(ladder: Ladder) -> None:
     number = first_of(ladder, "vp9")
     slower = msgspec.structs.replace(SETTINGS, vp9_speed=SETTINGS.vp9_speed - 1)
