@@ -12,6 +12,15 @@ from orchestration.sample import NetworkTrace, PlannedSession, World, plan_wave
 from orchestration.sample.wave import PlayedSession, ServingAddresses, WaveOutcome, outcome_of, play_wave
 from orchestration.settings import Settings
 
+LATEST_START = dt.time(22, 30)
+"""In UTC: the starts of a wave are spread over an hour, and its last sessions end before the day does."""
+
+
+def wave_start(now: dt.datetime) -> dt.datetime:
+    """When a wave starts: now, or earlier where it would go on into a day that nothing is built for yet."""
+    today = now.astimezone(dt.UTC)
+    return min(today, dt.datetime.combine(today.date(), LATEST_START, dt.UTC))
+
 
 class Waves:
     """Plans and plays waves, and keeps the outcome of each by name.
@@ -36,8 +45,8 @@ class Waves:
 
     def plan(self, world: World, sessions: int, *, seed: int, durations_s: Mapping[str, float]) -> list[PlannedSession]:
         """Draw who watches what in the coming hour."""
-        now = dt.datetime.now(dt.UTC)
-        return plan_wave(world, sessions, seed, now, durations_s=durations_s, traces=self._traces)
+        start = wave_start(dt.datetime.now(dt.UTC))
+        return plan_wave(world, sessions, seed, start, durations_s=durations_s, traces=self._traces)
 
     def play(
         self, wave: Sequence[PlannedSession], *, seed: int, on_played: Callable[[int, int], None]
