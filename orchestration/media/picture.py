@@ -16,6 +16,8 @@ SCALER = "lanczos"
 gives the same bytes all the same, whatever the number of threads and wherever a chunk starts."""
 UPSCALER = "bicubic"
 """How a player is taken to enlarge a rung to its screen: as VMAF's makers did for their viewers."""
+HD_COLOURS, SD_COLOURS = "bt709", "smpte170m"
+"""What an untagged picture is taken to have, as mpv does (ITU-R BT.709, and BT.601 in its 525 lines)."""
 
 
 def prepared_picture(
@@ -52,12 +54,28 @@ def scaled(picture: Any, width: int, height: int, scaler: str = SCALER) -> Any:
 
 
 def in_eight_bits(picture: Any, video: VideoTrack) -> Any:
-    """8-bit 4:2:0; HDR is mapped to BT.709 with Hable's curve, at a peak of 100 nits."""
+    """8-bit 4:2:0 with tagged colours; HDR is mapped to BT.709 with Hable's curve, at a peak of 100 nits.
+
+    Players guess the colours of an untagged picture by its size, so the rungs of one master would differ. Its own size
+    decides for all of them.
+    """
     if video.transfer == "sdr":
-        return picture.filter("format", "yuv420p")
+        if video.colours == "tagged":
+            return picture.filter("format", "yuv420p")
+        colours = HD_COLOURS if video.colours == "rgb" or _is_hd(video) else SD_COLOURS
+        if video.colours == "rgb":
+            picture = picture.filter("scale", out_color_matrix=colours, out_range="tv")
+        tags = {"colorspace": colours, "color_primaries": colours, "color_trc": colours}
+        return picture.filter("format", "yuv420p").filter("setparams", **tags)
     linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
     mapped = linear.filter("tonemap", tonemap="hable", desat=0)
     return mapped.filter("zscale", t="bt709", m="bt709", r="tv").filter("format", "yuv420p")
+
+
+def _is_hd(video: VideoTrack) -> bool:
+    """By the larger of the two standard-definition pictures, 720x576."""
+    long_side, short_side = max(video.width, video.height), min(video.width, video.height)
+    return long_side >= 1280 or short_side > 576
 
 
 def in_jpeg_colours(picture: Any) -> Any:

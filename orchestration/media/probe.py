@@ -44,6 +44,7 @@ RATE_TOLERANCE = 0.01
 MAX_PIXEL_ASPECT = 4
 NEARLY_SQUARE = 0.01
 _PQ, _HLG = 16, 18  # transfer characteristics, ITU-T H.273 table 3
+_UNTAGGED = 2  # matrix coefficients, ITU-T H.273 table 4
 _BITMAP_SUBTITLES = {"pgssub", "dvdsub", "dvbsub", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"}
 _TEXT_SUBTITLES = {"subrip", "srt", "webvtt", "ass", "ssa", "mov_text", "text"}
 MONO_TRACKS_OF_ONE_PROGRAMME = 3
@@ -339,6 +340,7 @@ def _video_track(stream: Any, scan: _Scan, decoded: _Decoded, start_s: float, no
         rotation_degrees=rotation,
         interlaced=decoded.interlaced * 2 > decoded.frames,
         transfer=_transfer(frame),
+        colours=_colours(frame),
         start_s=round(scan.start_s - start_s, 6),
         duration_s=round(scan.duration_s, 6),
     )
@@ -385,6 +387,14 @@ def _transfer(frame: Any) -> Literal["sdr", "pq", "hlg"]:
     if frame.color_trc == _PQ:
         return "pq"
     return "hlg" if frame.color_trc == _HLG else "sdr"
+
+
+def _colours(frame: Any) -> Literal["tagged", "untagged", "rgb"]:
+    if frame is None:
+        return "untagged"
+    if frame.format.is_rgb or frame.format.has_palette:
+        return "rgb"
+    return "untagged" if frame.colorspace == _UNTAGGED else "tagged"
 
 
 def _audio_track(container: Any, stream: Any, scan: _Scan, start_s: float, notes: _Notes) -> AudioTrack:

@@ -22,6 +22,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fie
         coded_width, coded_height: As stored.
         frame_rate: From timestamps, snapped to the usual rates; a fraction such as ``30000/1001``.
         transfer: ``sdr``, ``pq`` or ``hlg``.
+        colours: Whether the file says which YCbCr matrix its picture has; ``rgb`` when it has none yet.
         duration_s: From the first to the end of the last picture.
     """
 
@@ -40,6 +41,7 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fie
     transfer: Literal["sdr", "pq", "hlg"]
     start_s: float
     duration_s: float
+    colours: Literal["tagged", "untagged", "rgb"] = "tagged"
 
     @property
     def rate(self) -> Fraction:

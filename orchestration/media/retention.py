@@ -1,9 +1,10 @@
-"""What may go from the store: packages that were replaced long ago, and renditions that nothing names.
+"""What may go from the store: packages that were replaced long ago, renditions that nothing names, forsaken chunks.
 
 One rule for all of it. Kept are the current package of a title, the one before it, and each for as long after its
 replacement as a session or a snapshot may name it; of renditions those that a kept package, the title's ladder or its
-captions name, and any that is young. Where a record cannot be read the title is left alone: nothing goes on a guess.
-Hard links make a removal here leave the same bytes under other titles as they are.
+captions name, and any that is young. An encode's chunks go with the encode (`chunk_encode.py`); those of one that was
+given up go when none was added for as long. Where a record cannot be read the title is left alone: nothing goes on a
+guess. Hard links make a removal here leave the same bytes under other titles as they are.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Swept:
     Attributes:
         titles: How many were looked at.
         packages, renditions: What was removed, as ``<title_id>/<id>``.
+        chunks: Whose chunks were removed, as ``<title_id>/<start of the master's sha256>``.
         size_bytes: Of the files removed; bytes that other titles link stay on the disk.
         left_alone: Why a title was not touched, by title id.
     """
@@ -42,6 +44,7 @@ class Swept:
     titles: int = 0
     packages: list[str] = field(default_factory=list)
     renditions: list[str] = field(default_factory=list)
+    chunks: list[str] = field(default_factory=list)
     size_bytes: int = 0
     left_alone: dict[str, str] = field(default_factory=dict)
 
@@ -49,6 +52,7 @@ class Swept:
 def sweep_media(store: ObjectStore, settings: MediaSettings, now: dt.datetime, grace: dt.timedelta = GRACE) -> Swept:
     """Remove what may go of every title. One title that cannot be judged does not stop the others."""
     swept = Swept()
+    _sweep_chunks(store, now - grace, swept)
     for title_id in store.folders("media/"):
         if not store.exists(current_package_key(title_id)):
             continue
@@ -73,6 +77,15 @@ def sweep_media(store: ObjectStore, settings: MediaSettings, now: dt.datetime, g
                 swept.renditions.append(f"{title_id}/{rendition_id}")
                 swept.size_bytes += _remove(store, prefix, first=f"{prefix}rendition.json")
     return swept
+
+
+def _sweep_chunks(store: ObjectStore, moment: dt.datetime, swept: Swept) -> None:
+    for title_id in store.folders("ingest/"):
+        for master in store.folders(f"ingest/{title_id}/"):
+            prefix = f"ingest/{title_id}/{master}/chunks/"
+            if _is_older(store, prefix, moment):
+                swept.chunks.append(f"{title_id}/{master}")
+                swept.size_bytes += _remove(store, prefix)
 
 
 def kept_packages(
@@ -122,7 +135,7 @@ def _written_s(store: ObjectStore, prefix: str) -> Iterator[float]:
     return (store.local_path(key).stat().st_mtime for key in store.keys(prefix))
 
 
-def _remove(store: ObjectStore, prefix: str, *, first: str) -> int:
+def _remove(store: ObjectStore, prefix: str, *, first: str | None = None) -> int:
     """Remove all files below a prefix, ``first`` before the others: what is half removed is a mere leftover."""
     size_bytes = 0
     for key in sorted(store.keys(prefix), key=lambda key: key != first):

@@ -118,7 +118,7 @@ def search_id(settings: MediaSettings) -> str:
     """Names a way to search: another one finds other points."""
     way = [
         PROBE_CRFS, PROBED_SIZES, FINE_BOX_HEIGHTS, WINDOW_PICTURES, SECONDS_PER_WINDOW, FEWEST_WINDOWS, MOST_WINDOWS,
-        UNMEASURED_PICTURES, MEASURE_EVERY, RECIPE_VERSION, settings.preset, settings.threads,
+        SAME_GROUP_STEP_S, UNMEASURED_PICTURES, MEASURE_EVERY, RECIPE_VERSION, settings.preset, settings.threads,
         settings.keyframe_interval_s,
     ]  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(way)).hexdigest()[:16]

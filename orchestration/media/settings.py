@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 """Raise it when a change of the code changes encoded bytes: it is part of every rendition's id."""
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]

@@ -283,6 +283,30 @@ def test_colours_of_a_master_are_those_of_its_rungs_and_pictures(
     assert shown == {name: pytest.approx((0xC8, 0x28, 0x3C), abs=6) for name in shown}
 
 
+@pytest.mark.parametrize(
+    ("size", "matrix", "pixels"),
+    [("1280x720", "bt709", "yuv420p"), ("640x360", "smpte170m", "yuv420p"), ("640x360", "gbr", "gbrp")],
+    ids=["hd", "sd", "rgb"],
+)
+def test_untagged_and_rgb_masters_give_rungs_and_pictures_of_one_colour(
+    room: Room, tmp_path: Path, size: str, matrix: str, pixels: str
+) -> None:
+    conversion = "" if pixels == "gbrp" else f"scale=out_color_matrix={matrix}:out_range=tv,"
+    untagged = "setparams=colorspace=unknown:color_primaries=unknown:color_trc=unknown"
+    film = make_film(
+        tmp_path / "card.mkv", "-an", "-c:v", "ffv1",
+        picture=f"color=c=0xC8283C:s={size}:r=25:d=1,{conversion}format={pixels},{untagged}",
+    )  # fmt: skip
+    title_id = f"card-{size}-{matrix}"
+    record = room.ingest(title_id, film).record
+    folder = record.hls_key.rpartition("/")[0]
+    rungs = [item.rung for item in record.renditions if item.kind == "video"]
+    assert len(rungs) > 1
+    shown = {rung: colour_of(room.play(record, f"{folder}/{rung}.m3u8")) for rung in rungs}
+    shown["poster"] = colour_of(room.store.local_path(media_prefix(title_id) + record.poster_key))
+    assert shown == {name: pytest.approx((0xC8, 0x28, 0x3C), abs=6) for name in shown}
+
+
 @pytest.mark.long
 def test_a_2160p_master_is_served_at_2160p(room: Room, tmp_path: Path) -> None:
     """10 bits in, 8 out; the level says that a decoder needs more than for 1080p."""

@@ -24,10 +24,11 @@ def build_assets() -> list[dg.AssetsDefinition]:
         deps=[PACKAGE],
     )
     def media_retention(storage: MediaStorage, media_tools: MediaTools) -> dg.MaterializeResult:
-        """One round of upkeep of the media store: replaced packages and renditions that nothing names are removed.
+        """One round of upkeep of the media store: what is replaced, unnamed or forsaken is removed.
 
-        Of each title the current package and the one before it stay, and whatever was replaced within seven days. A
-        title whose records cannot be read is listed and left alone. Read by whoever watches the disk.
+        Of each title the current package and the one before it stay, and whatever was replaced within seven days.
+        Renditions that nothing names go, and chunks of encodes that nobody has gone on with for as long. A title whose
+        records cannot be read is listed and left alone. Read by whoever watches the disk.
         """
         swept = sweep_media(storage.store(), media_tools.settings(), dt.datetime.now(dt.UTC))
         return dg.MaterializeResult(
@@ -35,10 +36,12 @@ def build_assets() -> list[dg.AssetsDefinition]:
                 "titles": swept.titles,
                 "packages_removed": len(swept.packages),
                 "renditions_removed": len(swept.renditions),
+                "encodes_forsaken": len(swept.chunks),
                 "size_bytes": swept.size_bytes,
                 "grace_days": GRACE.days,
                 "packages": display.bullets(swept.packages),
                 "renditions": display.bullets(swept.renditions),
+                "chunks": display.bullets(swept.chunks),
                 "left_alone": display.failures_table(swept.left_alone),
             }
         )

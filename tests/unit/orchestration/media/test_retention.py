@@ -145,3 +145,20 @@ def test_a_title_that_is_not_served_yet_is_not_looked_at(store: LocalStore, titl
     title.rendition("unnamed", 90 * DAY)
     assert sweep(store).titles == 0
     assert title.left == {"r/unnamed"}
+
+
+def test_chunks_of_an_encode_that_was_given_up_go_when_none_was_added_for_the_grace(store: LocalStore) -> None:
+    ages = {
+        "left/0123/chunks/a.0-100.mp4": 90 * DAY,
+        "left/0123/chunks/plan-1.json": 90 * DAY,
+        "left/0123/probe.json": 90 * DAY,
+        "going-on/4567/chunks/a.0-100.mp4": 90 * DAY,
+        "going-on/4567/chunks/a.100-end.mp4": GRACE - DAY,
+    }
+    for name, age in ages.items():
+        store.put_bytes(f"ingest/{name}", b"12345")
+        moment = (NOW - age).timestamp()
+        os.utime(store.local_path(f"ingest/{name}"), (moment, moment))
+    swept = sweep(store)
+    assert (swept.chunks, swept.size_bytes) == (["left/0123"], 10)
+    assert {key.removeprefix("ingest/") for key in store.keys("ingest/")} == set(list(ages)[2:])
