@@ -57,11 +57,12 @@ def audio_lines(groups: AudioGroups, playlist_names: dict[str, str]) -> list[str
     for group_id, records in groups.items():
         chosen: set[tuple[str, str]] = set()
         for record in records:
+            is_default = record is records[0]
             attributes = [
                 "TYPE=AUDIO",
                 f'GROUP-ID="{group_id}"',
-                *_choice(record, chosen),
-                f"DEFAULT={'YES' if record is records[0] else 'NO'}",
+                *_choice(record, chosen, is_default=is_default),
+                f"DEFAULT={'YES' if is_default else 'NO'}",
                 f'CHANNELS="{record.channels}"',
                 f'URI="{playlist_names[record.rendition.rung]}"',
             ]
@@ -77,7 +78,7 @@ def text_lines(text: Sequence[RenditionRecord], playlist_names: dict[str, str]) 
         attributes = [
             "TYPE=SUBTITLES",
             f'GROUP-ID="{TEXT_GROUP}"',
-            *_choice(record, chosen),
+            *_choice(record, chosen, is_default=False),
             "DEFAULT=NO",
             f"FORCED={'YES' if record.rendition.role == 'forced' else 'NO'}",
             f'URI="{playlist_names[record.rendition.rung]}"',
@@ -131,17 +132,21 @@ def _track(record: RenditionRecord) -> str:
     return record.rendition.name or record.rendition.language
 
 
-def _choice(record: RenditionRecord, chosen: set[tuple[str, str]]) -> list[str]:
-    """Name and language; ``AUTOSELECT`` for the first of each kind alone, for the others cannot be told apart by it."""
+def _choice(record: RenditionRecord, chosen: set[tuple[str, str]], *, is_default: bool) -> list[str]:
+    """Name and language; ``AUTOSELECT`` for the first of each kind alone, for the others cannot be told apart by it.
+
+    Nobody gets a commentary unasked, but where there is nothing else: a default must be one that is selected
+    (RFC 8216, 4.3.4.1).
+    """
     rendition = record.rendition
     kind = (rendition.language, rendition.role)
-    is_first = kind not in chosen and rendition.role != "commentary"
+    is_selected = is_default or (kind not in chosen and rendition.role != "commentary")
     chosen.add(kind)
     characteristics = _HLS_CHARACTERISTICS.get(rendition.role)
     return [
         f'NAME="{_track(record)}"',
         *([] if rendition.language == UNKNOWN else [f'LANGUAGE="{rendition.language}"']),
-        f"AUTOSELECT={'YES' if is_first else 'NO'}",
+        f"AUTOSELECT={'YES' if is_selected else 'NO'}",
         *([f'CHARACTERISTICS="{characteristics}"'] if characteristics else []),
     ]
 

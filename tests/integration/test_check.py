@@ -526,6 +526,10 @@ def two_default_sounds(package: Package) -> None:
     package.edit("master.m3u8", r'(#EXT-X-MEDIA:TYPE=AUDIO[^\n]*NAME=")([^\n]*\n)', r"\1\2\1another \2")
 
 
+def default_sound_that_is_not_selected(package: Package) -> None:
+    package.edit("master.m3u8", r"(TYPE=AUDIO[^\n]*)AUTOSELECT=YES([^\n]*DEFAULT=YES)", r"\1AUTOSELECT=NO\2")
+
+
 def mpd_with_sound_too_short(package: Package) -> None:
     package.edit("manifest.mpd", r'(contentType="audio".*?)\s*<S [^>]*/>(\s*</SegmentTimeline>)', r"\1\2")
 
@@ -791,6 +795,7 @@ FAULTS: list[tuple[Callable[[Package], None], set[str]]] = [
     (sound_without_a_name, {"media-attributes"}),
     (captions_named_twice, {"media-name"}),
     (two_default_sounds, {"media-default"}),
+    (default_sound_that_is_not_selected, {"media-default"}),
     (mpd_with_sound_too_short, {"representation-duration"}),
     (mpd_with_captions_of_a_lying_bit_rate, {"mpd-bandwidth"}),
     (record_with_a_rendition_without_segments, {"record-segments"}),

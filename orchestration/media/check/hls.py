@@ -114,6 +114,8 @@ def _read_groups(
         if named.get("DEFAULT") == "YES":
             if name in defaults:
                 yield error("media-default", key, f"group {name} has two defaults")
+            if named.get("AUTOSELECT", "YES") != "YES":
+                yield error("media-default", key, f"the default of group {name} is not to be selected")
             defaults.add(name)
         group = presentation.groups.setdefault(name, [])
         if "URI" in named:
