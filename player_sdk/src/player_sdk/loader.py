@@ -60,13 +60,14 @@ class Resource:
     """What came back. ``complete`` is False when the watcher dropped the download.
 
     Attributes:
+        pieces: What was wanted, as it came.
         size_bytes: Received for it, over all requests that it took.
         duration_s: From request to last byte; where a request broke off, from its start to its last byte too.
         latency_s: From the last request to the head of its answer.
         pathway_id: Of the last request.
     """
 
-    content: bytes
+    pieces: tuple[bytes, ...] = field(repr=False)
     size_bytes: int
     duration_s: float
     latency_s: float
@@ -76,6 +77,11 @@ class Resource:
     headers: httpx.Headers = field(default_factory=httpx.Headers, repr=False, compare=False)
     url: str = ""
     status_code: int = 0
+
+    @property
+    def content(self) -> bytes:
+        """All pieces in one, put together at each use: most segments are never looked into."""
+        return b"".join(self.pieces)
 
 
 class NotWanted(Exception):
@@ -320,7 +326,7 @@ class PathwayLoader:
                 async for piece in response.aiter_bytes():
                     part.take(wanted, piece)
                     part.active_s = active_before_s + self._clock.now() - asked_at_s
-                    if watcher is not None and await watcher(len(part.content), part.active_s):
+                    if watcher is not None and await watcher(part.held_bytes, part.active_s):
                         complete = False
                         break
             finally:
@@ -337,7 +343,7 @@ class PathwayLoader:
             raise _Failed("network", f"{request.url}: {type(error).__name__} {error}".strip()) from error
         part.active_s = active_before_s + self._clock.now() - asked_at_s
         told = self._tell_delivered(part, pathway, response, part.active_s, latency_s, complete=complete)
-        return replace(told, content=bytes(part.content), size_bytes=part.size_bytes)
+        return replace(told, pieces=tuple(part.pieces), size_bytes=part.size_bytes)
 
     def _request(self, wanted: _Wanted, pathway: Pathway, part: _Part) -> httpx.Request:
         headers = {**wanted.headers, **part.range_header(wanted)}
@@ -366,7 +372,7 @@ class PathwayLoader:
     ) -> Resource:
         """Tell the listener what this request alone has brought."""
         resource = Resource(
-            content=b"",
+            pieces=(),
             size_bytes=part.request_bytes,
             duration_s=duration_s,
             latency_s=latency_s,
@@ -402,13 +408,15 @@ class _Part:
     """What the requests for a resource have brought so far.
 
     Attributes:
-        content: From the first byte that is wanted.
+        pieces: From the first byte that is wanted.
+        held_bytes: Their size.
         total_bytes: Size of the whole resource, None where no server said.
         active_s: Seconds from each request to its last byte.
         size_bytes: Received in all, and by the request that runs.
     """
 
-    content: bytearray = field(default_factory=bytearray)
+    pieces: list[bytes] = field(default_factory=list)
+    held_bytes: int = 0
     total_bytes: int | None = None
     active_s: float = 0.0
     size_bytes: int = 0
@@ -420,15 +428,19 @@ class _Part:
         """Another request is made; what cannot be gone on with is thrown away."""
         self.request_bytes = 0
         if not self._resumable:
-            self.content.clear()
+            self._start_over()
+
+    def _start_over(self) -> None:
+        self.pieces.clear()
+        self.held_bytes = 0
 
     def range_header(self, wanted: _Wanted) -> dict[str, str]:
         """The header that asks for what is still missing."""
-        if not self.content:
+        if not self.held_bytes:
             return {} if wanted.byte_range is None else {"Range": wanted.byte_range.header()}
         first = wanted.byte_range.offset if wanted.byte_range is not None else 0
         last = "" if wanted.byte_range is None else str(first + wanted.byte_range.length - 1)
-        return {"Range": f"bytes={first + len(self.content)}-{last}", "Accept-Encoding": "identity"}
+        return {"Range": f"bytes={first + self.held_bytes}-{last}", "Accept-Encoding": "identity"}
 
     def begin(self, wanted: _Wanted, response: httpx.Response, wait_s: float | None) -> None:
         """The head of an answer has come.
@@ -440,22 +452,22 @@ class _Part:
         status, url = response.status_code, response.request.url
         if status not in (200, 206):
             if status == 416:
-                self.content.clear()
+                self._start_over()
             raise _Failed(f"http-{status}", f"{url} answered {status}", wait_s)
         first = wanted.byte_range.offset if wanted.byte_range is not None else 0
         plain = "content-encoding" not in response.headers
         self._skip = 0
         if status == 200:
-            self.content.clear()
+            self._start_over()
             self._skip = first
             length = response.headers.get("content-length", "") if plain else ""
             self.total_bytes = int(length) if length.isdigit() and wanted.method == "GET" else None
             self._resumable = plain
             return
         begins, total = _content_range(response.headers.get("content-range", ""))
-        elsewhere = begins != first + len(self.content) and (begins is not None or self.content)
-        if elsewhere or (self.content and (self.total_bytes or total) != total):
-            self.content.clear()
+        elsewhere = begins != first + self.held_bytes and (begins is not None or self.held_bytes)
+        if elsewhere or (self.held_bytes and (self.total_bytes or total) != total):
+            self._start_over()
             raise _Failed("range", f"{url} answered with another range or size than the rest of what broke off")
         self.total_bytes = total
         self._resumable = plain
@@ -464,11 +476,14 @@ class _Part:
         """A piece of the body has come."""
         self.size_bytes += len(piece)
         self.request_bytes += len(piece)
-        skipped = min(self._skip, len(piece))
-        self._skip -= skipped
-        self.content += piece[skipped:]
+        if self._skip:
+            skipped = min(self._skip, len(piece))
+            self._skip -= skipped
+            piece = piece[skipped:]
         if wanted.byte_range is not None:
-            del self.content[wanted.byte_range.length :]
+            piece = piece[: wanted.byte_range.length - self.held_bytes]
+        self.pieces.append(piece)
+        self.held_bytes += len(piece)
 
     def check(self, wanted: _Wanted) -> None:
         """The body is over.
@@ -477,8 +492,8 @@ class _Part:
             _Failed: It is shorter than what was asked for.
         """
         length = self.total_bytes if wanted.byte_range is None else wanted.byte_range.length
-        if wanted.method == "GET" and length is not None and len(self.content) < length:
-            raise _Failed("short", f"{wanted.path}: {len(self.content)} bytes came of {length}")
+        if wanted.method == "GET" and length is not None and self.held_bytes < length:
+            raise _Failed("short", f"{wanted.path}: {self.held_bytes} bytes came of {length}")
 
 
 async def _let_go() -> None:

@@ -131,7 +131,7 @@ class MediaSource:
             return resource
         if key.uri not in self._keys:
             self._keys[key.uri] = (await self._fetch(key.uri, "key", named_by=track.uri)).content
-        return replace(resource, content=decrypted(resource.content, key=self._keys[key.uri], iv=key.iv))
+        return replace(resource, pieces=(decrypted(resource.content, key=self._keys[key.uri], iv=key.iv),))
 
     async def _reread(self, track: Track) -> MediaPlaylist:
         if track.uri is None:
