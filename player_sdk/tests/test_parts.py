@@ -135,6 +135,31 @@ def test_tracks_that_cannot_be_decoded_are_left_out():
         select_tracks(Presentation(video=title.video[1:]), device="desktop")
 
 
+H264, HEVC, AV1 = "avc1.640028", "hvc1.2.4.L123.B0", "av01.0.08M.08"
+MIXED = [
+    ("a", H264, 360, 0.8), ("b", AV1, 360, 0.4), ("c", HEVC, 360, 0.5), ("d", H264, 720, 3.0), ("e", HEVC, 720, 1.6),
+    ("f", AV1, 720, 1.3), ("g", HEVC, 2160, 9.0), ("h", H264, 1080, 5.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rungs", "device", "settings", "chosen"),
+    [
+        ("abcdefgh", "desktop", {}, "bf"),
+        ("abcdefgh", "tv-4k", {"codecs": ("hvc1", "avc1")}, "ceg"),
+        ("abcdefgh", "desktop", {"codecs": ("avc1", "mp4a")}, "adh"),
+        ("adegh", "tv-4k", {}, "adh"),
+        ("adfh", "desktop", {}, "adh"),
+        ("abcdefgh", "mobile", {"mixed_codecs": True}, "bcafed"),
+    ],
+    ids=["most-efficient", "what-it-decodes", "only-one", "hevc-at-the-top-alone", "av1-not-low-enough", "mixed"],
+)
+def test_a_session_stays_in_the_most_efficient_codec_that_goes_low_enough(rungs, device, settings, chosen):
+    offered = sorted((mbps, name, codec, height) for name, codec, height, mbps in MIXED if name in rungs)
+    title = Presentation(video=tuple(replace(video(n, h, codec=c), bitrate_bps=m * 1e6) for m, n, c, h in offered))
+    assert "".join(track.rung for track in select_tracks(title, device=device, **settings).ladder) == chosen
+
+
 @pytest.mark.parametrize(
     ("display", "rungs"),
     [
