@@ -336,13 +336,25 @@ def test_an_empty_live_playlist_is_waited_for():
     assert events[-1].report.end_reason == "stopped"
 
 
+class FlakyServer(LiveServer):
+    """Fails one request in a hundred, once."""
+
+    turn = 0
+
+    async def handle_async_request(self, request):
+        self.turn += 1
+        return httpx.Response(503) if self.turn % 100 == 0 else await super().handle_async_request(request)
+
+
 @pytest.mark.long
 @pytest.mark.day
 @pytest.mark.parametrize("name", ["m.m3u8", "m.mpd"])
 def test_a_session_holds_no_more_after_a_day_of_a_live_title_than_after_two_hours(name, held):
+    """Encoded anew every minute: 1440 periods of the MPD, every second one with another ladder."""
+
     async def run():
         clock = VirtualClock(START)
-        server = LiveServer(clock)
+        server = FlakyServer(clock, window=10, period=30)
         transport = EmulatedTransport(server, clock=clock, link=Link([(40, 3e6), (20, 0.4e6)]))
         async with Player(transport=transport, clock=clock) as player:
             session = player.open_url(f"http://live.test/{name}")
@@ -355,5 +367,6 @@ def test_a_session_holds_no_more_after_a_day_of_a_live_title_than_after_two_hour
 
     before, after, report = asyncio.run(run())
     assert report.played_s == pytest.approx(24 * 3600.0)
+    assert (len(report.errors), report.error_count > 500) == (100, True)
     assert after.blocks - before.blocks < 200, (before, after)
     assert after.resident_mb - before.resident_mb < 10.0, (before, after)

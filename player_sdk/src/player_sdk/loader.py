@@ -26,6 +26,8 @@ from player_sdk.headers import CacheOutcome, cache_outcome, retry_after_s
 from player_sdk.models import Pathway
 from player_sdk.playlist.model import ByteRange, StableId
 
+_MOST_ADDED = 50
+"""Pathways beside those of the plan."""
 _LINKS = 10
 """Turns of the event loop in which iterators over a body are closed: two for each of httpx's and the transport's."""
 
@@ -135,6 +137,7 @@ class PathwayLoader:
         self._settings = settings
         self._budget = settings.budget
         self._penalised_until_s: dict[str, float] = {}
+        self._added: set[str] = set()
         self._params: dict[str, dict[str, str]] = {}
         self._params_on_media: set[str] = set()
         self._playlist_urls: dict[str, Mapping[StableId, str]] = {}
@@ -193,6 +196,8 @@ class PathwayLoader:
     ) -> None:
         """Add a pathway, as the last one; it is used when an order or a failure leads to it.
 
+        Of very many, the one that would be used last goes: a steering server may make new ones for ever.
+
         Args:
             pathway: Has an id that is not taken.
             params: Query parameters of its manifest requests.
@@ -200,6 +205,10 @@ class PathwayLoader:
             playlist_urls: Where it has media playlists that are not below its base URL; what these name relative to
                 themselves is there too.
         """
+        unused = [one for one in self._priority if one in self._added and one != self._current]
+        if len(unused) >= _MOST_ADDED:
+            self._forget(unused[-1])
+        self._added.add(pathway.pathway_id)
         self._by_id[pathway.pathway_id] = pathway
         self._priority.append(pathway.pathway_id)
         if params:
@@ -208,6 +217,14 @@ class PathwayLoader:
                 self._params_on_media.add(pathway.pathway_id)
         if playlist_urls:
             self._playlist_urls[pathway.pathway_id] = dict(playlist_urls)
+
+    def _forget(self, pathway_id: str) -> None:
+        del self._by_id[pathway_id]
+        self._priority.remove(pathway_id)
+        self._added.discard(pathway_id)
+        self._params_on_media.discard(pathway_id)
+        for known in (self._params, self._playlist_urls, self._penalised_until_s):
+            known.pop(pathway_id, None)
 
     def replace_pathways(self, pathways: Sequence[Pathway]) -> None:
         """Take the pathways that a manifest names, best first, instead of the one that it came from."""

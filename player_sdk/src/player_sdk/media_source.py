@@ -24,9 +24,11 @@ from player_sdk.playlist import (
 )
 from player_sdk.playlist.live import at_its_time, reread
 from player_sdk.playlist.model import ByteRange, ClockSource, SegmentKey, most_like
+from player_sdk.recent_contents import RecentContents
 
 _STANDSTILL_S = 60.0
 _LEAST_REFRESH_S = 0.5
+_KEPT_KEYS = 64
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ class MediaSource:
         self._presentation_read_at_s = 0.0
         self._read_at_s: dict[str, float] = {}
         self._changed_at_s: dict[str, float] = {}
-        self._keys: dict[str, bytes] = {}
+        self._keys: RecentContents[str] = RecentContents(_KEPT_KEYS)
 
     async def open(self, path: str) -> Presentation:
         """Read the manifest.
@@ -136,9 +138,11 @@ class MediaSource:
         """
         if key is None:
             return resource
-        if key.uri not in self._keys:
-            self._keys[key.uri] = (await self._fetch(key.uri, "key", named_by=track.uri)).content
-        return replace(resource, pieces=(decrypted(resource.content, key=self._keys[key.uri], iv=key.iv),))
+        content = self._keys.get(key.uri)
+        if content is None:
+            content = (await self._fetch(key.uri, "key", named_by=track.uri)).content
+            self._keys.put(key.uri, content)
+        return replace(resource, pieces=(decrypted(resource.content, key=content, iv=key.iv),))
 
     async def _reread(self, track: Track) -> MediaPlaylist:
         if track.uri is None:
