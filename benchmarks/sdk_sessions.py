@@ -1,10 +1,13 @@
 """Many sessions of the player SDK in one process: what they cost, and how many one core carries.
 
-A server in a process of its own makes up a title of one rung, picture and sound apart, at 3 Mbit/s together; every
-session plays it over sockets of its own on loopback, in real time. What is counted is a window that begins when all
-have had time to start and to fill their buffers, so that each needs its 3 Mbit/s and no more. CPU time is that of the
-process; "one core carries" is how many times it goes into what it delivered. On a machine that does other things too,
-sessions stall before the process has used a whole core.
+A server in a process of its own makes up a title of three rungs, picture and sound apart, the highest of which has
+3 Mbit/s together; every session plays it over sockets of its own on loopback, in real time.
+
+What is counted is a window that begins when all have had time to start and to fill their buffers, so that each needs
+its 3 Mbit/s and no more. CPU time is that of the process; "one core carries" is how many times it goes into what it
+delivered. On a machine that does other things too, sessions stall before the process has used a whole core, and those
+that stall or play small rungs cost more a megabit. Each number of sessions is measured over both transports, one after
+the other.
 
     python benchmarks/sdk_sessions.py --sessions 100 200 300 400 500
 """
@@ -18,19 +21,28 @@ import pstats
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import httpx
 from player_sdk.testing import FakeTitle
 
-from player_sdk import PlaybackSettings, Player, SegmentDownloaded, Stalled, Started
+from player_sdk import PlaybackSettings, Player, SegmentDownloaded, Stalled, Started, http1_transport, http_transport
 
 RATE_BPS = 3_000_000
 AUDIO_BPS = 128_000
-TITLE = FakeTitle(duration_s=1200.0, ladder={"720p": RATE_BPS - AUDIO_BPS}, audio_bps=AUDIO_BPS)
+TITLE = FakeTitle(
+    duration_s=1200.0,
+    ladder={"240p": 400_000, "480p": 1_200_000, "720p": RATE_BPS - AUDIO_BPS},
+    audio_bps=AUDIO_BPS,
+)
 SETTINGS = PlaybackSettings(buffer_max_s=12.0)
+PIECE_BYTES = 1 << 18
+"""What the server writes at once: less to hold for a reader that is slow."""
 RAMP_PER_S = 25.0
 """New sessions a second: each asks for three times its rate until its buffer is full."""
+TRANSPORTS: Mapping[str, Callable[[], httpx.AsyncBaseTransport]] = {"http": http_transport, "http1": http1_transport}
 
 
 @dataclass(kw_only=True)
@@ -45,7 +57,7 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One number of sessions.
+    """One number of sessions over one transport.
 
     Attributes:
         core_share: CPU seconds of the process a second of the window.
@@ -54,6 +66,7 @@ class Row:
         core_carries: Sessions for which a whole core would have been enough, by the CPU time that a megabit took.
     """
 
+    transport: str
     sessions: int
     core_share: float
     rate_bps: float
@@ -76,10 +89,17 @@ async def play(player: Player, url: str, number: int, counts: Counts) -> None:
                 counts.stalled_s += event.duration_s
 
 
-async def measure(url: str, sessions: int, window_s: float) -> Row:
+async def measure(url: str, transport: str, sessions: int, window_s: float) -> Row:
     """Let sessions come, and look at them for a while once all of them play."""
-    counts = Counts()
-    players = [Player(settings=SETTINGS) for _ in range(sessions)]
+    async with AsyncExitStack() as opened:
+        transports = [await opened.enter_async_context(TRANSPORTS[transport]()) for _ in range(sessions)]
+        players = [await opened.enter_async_context(Player(transport=one, settings=SETTINGS)) for one in transports]
+        return await look_at(players, url, transport, window_s)
+
+
+async def look_at(players: Sequence[Player], url: str, transport: str, window_s: float) -> Row:
+    """The same for players that are there."""
+    counts, sessions = Counts(), len(players)
     tasks = [asyncio.create_task(play(player, url, number, counts)) for number, player in enumerate(players)]
     await asyncio.sleep(sessions / RAMP_PER_S + SETTINGS.buffer_max_s)
     before, begun_s, cpu_s = Counts(**vars(counts)), time.monotonic(), time.process_time()
@@ -89,12 +109,11 @@ async def measure(url: str, sessions: int, window_s: float) -> Row:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    for player in players:
-        await player.close()
     if before.started < sessions:
         print(f"only {before.started} of {sessions} sessions had started", file=sys.stderr)
     came_bits = (after.size_bytes - before.size_bytes) * 8.0
     return Row(
+        transport=transport,
         sessions=sessions,
         core_share=cpu_s / taken_s,
         rate_bps=came_bits / taken_s / sessions,
@@ -108,21 +127,23 @@ async def serve() -> None:
     """Answer requests for the title on a free port, which is the first line that is printed."""
     kept: dict[str, bytes] = {}
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
             path = head.split(b" ", 2)[1].decode()
-            if path not in kept:
+            name = path.rpartition("seg-")[0] or path  # all segments of a track are alike
+            if name not in kept:
                 found = TITLE.resource(path.removeprefix("/media/film/"))
                 body = b"" if found is None else found[0]
                 status = "404 Not Found" if found is None else "200 OK"
-                # All segments of a track but the last are alike.
-                kept[path] = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-            writer.write(kept.pop(path) if "seg-" in path else kept[path])
-            await writer.drain()
+                kept[name] = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            answer = memoryview(kept[name])
+            for at in range(0, len(answer), PIECE_BYTES):
+                writer.write(answer[at : at + PIECE_BYTES])
+                await writer.drain()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await answer(reader, writer)
+            await answer_all(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -133,10 +154,10 @@ async def serve() -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """As Markdown."""
-    lines = ["| sessions | of one core | Mbit/s each | stalls | stalled s | one core carries |"]
-    lines += ["|---|---|---|---|---|---|"]
+    lines = ["| transport | sessions | of one core | Mbit/s each | stalls | stalled s | one core carries |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     lines += [
-        f"| {row.sessions} | {row.core_share:.0%} | {row.rate_bps / 1e6:.2f} | {row.stalls} | "
+        f"| {row.transport} | {row.sessions} | {row.core_share:.0%} | {row.rate_bps / 1e6:.2f} | {row.stalls} | "
         f"{row.stalled_s:.1f} | {row.core_carries:.0f} |"
         for row in rows
     ]
@@ -147,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, nargs="+", default=[100, 200, 300, 400, 500])
+    parser.add_argument("--transport", nargs="+", choices=list(TRANSPORTS), default=list(TRANSPORTS))
     parser.add_argument("--window-s", type=float, default=20.0)
     parser.add_argument("--profile", action="store_true", help="print where the process spends its time instead")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -160,10 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/media/film/p/1/master.m3u8"
         if options.profile:
             profile = cProfile.Profile()
-            profile.runcall(asyncio.run, measure(url, options.sessions[0], options.window_s))
+            first = measure(url, options.transport[0], options.sessions[0], options.window_s)
+            profile.runcall(asyncio.run, first)
             pstats.Stats(profile).sort_stats("tottime").print_stats(40)
             return
-        print(table([asyncio.run(measure(url, sessions, options.window_s)) for sessions in options.sessions]))
+        wanted = [(transport, sessions) for sessions in options.sessions for transport in options.transport]
+        print(table([asyncio.run(measure(url, *one, options.window_s)) for one in wanted]))
     finally:
         server.terminate()
         server.wait()

@@ -35,11 +35,15 @@ MASTER = """#EXTM3U
 """
 MPD = """<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="{kind}" availabilityStartTime="2026-01-01T00:00:00Z"
   publishTime="2026-01-01T00:00:00Z" timeShiftBufferDepth="PT{window_s}S" minimumUpdatePeriod="PT2S" {duration}>
-  {timing}<Period id="p" start="PT0S"><AdaptationSet contentType="video">
-  <SegmentTemplate timescale="1000" media="$RepresentationID$-$Time$.m4s" initialization="$RepresentationID$.mp4">
-  <SegmentTimeline>{timeline}</SegmentTimeline></SegmentTemplate>
-  <Representation id="240p" bandwidth="200000" height="240"/><Representation id="480p" bandwidth="800000" height="480"/>
-  </AdaptationSet></Period></MPD>"""
+  {timing}{periods}</MPD>"""
+PERIOD = """<Period id="{number}" start="PT{start_s}S"><AdaptationSet contentType="video">
+  <SegmentTemplate timescale="1000" presentationTimeOffset="{start_ms}" media="$RepresentationID$-$Time$.m4s"
+  initialization="$RepresentationID$.{number}.mp4"><SegmentTimeline>{timeline}</SegmentTimeline></SegmentTemplate>
+  {representations}</AdaptationSet></Period>"""
+FILM = """<Representation id="240p" bandwidth="200000" height="240"/>
+  <Representation id="480p" bandwidth="800000" height="480"/>"""
+INSERT = '<Representation id="insert" bandwidth="600000" height="480"/>'
+"""In every second period, where there are several."""
 
 
 class LiveServer(httpx.AsyncBaseTransport):
@@ -49,10 +53,13 @@ class LiveServer(httpx.AsyncBaseTransport):
         begun_s: How long it has run when the clock starts.
         ends_s: When, from its start, it ends; None never.
         window: How many segments it keeps; None keeps all (an event).
+        period: Segments of a period of the MPD; also in HLS, something else is encoded from there on.
+        edit: What becomes of a media playlist, given how many segments there are.
     """
 
-    def __init__(self, clock, *, begun_s=60.0, ends_s=None, window=5, edit=lambda text, number: text):
+    def __init__(self, clock, *, begun_s=60.0, ends_s=None, window=5, period=10**9, edit=lambda text, number: text):
         self.clock, self.begun_s, self.ends_s, self.window, self.edit = clock, begun_s, ends_s, window, edit
+        self.period = period
         self.asked = []
 
     @property
@@ -89,17 +96,31 @@ class LiveServer(httpx.AsyncBaseTransport):
         lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SEGMENT_S:.0f}", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
         lines += ["#EXT-X-PLAYLIST-TYPE:EVENT"] if self.window is None else []
         for number in range(first, self.cut):
+            lines += ["#EXT-X-DISCONTINUITY"] if number and number % self.period == 0 else []
+            if number == first or number % self.period == 0:
+                lines += [f'#EXT-X-MAP:URI="{rung}.{number // self.period}.mp4"']
             lines += [f"#EXTINF:{SEGMENT_S},", f"{rung}-{number}.m4s"]
         return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if self.ended else [])]) + "\n"
 
     def mpd(self, first):
-        count = self.cut - first
-        timeline = f'<S t="{int(first * SEGMENT_S * 1000)}" d="{int(SEGMENT_S * 1000)}" r="{count - 1}"/>'
+        segment_ms = int(SEGMENT_S * 1000)
+        periods = ""
+        for number in range(first // self.period, max(first, self.cut - 1) // self.period + 1):
+            begins, ends = number * self.period, min((number + 1) * self.period, self.cut)
+            count = ends - max(first, begins)
+            timeline = f'<S t="{max(first, begins) * segment_ms}" d="{segment_ms}" r="{count - 1}"/>' if count else ""
+            periods += PERIOD.format(
+                number=number,
+                start_s=begins * SEGMENT_S,
+                start_ms=begins * segment_ms,
+                timeline=timeline,
+                representations=INSERT if number % 2 else FILM,
+            )
         duration = f'mediaPresentationDuration="PT{self.ends_s}S"' if self.ended else ""
         return MPD.format(
             kind="static" if self.ended else "dynamic",
             window_s=(self.window or 1000) * SEGMENT_S,
-            timeline=timeline if count else "",
+            periods=periods,
             duration=duration,
             timing='<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="http://t.test/time"/>',
         )
@@ -142,6 +163,21 @@ def test_a_live_title_is_followed_behind_its_end_without_a_segment_twice_or_left
     step = names[1] - names[0]
     assert names == list(range(names[0], names[0] + step * len(names), step)), "what is named is what is meant"
     assert end_s == pytest.approx(60.0 + report.startup_s, abs=0.5)
+
+
+@pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])
+def test_what_is_encoded_anew_in_each_period_plays_on(url):
+    """Every second period of the MPD has one representation alone, of another name."""
+    live, events, _ = play(url, watch_s=120.0, period=10)
+    report = events[-1].report
+    assert (report.end_reason, report.errors, report.rebuffer_s) == ("stopped", [], 0.0)
+    assert report.played_s == pytest.approx(120.0)
+    numbers = [event.index for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    inits = [name for _, name in live.asked if name.endswith(".mp4") and not name.startswith("audio")]
+    assert {int(name.split(".")[1]) for name in inits} == set(range(2, 9))
+    if url.endswith("mpd"):
+        assert {name.split(".")[0] for name in inits if int(name.split(".")[1]) % 2} == {"insert"}
 
 
 def test_it_starts_three_target_durations_behind_the_end():
@@ -300,13 +336,25 @@ def test_an_empty_live_playlist_is_waited_for():
     assert events[-1].report.end_reason == "stopped"
 
 
+class FlakyServer(LiveServer):
+    """Fails one request in a hundred, once."""
+
+    turn = 0
+
+    async def handle_async_request(self, request):
+        self.turn += 1
+        return httpx.Response(503) if self.turn % 100 == 0 else await super().handle_async_request(request)
+
+
 @pytest.mark.long
 @pytest.mark.day
 @pytest.mark.parametrize("name", ["m.m3u8", "m.mpd"])
 def test_a_session_holds_no_more_after_a_day_of_a_live_title_than_after_two_hours(name, held):
+    """Encoded anew every minute: 1440 periods of the MPD, every second one with another ladder."""
+
     async def run():
         clock = VirtualClock(START)
-        server = LiveServer(clock)
+        server = FlakyServer(clock, window=10, period=30)
         transport = EmulatedTransport(server, clock=clock, link=Link([(40, 3e6), (20, 0.4e6)]))
         async with Player(transport=transport, clock=clock) as player:
             session = player.open_url(f"http://live.test/{name}")
@@ -319,5 +367,6 @@ def test_a_session_holds_no_more_after_a_day_of_a_live_title_than_after_two_hour
 
     before, after, report = asyncio.run(run())
     assert report.played_s == pytest.approx(24 * 3600.0)
+    assert (len(report.errors), report.error_count > 500) == (100, True)
     assert after.blocks - before.blocks < 200, (before, after)
     assert after.resident_mb - before.resident_mb < 10.0, (before, after)

@@ -167,3 +167,28 @@ def test_wherever_it_breaks_the_content_is_whole(breaks, with_ranges, wanted):
     first = byte_range.offset if byte_range else 0
     assert resource.content == FILM[first : first + byte_range.length if byte_range else None]
     assert sum(listener.delivered_bytes.values()) == resource.size_bytes
+
+
+def test_of_the_pathways_that_are_added_for_ever_those_used_last_go_and_never_the_one_in_use():
+    async def run():
+        listener = Listener()
+        async with httpx.AsyncClient(transport=Servers({})) as http:
+            loader = PathwayLoader(
+                http=http,
+                pathways=[Pathway(pathway_id="plan", base_url="http://a/")],
+                clock=VirtualClock(dt.datetime(2026, 1, 1, tzinfo=dt.UTC)),
+                rng=random.Random(1),
+                listener=listener,
+                settings=RetrySettings(),
+            )
+            for number in range(200):
+                loader.add_pathway(Pathway(pathway_id=f"{number}", base_url="http://b/"), params={"n": f"{number}"})
+                loader.prioritise([f"{number}"])
+            known = [number for number in range(200) if loader.pathway(f"{number}") is not None]
+            return loader, known, listener.switches
+
+    loader, known, switches = asyncio.run(run())
+    assert len(switches) == 200
+    assert loader.pathway("plan") is not None
+    assert known == list(range(149, 200))
+    assert (loader.params("100"), loader.params("199")) == ({}, {"n": "199"})

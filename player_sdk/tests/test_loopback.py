@@ -103,9 +103,12 @@ def test_the_command_line_shows_what_it_does_while_it_plays(server, capsys):
     assert len(shown) > 2, "more than once"
 
 
-def test_many_viewers_watch_from_the_command_line(server, capsys):
+@pytest.mark.parametrize("options", [[], ["--http1"]])
+def test_many_viewers_watch_from_the_command_line(server, capsys, options):
+    if options:
+        pytest.importorskip("aiohttp", reason="no aiohttp: pip install 'player-sdk[crowd]'")
     url, _ = server
-    assert main(["watch", f"{url}/media/film/p/1/master.m3u8", "--viewers", "3", "--watch-s", "0.5"]) == 0
+    assert main(["watch", f"{url}/media/film/p/1/master.m3u8", "--viewers", "3", "--watch-s", "0.5", *options]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["viewers"], summary["started"], summary["failed"]) == (3, 3, 0)
     assert 0.0 < summary["startup_p50_s"] <= summary["startup_p95_s"]

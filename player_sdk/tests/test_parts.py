@@ -8,6 +8,8 @@ import pytest
 from player_sdk.cmcd import CmcdEvent, CmcdRequest, CmcdResponse, cmcd_event_line, cmcd_headers
 from player_sdk.headers import CacheOutcome, cache_outcome, retry_after_s, upstream_s
 from player_sdk.playlist import Presentation, Track
+from player_sdk.recent_contents import RecentContents
+from player_sdk.report import SessionTally
 from player_sdk.tracks import Display, segment_sizes, select_tracks
 
 from player_sdk import PlaylistError
@@ -133,6 +135,50 @@ def test_tracks_that_cannot_be_decoded_are_left_out():
     assert [track.rung for track in select_tracks(title, device="desktop").ladder] == ["360p"]
     with pytest.raises(PlaylistError, match="xyz1"):
         select_tracks(Presentation(video=title.video[1:]), device="desktop")
+
+
+def test_contents_that_were_not_used_for_longest_go():
+    kept = RecentContents(2)
+    kept.put("a", b"1")
+    kept.put("b", b"")
+    assert kept.get("a") == b"1"
+    kept.put("c", b"3")
+    assert [kept.get(key) for key in "abc"] == [b"1", None, b"3"]
+
+
+def test_a_report_counts_all_errors_and_keeps_the_last_hundred():
+    tally = SessionTally()
+    for number in range(250):
+        tally.failed("http-503", f"{number} " + "x" * 5000)
+    report = tally.report(session_id="s", title_id="t", end_reason="stopped", beats_sent=0, beats_lost=0)
+    assert (report.error_count, len(report.errors)) == (250, 100)
+    assert (report.errors[0][:13], report.errors[-1][:13]) == ("http-503: 150", "http-503: 249")
+    assert max(map(len, report.errors)) == 1000
+
+
+H264, HEVC, AV1 = "avc1.640028", "hvc1.2.4.L123.B0", "av01.0.08M.08"
+MIXED = [
+    ("a", H264, 360, 0.8), ("b", AV1, 360, 0.4), ("c", HEVC, 360, 0.5), ("d", H264, 720, 3.0), ("e", HEVC, 720, 1.6),
+    ("f", AV1, 720, 1.3), ("g", HEVC, 2160, 9.0), ("h", H264, 1080, 5.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rungs", "device", "settings", "chosen"),
+    [
+        ("abcdefgh", "desktop", {}, "bf"),
+        ("abcdefgh", "tv-4k", {"codecs": ("hvc1", "avc1")}, "ceg"),
+        ("abcdefgh", "desktop", {"codecs": ("avc1", "mp4a")}, "adh"),
+        ("adegh", "tv-4k", {}, "adh"),
+        ("adfh", "desktop", {}, "adh"),
+        ("abcdefgh", "mobile", {"mixed_codecs": True}, "bcafed"),
+    ],
+    ids=["most-efficient", "what-it-decodes", "only-one", "hevc-at-the-top-alone", "av1-not-low-enough", "mixed"],
+)
+def test_a_session_stays_in_the_most_efficient_codec_that_goes_low_enough(rungs, device, settings, chosen):
+    offered = sorted((mbps, name, codec, height) for name, codec, height, mbps in MIXED if name in rungs)
+    title = Presentation(video=tuple(replace(video(n, h, codec=c), bitrate_bps=m * 1e6) for m, n, c, h in offered))
+    assert "".join(track.rung for track in select_tracks(title, device=device, **settings).ladder) == chosen
 
 
 @pytest.mark.parametrize(

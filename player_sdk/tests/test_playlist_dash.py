@@ -5,7 +5,7 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from player_sdk.playlist import Segment, addressing, parse_manifest, parse_mpd, with_index
+from player_sdk.playlist import Segment, addressing, clock_source_of, parse_manifest, parse_mpd, with_index
 from player_sdk.playlist.live import on_clock_of
 from player_sdk.playlist.model import ByteRange, ClockSource, InitSegment
 
@@ -218,7 +218,8 @@ def test_a_live_template_offers_what_is_complete_and_still_kept():
     ]
     assert (track.media.ended, track.media.refresh_s, track.media.hold_back_s) == (False, 3.0, 6.0)
     assert (title.duration_s, title.reload_uri) == (None, "/p/elsewhere.mpd")
-    assert title.clock_source == ClockSource(scheme="http-iso", value="/p/time")
+    assert clock_source_of(LIVE, "/p/m.mpd") == ClockSource(scheme="http-iso", value="/p/time")
+    assert clock_source_of(LIVE.replace('"dynamic"', '"static"'), "/p/m.mpd") is None
 
 
 def test_a_live_timeline_that_repeats_goes_as_far_as_now():

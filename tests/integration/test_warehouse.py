@@ -389,7 +389,7 @@ def test_quality_of_experience_is_the_same_by_the_player_and_by_the_marts(watche
         marts = [rows[session_id][column] or 0 for column in pairs]
         player = [getattr(report, field) or 0 for field in pairs.values()]
         assert marts == [pytest.approx(value) if isinstance(value, float) else value for value in player], session_id
-        assert rows[session_id]["error_count"] == len(report.errors)
+        assert rows[session_id]["error_count"] == report.error_count
     assert {session_id: row["outcome"] for session_id, row in rows.items()} == {
         "smooth": "played",
         "stormy": "played",

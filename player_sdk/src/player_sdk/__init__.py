@@ -55,7 +55,7 @@ from player_sdk.report import SessionReport
 from player_sdk.session import Session
 from player_sdk.stream_muxer import STREAM_CODECS, StreamPiece
 from player_sdk.sync import SyncPlayer, SyncSession
-from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http_transport
+from player_sdk.transports import EmulatedTransport, Link, PathwayLink, http1_transport, http_transport
 
 __all__ = [
     "STREAM_CODECS",
@@ -115,5 +115,6 @@ __all__ = [
     "TrackChanged",
     "Viewer",
     "VirtualClock",
+    "http1_transport",
     "http_transport",
 ]

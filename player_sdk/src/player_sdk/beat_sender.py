@@ -220,7 +220,9 @@ class BeatSender:
             self.last_error = None if not refused else f"the collector refused {len(refused)} beats"
             self.rejected += len(refused)
             self.sent += len(batch) - len(refused)
-            self._sent_by_session.update(beat.session_id for i, beat in enumerate(batch) if i not in refused)
+            taken = (beat.session_id for i, beat in enumerate(batch) if i not in refused)
+            # A session that has ended was forgotten when its report was made.
+            self._sent_by_session.update(one for one in taken if one in self._put_by_session)
         else:
             self.last_error = f"the collector answered {response.status_code}: {response.text[:200]}"
             self.rejected += len(batch)

@@ -26,6 +26,8 @@ from player_sdk.headers import CacheOutcome, cache_outcome, retry_after_s
 from player_sdk.models import Pathway
 from player_sdk.playlist.model import ByteRange, StableId
 
+_MOST_ADDED = 50
+"""Pathways beside those of the plan."""
 _LINKS = 10
 """Turns of the event loop in which iterators over a body are closed: two for each of httpx's and the transport's."""
 
@@ -60,13 +62,14 @@ class Resource:
     """What came back. ``complete`` is False when the watcher dropped the download.
 
     Attributes:
+        pieces: What was wanted, as it came.
         size_bytes: Received for it, over all requests that it took.
         duration_s: From request to last byte; where a request broke off, from its start to its last byte too.
         latency_s: From the last request to the head of its answer.
         pathway_id: Of the last request.
     """
 
-    content: bytes
+    pieces: tuple[bytes, ...] = field(repr=False)
     size_bytes: int
     duration_s: float
     latency_s: float
@@ -76,6 +79,11 @@ class Resource:
     headers: httpx.Headers = field(default_factory=httpx.Headers, repr=False, compare=False)
     url: str = ""
     status_code: int = 0
+
+    @property
+    def content(self) -> bytes:
+        """All pieces in one, put together at each use: most segments are never looked into."""
+        return b"".join(self.pieces)
 
 
 class NotWanted(Exception):
@@ -129,6 +137,7 @@ class PathwayLoader:
         self._settings = settings
         self._budget = settings.budget
         self._penalised_until_s: dict[str, float] = {}
+        self._added: set[str] = set()
         self._params: dict[str, dict[str, str]] = {}
         self._params_on_media: set[str] = set()
         self._playlist_urls: dict[str, Mapping[StableId, str]] = {}
@@ -187,6 +196,8 @@ class PathwayLoader:
     ) -> None:
         """Add a pathway, as the last one; it is used when an order or a failure leads to it.
 
+        Of very many, the one that would be used last goes: a steering server may make new ones for ever.
+
         Args:
             pathway: Has an id that is not taken.
             params: Query parameters of its manifest requests.
@@ -194,6 +205,10 @@ class PathwayLoader:
             playlist_urls: Where it has media playlists that are not below its base URL; what these name relative to
                 themselves is there too.
         """
+        unused = [one for one in self._priority if one in self._added and one != self._current]
+        if len(unused) >= _MOST_ADDED:
+            self._forget(unused[-1])
+        self._added.add(pathway.pathway_id)
         self._by_id[pathway.pathway_id] = pathway
         self._priority.append(pathway.pathway_id)
         if params:
@@ -202,6 +217,14 @@ class PathwayLoader:
                 self._params_on_media.add(pathway.pathway_id)
         if playlist_urls:
             self._playlist_urls[pathway.pathway_id] = dict(playlist_urls)
+
+    def _forget(self, pathway_id: str) -> None:
+        del self._by_id[pathway_id]
+        self._priority.remove(pathway_id)
+        self._added.discard(pathway_id)
+        self._params_on_media.discard(pathway_id)
+        for known in (self._params, self._playlist_urls, self._penalised_until_s):
+            known.pop(pathway_id, None)
 
     def replace_pathways(self, pathways: Sequence[Pathway]) -> None:
         """Take the pathways that a manifest names, best first, instead of the one that it came from."""
@@ -320,7 +343,7 @@ class PathwayLoader:
                 async for piece in response.aiter_bytes():
                     part.take(wanted, piece)
                     part.active_s = active_before_s + self._clock.now() - asked_at_s
-                    if watcher is not None and await watcher(len(part.content), part.active_s):
+                    if watcher is not None and await watcher(part.held_bytes, part.active_s):
                         complete = False
                         break
             finally:
@@ -337,7 +360,7 @@ class PathwayLoader:
             raise _Failed("network", f"{request.url}: {type(error).__name__} {error}".strip()) from error
         part.active_s = active_before_s + self._clock.now() - asked_at_s
         told = self._tell_delivered(part, pathway, response, part.active_s, latency_s, complete=complete)
-        return replace(told, content=bytes(part.content), size_bytes=part.size_bytes)
+        return replace(told, pieces=tuple(part.pieces), size_bytes=part.size_bytes)
 
     def _request(self, wanted: _Wanted, pathway: Pathway, part: _Part) -> httpx.Request:
         headers = {**wanted.headers, **part.range_header(wanted)}
@@ -366,7 +389,7 @@ class PathwayLoader:
     ) -> Resource:
         """Tell the listener what this request alone has brought."""
         resource = Resource(
-            content=b"",
+            pieces=(),
             size_bytes=part.request_bytes,
             duration_s=duration_s,
             latency_s=latency_s,
@@ -402,13 +425,15 @@ class _Part:
     """What the requests for a resource have brought so far.
 
     Attributes:
-        content: From the first byte that is wanted.
+        pieces: From the first byte that is wanted.
+        held_bytes: Their size.
         total_bytes: Size of the whole resource, None where no server said.
         active_s: Seconds from each request to its last byte.
         size_bytes: Received in all, and by the request that runs.
     """
 
-    content: bytearray = field(default_factory=bytearray)
+    pieces: list[bytes] = field(default_factory=list)
+    held_bytes: int = 0
     total_bytes: int | None = None
     active_s: float = 0.0
     size_bytes: int = 0
@@ -420,15 +445,19 @@ class _Part:
         """Another request is made; what cannot be gone on with is thrown away."""
         self.request_bytes = 0
         if not self._resumable:
-            self.content.clear()
+            self._start_over()
+
+    def _start_over(self) -> None:
+        self.pieces.clear()
+        self.held_bytes = 0
 
     def range_header(self, wanted: _Wanted) -> dict[str, str]:
         """The header that asks for what is still missing."""
-        if not self.content:
+        if not self.held_bytes:
             return {} if wanted.byte_range is None else {"Range": wanted.byte_range.header()}
         first = wanted.byte_range.offset if wanted.byte_range is not None else 0
         last = "" if wanted.byte_range is None else str(first + wanted.byte_range.length - 1)
-        return {"Range": f"bytes={first + len(self.content)}-{last}", "Accept-Encoding": "identity"}
+        return {"Range": f"bytes={first + self.held_bytes}-{last}", "Accept-Encoding": "identity"}
 
     def begin(self, wanted: _Wanted, response: httpx.Response, wait_s: float | None) -> None:
         """The head of an answer has come.
@@ -440,22 +469,22 @@ class _Part:
         status, url = response.status_code, response.request.url
         if status not in (200, 206):
             if status == 416:
-                self.content.clear()
+                self._start_over()
             raise _Failed(f"http-{status}", f"{url} answered {status}", wait_s)
         first = wanted.byte_range.offset if wanted.byte_range is not None else 0
         plain = "content-encoding" not in response.headers
         self._skip = 0
         if status == 200:
-            self.content.clear()
+            self._start_over()
             self._skip = first
             length = response.headers.get("content-length", "") if plain else ""
             self.total_bytes = int(length) if length.isdigit() and wanted.method == "GET" else None
             self._resumable = plain
             return
         begins, total = _content_range(response.headers.get("content-range", ""))
-        elsewhere = begins != first + len(self.content) and (begins is not None or self.content)
-        if elsewhere or (self.content and (self.total_bytes or total) != total):
-            self.content.clear()
+        elsewhere = begins != first + self.held_bytes and (begins is not None or self.held_bytes)
+        if elsewhere or (self.held_bytes and (self.total_bytes or total) != total):
+            self._start_over()
             raise _Failed("range", f"{url} answered with another range or size than the rest of what broke off")
         self.total_bytes = total
         self._resumable = plain
@@ -464,11 +493,14 @@ class _Part:
         """A piece of the body has come."""
         self.size_bytes += len(piece)
         self.request_bytes += len(piece)
-        skipped = min(self._skip, len(piece))
-        self._skip -= skipped
-        self.content += piece[skipped:]
+        if self._skip:
+            skipped = min(self._skip, len(piece))
+            self._skip -= skipped
+            piece = piece[skipped:]
         if wanted.byte_range is not None:
-            del self.content[wanted.byte_range.length :]
+            piece = piece[: wanted.byte_range.length - self.held_bytes]
+        self.pieces.append(piece)
+        self.held_bytes += len(piece)
 
     def check(self, wanted: _Wanted) -> None:
         """The body is over.
@@ -477,8 +509,8 @@ class _Part:
             _Failed: It is shorter than what was asked for.
         """
         length = self.total_bytes if wanted.byte_range is None else wanted.byte_range.length
-        if wanted.method == "GET" and length is not None and len(self.content) < length:
-            raise _Failed("short", f"{wanted.path}: {len(self.content)} bytes came of {length}")
+        if wanted.method == "GET" and length is not None and self.held_bytes < length:
+            raise _Failed("short", f"{wanted.path}: {self.held_bytes} bytes came of {length}")
 
 
 async def _let_go() -> None:

@@ -13,12 +13,22 @@ from player_sdk.clock import Clock
 from player_sdk.decryption import decrypted
 from player_sdk.errors import DeliveryError, PlaylistError
 from player_sdk.loader import Resource
-from player_sdk.playlist import MediaPlaylist, Presentation, Track, parse_manifest, parse_media, with_index
+from player_sdk.playlist import (
+    MediaPlaylist,
+    Presentation,
+    Track,
+    clock_source_of,
+    parse_manifest,
+    parse_media,
+    with_index,
+)
 from player_sdk.playlist.live import at_its_time, reread
-from player_sdk.playlist.model import ByteRange, ClockSource, SegmentKey
+from player_sdk.playlist.model import ByteRange, ClockSource, SegmentKey, most_like
+from player_sdk.recent_contents import RecentContents
 
 _STANDSTILL_S = 60.0
 _LEAST_REFRESH_S = 0.5
+_KEPT_KEYS = 64
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +69,7 @@ class MediaSource:
         self._presentation_read_at_s = 0.0
         self._read_at_s: dict[str, float] = {}
         self._changed_at_s: dict[str, float] = {}
-        self._keys: dict[str, bytes] = {}
+        self._keys: RecentContents[str] = RecentContents(_KEPT_KEYS)
 
     async def open(self, path: str) -> Presentation:
         """Read the manifest.
@@ -68,10 +78,9 @@ class MediaSource:
             PlaylistError: It cannot be read or played.
         """
         text = await self._text(path)
+        if (source := clock_source_of(text, path)) is not None:
+            await self._set_clock(source)
         presentation = parse_manifest(text, path, self._utc_s())
-        if presentation.clock_source is not None:
-            await self._set_clock(presentation.clock_source)
-            presentation = parse_manifest(text, path, self._utc_s())
         self._presentation = presentation
         self.manifest_path = path
         return presentation
@@ -129,9 +138,11 @@ class MediaSource:
         """
         if key is None:
             return resource
-        if key.uri not in self._keys:
-            self._keys[key.uri] = (await self._fetch(key.uri, "key", named_by=track.uri)).content
-        return replace(resource, content=decrypted(resource.content, key=self._keys[key.uri], iv=key.iv))
+        content = self._keys.get(key.uri)
+        if content is None:
+            content = (await self._fetch(key.uri, "key", named_by=track.uri)).content
+            self._keys.put(key.uri, content)
+        return replace(resource, pieces=(decrypted(resource.content, key=content, iv=key.iv),))
 
     async def _reread(self, track: Track) -> MediaPlaylist:
         if track.uri is None:
@@ -147,10 +158,10 @@ class MediaSource:
             self._presentation_read_at_s = now_s
             self._presentation = replace(presentation, reload_uri=presentation.reload_uri or uri)
         tracks = (*presentation.video, *presentation.audio, *presentation.text)
-        media = next((one.media for one in tracks if one.rung == track.rung), None)
-        if media is None:
-            raise PlaylistError(f"the next version of the manifest has no {track.rung} any more")
-        return media
+        same = next((one for one in tracks if one.rung == track.rung), None) or most_like(track, tracks)
+        if same is None or same.media is None:
+            raise PlaylistError(f"the next version of the manifest has nothing like {track.rung} any more")
+        return same.media
 
     async def _set_clock(self, source: ClockSource) -> None:
         """Learn the server's time; without an answer, the machine's own is used, which is told in the log."""

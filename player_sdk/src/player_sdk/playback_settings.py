@@ -21,6 +21,7 @@ class PlaybackSettings:
         buffer_max_bytes: How much of picture and sound to hold; one segment is always allowed.
         display: The screen, if it is known: nothing is loaded that is larger than it can show.
         codecs: Beginnings of the codec names that can be played.
+        mixed_codecs: The device's decoders go on from one codec of picture to another, so rungs of all may be played.
         language: Audio language to prefer.
         captions: Language of the captions to begin with, None for none.
         cmcd: Send Common Media Client Data with media requests.
@@ -35,6 +36,7 @@ class PlaybackSettings:
     buffer_max_bytes: int = 200_000_000
     display: Display | None = None
     codecs: tuple[str, ...] = PLAYABLE_CODECS
+    mixed_codecs: bool = False
     language: str | None = None
     captions: str | None = None
     cmcd: bool = False
@@ -56,6 +58,7 @@ class PlaybackSettings:
             max_height=max_height,
             display=self.display,
             codecs=self.codecs,
+            mixed_codecs=self.mixed_codecs,
             language=self.language,
             captions=self.captions,
         )

@@ -10,6 +10,7 @@ from player_sdk.abr.interface import AbrState, linear_qualities
 from player_sdk.buffer import PlaybackBuffer
 from player_sdk.playlist.live import beside, on_clock_of
 from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, InitSegment, MediaPlaylist, Segment, Track, TrackKind
+from player_sdk.recent_contents import RecentContents
 from player_sdk.tracks import Selection, segment_sizes
 
 _NOMINAL_SEGMENT_S = 4.0
@@ -18,6 +19,9 @@ _HOLD_BACK_SEGMENTS = 3
 
 _KEPT_AUDIO_S = 1.0
 """How much of the old sound plays on while the new one is loaded."""
+
+_KEPT_INITS = 64
+"""Those of all rungs, sounds and captions that a viewer changes between, however often they are encoded anew."""
 
 _LAST_S = 1.0
 """Less than this of a title is not worth starting."""
@@ -61,7 +65,7 @@ class PlayingMedia:
         duration_s: Of the title; 0 while it is live.
         next_index: The number of the video segment that is loaded next.
         beside: The sound and the captions that play, by kind.
-        init_contents: The init segments that are there, in the clear.
+        init_contents: The init segments that are there, in the clear, those of the last segments among them.
     """
 
     def __init__(self, selection: Selection) -> None:
@@ -75,7 +79,7 @@ class PlayingMedia:
         self.duration_s = 0.0
         self.rung = -1
         self.next_index = 0
-        self.init_contents: dict[InitSegment, bytes] = {}
+        self.init_contents: RecentContents[InitSegment] = RecentContents(_KEPT_INITS)
         self._bitrates_bps = tuple(track.bitrate_bps for track in selection.ladder)
         self._qualities = linear_qualities(self._bitrates_bps)
         self._sizes: Sequence[tuple[float, ...]] | None = None
@@ -217,7 +221,12 @@ class PlayingMedia:
 
     def init_content(self, segment: Segment) -> bytes:
         """What goes before a segment of which the init segment was loaded; empty where it has none."""
-        return b"" if segment.init is None else self.init_contents[segment.init]
+        if segment.init is None:
+            return b""
+        content = self.init_contents.get(segment.init)
+        if content is None:
+            raise ValueError(f"the init segment {segment.init.uri} is not loaded")
+        return content
 
     def finish(self) -> None:
         """All of it is loaded: a rung that ends a little before the first one ends the title."""

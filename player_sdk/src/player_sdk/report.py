@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
 from player_sdk.buffer import Played
 from player_sdk.heartbeat import EndReason
 from player_sdk.loader import Resource
+
+_KEPT_ERRORS = 100
+_ERROR_LENGTH = 1000
 
 
 class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +30,8 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
         first_segment_local: The first video segment came from the edge's disk; None when none arrived or nobody said.
         pathways: Pathways that delivered something, in order of first use.
         end_reason: ``completed``, ``stopped`` by the viewer, ``abandoned`` before the first frame, or ``failed``.
-        errors: What went wrong, first things first.
+        errors: What went wrong, first things first; of many, the last 100.
+        error_count: How much went wrong in all.
         beats_sent, beats_lost: Heartbeats that the collector took, and those not delivered when the session ended.
     """
 
@@ -45,6 +51,7 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
     pathways: list[str]
     end_reason: EndReason
     errors: list[str]
+    error_count: int = 0
     beats_sent: int = 0
     beats_lost: int = 0
 
@@ -56,7 +63,8 @@ class SessionTally:
         self.startup_s: float | None = None
         self.played_s = 0.0
         self.first_segment_local: bool | None = None
-        self.errors: list[str] = []
+        self._errors: deque[str] = deque(maxlen=_KEPT_ERRORS)
+        self._error_count = 0
         self._bits = 0.0
         self._rebuffer_s = 0.0
         self._stalls = 0
@@ -65,6 +73,11 @@ class SessionTally:
         self._size_bytes_placed = 0
         self._size_bytes_cached = 0
         self._pathways: list[str] = []
+
+    def failed(self, code: str, message: object) -> None:
+        """Something went wrong."""
+        self._errors.append(f"{code}: {message}"[:_ERROR_LENGTH])
+        self._error_count += 1
 
     def played(self, played: Played) -> None:
         """What the buffer played and where it stood still."""
@@ -107,7 +120,8 @@ class SessionTally:
             first_segment_local=self.first_segment_local,
             pathways=list(self._pathways),
             end_reason=end_reason,
-            errors=list(self.errors),
+            errors=list(self._errors),
+            error_count=self._error_count,
             beats_sent=beats_sent,
             beats_lost=beats_lost,
         )

@@ -236,10 +236,10 @@ class SegmentLoader:
             media.finish_beside(beside)
 
     async def _load_init(self, media: PlayingMedia, init: InitSegment | None, track: Track) -> None:
-        if init is None or init in media.init_contents:
+        if init is None or media.init_contents.get(init) is not None:
             return
         resource = await self._fetcher.fetch(init.uri, "init", byte_range=init.byte_range, named_by=track.uri)
-        media.init_contents[init] = (await self._source.clear(resource, init.key, track)).content
+        media.init_contents.put(init, (await self._source.clear(resource, init.key, track)).content)
 
     # Captions, and other sound.
 

@@ -102,7 +102,7 @@ class SessionTeller:
 
     def put_error(self, code: str, message: object) -> None:
         """Note in the report what went wrong."""
-        self._state.tally.errors.append(f"{code}: {message}")
+        self._state.tally.failed(code, message)
 
     def downloaded(self, track: Track, segment: Segment, resource: Resource, init: bytes) -> None:
         """A segment is in the buffer, in the clear."""

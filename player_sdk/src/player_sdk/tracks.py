@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from player_sdk.errors import PlaylistError
 from player_sdk.playlist.lazy import LazySequence
-from player_sdk.playlist.model import MediaPlaylist, Presentation, Track
+from player_sdk.playlist.model import MediaPlaylist, Presentation, Track, codec_family
 
 DEVICE_MAX_HEIGHT = {"mobile": 720, "tablet": 1080, "desktop": 1080, "tv-hd": 1080, "tv-4k": 2160}
 """The tallest video worth sending to a kind of device; devices not named here have no cap."""
 
 PLAYABLE_CODECS = ("avc1", "avc3", "mp4a", "opus", "flac", "ac-3", "ec-3", "hvc1", "hev1", "vp09", "av01", "vp9", "vp8")
+
+_LOW_ENOUGH = 1.5
+"""Times the lowest bit rate of all: a codec whose own lowest is above that stalls on lines where another would not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +52,15 @@ def select_tracks(
     max_height: int | None = None,
     display: Display | None = None,
     codecs: Sequence[str] = PLAYABLE_CODECS,
+    mixed_codecs: bool = False,
     language: str | None = None,
     captions: str | None = None,
 ) -> Selection:
     """Leave out what the device cannot show or decode; the smallest rung stays when all are too tall.
 
-    Of a display, the smallest rung that fills it is the largest that is kept.
+    Of a display, the smallest rung that fills it is the largest that is kept. Of rungs in several codecs, those in one
+    are kept unless they may be mixed: no decoder goes on from one to another, and bit rates do not compare. It is the
+    most efficient one that goes as low as the others, by ``VIDEO_CODECS``.
 
     Raises:
         PlaylistError: No video track has codecs that can be played.
@@ -66,7 +72,8 @@ def select_tracks(
     caps = [cap for cap in (max_height, DEVICE_MAX_HEIGHT.get(device)) if cap is not None]
     cap = min(caps) if caps else None
     fitting = [track for track in decodable if cap is None or short_side(track) <= cap]
-    ladder = tuple(_filling(fitting or decodable[:1], display))
+    fitting = fitting or decodable[:1]
+    ladder = tuple(_filling(fitting if mixed_codecs else _of_one_codec(fitting), display))
     groups = {track.audio_group for track in ladder}
     audio_tracks = tuple(one for one in presentation.audio if groups == {None} or one.audio_group in groups)
     groups = {track.text_group for track in ladder}
@@ -109,6 +116,13 @@ def short_side(track: Track) -> int:
 
 def _decodable(track: Track, codecs: Sequence[str]) -> bool:
     return all(codec.lower().startswith(tuple(codecs)) for codec in track.codecs)
+
+
+def _of_one_codec(ladder: Sequence[Track]) -> Sequence[Track]:
+    """The rungs of the most efficient codec that has one for slow lines too."""
+    least_bps = min(track.bitrate_bps for track in ladder)
+    best = min(codec_family(track) for track in ladder if track.bitrate_bps <= _LOW_ENOUGH * least_bps)
+    return [track for track in ladder if codec_family(track) == best]
 
 
 def _filling(ladder: Sequence[Track], display: Display | None) -> Sequence[Track]:

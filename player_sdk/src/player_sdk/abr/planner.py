@@ -7,6 +7,8 @@ assumed rate lack: they switch up as if the rate would stay, and down again when
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,12 +60,12 @@ class _Plan:
         self._segment_s = state.segment_duration_s
         self._room_s = max(state.buffer_max_s - self._segment_s, 0.01 * self._segment_s)
         # After a download the buffer holds a segment at least.
-        self._buffers_s: Array = self._segment_s + self._room_s * np.linspace(0.0, 1.0, cells + 1) ** 2
+        self._buffers_s: Array = self._segment_s + self._room_s * _edges(cells)
         sizes_bits = 8.0 * np.array(state.sizes_bytes[first:last], dtype=np.float64)
         rates_bps = np.exp(forecast.log_mean + forecast.log_spread * _GRID)
         self._downloads_s: Array = forecast.latency_s + sizes_bits[:, None, :] / rates_bps[None, :, None]
         self.nothing: Array = np.zeros((_GRID.size, cells + 1, self._qualities.size))
-        self._chain = _next_rates(_GRID, forecast.persistence)
+        self._chain = _chain(forecast.persistence)
         left_s = self._buffers_s[None, None, :, None] - self._downloads_s[1:, :, None, :]
         self._gains = self._gain(left_s)
         self._below, self._shares = self._cells(left_s)
@@ -109,6 +111,18 @@ class _Plan:
     def _worth_of(self, worth: Array, below: Indices, shares: Array) -> Array:
         lower = worth.take(below)
         return np.asarray(lower + shares * (worth.take(below + self._qualities.size) - lower))
+
+
+@lru_cache(maxsize=8)
+def _edges(cells: int) -> Array:
+    """Where the cells of the buffer begin and end, as shares of its room."""
+    return np.asarray(np.linspace(0.0, 1.0, cells + 1) ** 2)
+
+
+@lru_cache(maxsize=8)
+def _chain(persistence: float) -> Array:
+    """Chances of the next rate of the chain after each of its rates."""
+    return _next_rates(_GRID, persistence)
 
 
 def _next_rates(deviations: Array, persistence: float) -> Array:

@@ -27,7 +27,7 @@ from player_sdk.events import Event
 from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.playlist import Track, parse_manifest
 from player_sdk.stream_muxer import STREAM_CODECS
-from player_sdk.transports import Link, http_transport
+from player_sdk.transports import Link, http1_transport, http_transport
 
 _PIPE_SLICE_S = 0.25
 """How soon a session notices that who watches holds the picture or has gone."""
@@ -81,6 +81,9 @@ def parser() -> argparse.ArgumentParser:
     watch = command("watch", "let many viewers play a URL at once, and report what they got")
     watch.add_argument("--viewers", type=int, required=True)
     watch.add_argument("--ramp-s", type=float, default=0.0, help="seconds over which they come")
+    watch.add_argument(
+        "--http1", action="store_true", help="HTTP/1.1 alone, for less than half of the CPU time; needs the extra crowd"
+    )
     bench = command("bench", "play a URL over emulated lines in virtual time, once for each policy")
     bench.add_argument("--rate-bps", type=float, nargs="*", default=[], help="lines of one rate")
     bench.add_argument("--trace", type=Path, nargs="*", default=[], help="CSV files: duration_s,bandwidth_kbps")
@@ -144,6 +147,7 @@ async def _watch(options: argparse.Namespace) -> int:
         watch_s=options.watch_s,
         settings=PlaybackSettings(),
         clock=SystemClock(),
+        open_transport=http1_transport if options.http1 else http_transport,
     )
     _write(msgspec.to_builtins(summary))
     return 1 if summary.failed else 0

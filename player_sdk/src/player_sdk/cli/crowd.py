@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import httpx
 import msgspec
 
 from player_sdk.client import Player
@@ -36,14 +37,24 @@ class CrowdSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def watch_together(
-    url: str, *, viewers: int, ramp_s: float, watch_s: float | None, settings: PlaybackSettings, clock: Clock
+    url: str,
+    *,
+    viewers: int,
+    ramp_s: float,
+    watch_s: float | None,
+    settings: PlaybackSettings,
+    clock: Clock,
+    open_transport: Callable[[], httpx.AsyncBaseTransport],
 ) -> CrowdSummary:
-    """Let viewers come evenly over ``ramp_s`` and watch, each over connections of their own."""
+    """Let viewers come evenly over ``ramp_s`` and watch, each over a transport of their own."""
     begun_s = clock.now()
 
     async def watch(number: int) -> SessionReport:
         await clock.sleep(ramp_s * number / viewers)
-        async with Player(clock=clock, settings=settings, seed=number) as player:
+        async with (
+            open_transport() as transport,
+            Player(transport=transport, clock=clock, settings=settings, seed=number) as player,
+        ):
             return await player.open_url(url).watch(watch_s)
 
     reports = await asyncio.gather(*(watch(number) for number in range(viewers)))

@@ -25,6 +25,7 @@ from player_sdk.playlist.model import (
     TrackKind,
     distinct_renditions,
     distinct_rungs,
+    most_like,
     rung_name,
 )
 from player_sdk.playlist.xml import (
@@ -84,7 +85,6 @@ def parse_mpd(text: str, base_uri: str = "", utc_s: float | None = None) -> Pres
         steering_uri=None if steering is None else join(base_uri, text_of(steering)),
         steering_pathway=None if steering is None else steering.get("defaultServiceLocation"),
         reload_uri=None if live is None else join(base_uri, text_of(first_child(root, "Location"))),
-        clock_source=_clock_source(root, base_uri) if live is not None else None,
     )
 
 
@@ -225,33 +225,19 @@ def _kind(adaptation: Element, representation: Element) -> TrackKind | None:
 
 
 def _joined(periods: Sequence[Sequence[Track]], live: _Live | None) -> list[Track]:
-    """The tracks of the first period, each going on in the later ones in the track that is most like it.
+    """The tracks of the first period that has most rungs, each going on in the others in the track most like it.
 
-    A track of sound or text that a later period does not have is left out; picture has to be in each of them.
+    A track of sound or text that another period does not have is left out; picture has to be in each of them.
     """
+    videos = [sum(track.kind == "video" for track in tracks) for tracks in periods]
+    if min(videos) == 0 < max(videos):
+        raise PlaylistError("a period without video; this player cannot show one")
     joined = []
-    for track in periods[0]:
-        parts: list[Track] = [track]
-        for later in periods[1:]:
-            like = [one for one in later if one.kind == track.kind]
-            if track.kind != "video":
-                like = [one for one in like if one.language == track.language]
-            elif not like:
-                raise PlaylistError("a period without video; this player cannot show one")
-            if not like:
-                break
-            parts.append(min(like, key=lambda one: _unlikeness(track, one)))
-        else:
+    for track in periods[videos.index(max(videos))]:
+        parts = [part for tracks in periods if (part := most_like(track, tracks)) is not None]
+        if len(parts) == len(periods):
             joined.append(replace(track, media=_one_playlist(parts, live)))
     return joined
-
-
-def _unlikeness(track: Track, other: Track) -> tuple[bool, int, float]:
-    return (
-        track.rung != other.rung,
-        abs(track.height - other.height),
-        abs(track.bitrate_bps - other.bitrate_bps),
-    )
 
 
 def _one_playlist(parts: Sequence[Track], live: _Live | None) -> MediaPlaylist:
@@ -280,8 +266,15 @@ def _one_playlist(parts: Sequence[Track], live: _Live | None) -> MediaPlaylist:
     return replace(whole, ended=False, refresh_s=refresh_s, hold_back_s=live.hold_back_s)
 
 
-def _clock_source(root: Element, base_uri: str) -> ClockSource | None:
-    """The first ``UTCTiming`` of a scheme that this player knows."""
+def clock_source(text: str, base_uri: str = "") -> ClockSource | None:
+    """Where the time comes from by which a dynamic manifest is to be read: its first ``UTCTiming`` of a known scheme.
+
+    Raises:
+        PlaylistError: Not XML.
+    """
+    root = parse_xml(text, base_uri or "manifest")
+    if root.get("type") != "dynamic":
+        return None
     for element in children(root, "UTCTiming"):
         value = element.get("value", "")
         for scheme in _CLOCK_SCHEMES:

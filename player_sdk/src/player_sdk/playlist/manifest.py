@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from player_sdk.playlist.dash import parse_mpd
+from player_sdk.playlist.dash import clock_source, parse_mpd
 from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
-from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, Presentation, Track
+from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, ClockSource, Presentation, Track
+
+_BEFORE_XML = "\ufeff \t\r\n"
+
+
+def clock_source_of(text: str, base_uri: str = "") -> ClockSource | None:
+    """What has to be asked for the time before a manifest is read; None where it names nothing.
+
+    Raises:
+        PlaylistError: Not XML.
+    """
+    return clock_source(text.lstrip(_BEFORE_XML), base_uri) if "UTCTiming" in text else None
 
 
 def parse_manifest(text: str, base_uri: str = "", utc_s: float | None = None) -> Presentation:
@@ -18,8 +29,8 @@ def parse_manifest(text: str, base_uri: str = "", utc_s: float | None = None) ->
     Raises:
         PlaylistError: None of the three, or one that cannot be played.
     """
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return parse_mpd(text.lstrip("\ufeff \t\r\n"), base_uri, utc_s)
+    if text.lstrip(_BEFORE_XML).startswith("<"):
+        return parse_mpd(text.lstrip(_BEFORE_XML), base_uri, utc_s)
     if is_multivariant(text):
         return parse_multivariant(text, base_uri)
     media = parse_media(text, base_uri)

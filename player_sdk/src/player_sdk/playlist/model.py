@@ -21,6 +21,9 @@ MAX_SEGMENTS = 100_000
 UNDECLARED_BITRATE_BPS = 1.0
 """Stands in the ladder where a bare media playlist declares no bit rate."""
 
+VIDEO_CODECS = (("av01",), ("hvc1", "hev1"), ("vp09", "vp9"), ("avc1", "avc3"), ("vp08", "vp8"))
+"""How the codecs of picture are called, those together that one decoder goes on with; the most efficient first."""
+
 TrackKind = Literal["video", "audio", "text"]
 StableId = tuple[Literal["variant", "rendition"], str]
 """``STABLE-VARIANT-ID`` or ``STABLE-RENDITION-ID`` of an HLS media playlist, by which a pathway may have its own."""
@@ -204,7 +207,6 @@ class Presentation:
         duration_s: None while it is live, and where the manifest does not say.
         pathways: Where its paths are found, best first; empty where that is wherever the manifest was.
         reload_uri: Where the next version of this manifest is, None where the tracks' own playlists are read again.
-        clock_source: Where the time comes from by which a live manifest is to be read.
     """
 
     video: tuple[Track, ...]
@@ -216,7 +218,6 @@ class Presentation:
     steering_uri: str | None = None
     steering_pathway: str | None = None
     reload_uri: str | None = None
-    clock_source: ClockSource | None = None
 
     @property
     def stable_ids(self) -> dict[str, StableId]:
@@ -254,6 +255,36 @@ def distinct_renditions(tracks: Sequence[Track], kind: TrackKind) -> tuple[Track
             before = sum(one.language == track.language for one in chosen)
             chosen.append(replace(track, rung=f"{track.rung}-{before + 1}") if before else track)
     return tuple(chosen)
+
+
+def codec_family(track: Track) -> int:
+    """Which of ``VIDEO_CODECS`` a track is of; beyond them where it is of none or does not say."""
+    for family, names in enumerate(VIDEO_CODECS):
+        if any(codec.lower().startswith(names) for codec in track.codecs):
+            return family
+    return len(VIDEO_CODECS)
+
+
+def most_like(track: Track, offered: Sequence[Track]) -> Track | None:
+    """The track in which one goes on elsewhere: of its kind, of its language if it is no picture, and most like it.
+
+    Args:
+        track: Of one period, or of one version of a manifest.
+        offered: Those of another one.
+    """
+
+    def unlikeness(other: Track) -> tuple[bool, bool, int, float]:
+        return (
+            codec_family(other) != codec_family(track),
+            other.rung != track.rung,
+            abs(other.height - track.height),
+            abs(other.bitrate_bps - track.bitrate_bps),
+        )
+
+    like = [one for one in offered if one.kind == track.kind]
+    if track.kind != "video":
+        like = [one for one in like if one.language == track.language]
+    return min(like, key=unlikeness, default=None)
 
 
 def rung_name(uri: str, height: int, bitrate_bps: float) -> str:

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import httpx
 
+from player_sdk.errors import PlayerError
+
 
 def http_transport(
     *, http2: bool = True, connections: int = 20, verify: bool | ssl.SSLContext = True
@@ -22,6 +24,23 @@ def http_transport(
     return httpx.AsyncHTTPTransport(
         http2=http2, limits=limits, verify=_usual_authorities() if verify is True else verify
     )
+
+
+def http1_transport(*, connections: int = 20, verify: bool | ssl.SSLContext = True) -> httpx.AsyncBaseTransport:
+    """The same with HTTP/1.1 alone and by aiohttp: for many sessions in one process; needs the extra ``crowd``.
+
+    Args:
+        connections: As for ``http_transport``.
+        verify: The same.
+
+    Raises:
+        PlayerError: The extra is not installed.
+    """
+    try:
+        from player_sdk.transports.http1 import Http1Transport
+    except ImportError as error:
+        raise PlayerError("this transport needs the extra: pip install 'player-sdk[crowd]'") from error
+    return Http1Transport(connections=connections, verify=_usual_authorities() if verify is True else verify)
 
 
 @lru_cache(maxsize=1)
