@@ -80,6 +80,8 @@ class EdgeTotals:
     fill_bytes: int
     blocks: int
     titles: int
+    promised_bytes: float
+    """Expected bytes that it serves from what is placed, of the titles whose home it is."""
     cutoff: float
     """Lowest score (expected requests per byte held, with the bonus and the advantage of residents) that got in before
     the first block found no room; small ones below it may have filled the gaps that were left."""
@@ -205,7 +207,7 @@ def plan(
         placed_anywhere |= choice.rank >= 0
         parts.append(_plan_rows(blocks, room, region_id, value, choice.rank))
         candidates.append(_candidate_rows(blocks, room, copy, requests, choice))
-        totals.append(_totals(blocks, room, held[:, index], choice))
+        totals.append(_totals(blocks, room, held[:, index], choice, np.where(copy == 0, expected_bytes, 0.0)))
         questions.append(EdgeQuestion(edge_id=room.edge_id, knapsack=choice.knapsack, placed=choice.answer))
     rows = pl.concat(parts)
     return PlacementPlan(
@@ -441,7 +443,7 @@ def _candidate_rows(
     )
 
 
-def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice) -> EdgeTotals:
+def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice, expected_bytes: FloatArray) -> EdgeTotals:
     placed = choice.rank >= 0
     return EdgeTotals(
         edge_id=room.edge_id,
@@ -451,6 +453,7 @@ def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice) ->
         fill_bytes=int(blocks.size_bytes[placed & ~held].sum()),
         blocks=int(placed.sum()),
         titles=len(np.unique(blocks.title[placed])),
+        promised_bytes=float(expected_bytes[placed].sum()),
         cutoff=choice.cutoff,
     )
 

@@ -8,6 +8,7 @@ A plan is always stored, so that a refused one can be looked at. The gate is hel
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
 import io
+from collections.abc import Iterator
 
 import dagster as dg
 import msgspec
@@ -107,7 +108,7 @@ def placement_plan(
     except NoDemand as reason:
         context.log.warning("no plan for %s: %s", context.partition_key, reason)
         return _no_plan(str(reason))
-    result = replay_plan(inputs, made)
+    result = replay_plan(inputs, made.rows)
     verdict = judge(result)
     record = store_plan(store, inputs, made, result, verdict)
     if verdict.accepted:
@@ -124,6 +125,16 @@ def placement_plan(
             _check(FORECAST_COVERS_PLAN, not inputs.forecast_gap, inputs.forecast_gap or "it does", warn=True),
         ],
     )
+
+
+def read_accepted_plans(store: ObjectStore, region_id: str) -> Iterator[PlanRecord]:
+    """The records of a region's plans that passed the gate, newest first."""
+    # ids begin with the moment of making, so that the last key is the newest plan
+    for key in sorted(store.keys(f"plans/{region_id}"), reverse=True):
+        if key.endswith(".json"):
+            record = msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
+            if record.accepted:
+                yield record
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
@@ -171,6 +182,7 @@ def _edge_table(made: PlacementPlan, result: ReplayResult) -> pl.DataFrame:
                 "fill_bytes": edge.fill_bytes,
                 "blocks": edge.blocks,
                 "titles": edge.titles,
+                "promised_bytes": edge.promised_bytes,
                 "cutoff": edge.cutoff,
                 "gap_to_bound": gap(question.knapsack, question.placed),
             }

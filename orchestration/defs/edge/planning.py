@@ -205,10 +205,10 @@ def make_plan(inputs: PlanInputs, *, fill_budget_bytes: int = 0, label: str = ""
     )
 
 
-def replay_plan(inputs: PlanInputs, made: PlacementPlan) -> ReplayResult:
-    """Replay the last complete day under the plan, the running plan and the plan of a perfect forecast."""
+def replay_plan(inputs: PlanInputs, rows: pl.DataFrame) -> ReplayResult:
+    """Replay the last complete day under a plan's rows, the running plan and the plan of a perfect forecast."""
     requests = requests_around(inputs.requests, inputs.replay_day)
-    placements = {CANDIDATE: made.rows}
+    placements = {CANDIDATE: rows}
     if inputs.running is not None:
         placements[RUNNING] = inputs.running
     if requests.filter(pl.col("event_day") == inputs.replay_day).height:
