@@ -93,6 +93,29 @@ def plan(
 
 
 @app.command
+def pace(*, at: str = "") -> int:
+    """Hold each region's running day against its forecast, and say what the hourly rebalance would do. Changes nothing.
+
+    Args:
+        at: A moment, such as 2026-11-22T12:30:00+00:00; by default now.
+    """
+    import datetime as dt
+
+    from rich.console import Console
+
+    from orchestration.pace import look, print_looks
+    from orchestration.settings import SettingsError, read_settings
+
+    try:
+        now = dt.datetime.fromisoformat(at).astimezone(dt.UTC) if at else dt.datetime.now(dt.UTC)
+        print_looks(look(read_settings(), now), Console())
+    except (SettingsError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@app.command
 def probe(first: Path, /, *others: Path) -> int:
     """Say of each file whether it can be a master, as one JSON object a line. Ends with 1 when any is rejected.
 

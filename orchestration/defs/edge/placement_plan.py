@@ -74,6 +74,8 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
     edges: list[dict[str, float | int | str]]
     replay: list[dict[str, float | int | str]]
     notes: list[str]
+    rebalanced_at: dt.datetime | None = None
+    """Until when it had looked at its own first day; null for a plan from complete days."""
 
 
 @dg.asset(
@@ -137,6 +139,15 @@ def read_accepted_plans(store: ObjectStore, region_id: str) -> Iterator[PlanReco
                 yield record
 
 
+def read_plans_of_day(store: ObjectStore, region_id: str, day: dt.date) -> list[PlanRecord]:
+    """The accepted plans that were made for a day or before it, newest first; none that had seen part of the day."""
+    return [
+        plan
+        for plan in read_accepted_plans(store, region_id)
+        if plan.first_day <= day and (plan.rebalanced_at is None or plan.first_day < day)
+    ]
+
+
 def build_defs(settings: Settings) -> dg.Definitions:
     """The plan with its checks, which are part of the asset."""
     return dg.Definitions(assets=[placement_plan])
@@ -166,6 +177,7 @@ def store_plan(
         edges=_edge_table(made, result).to_dicts(),
         replay=result.table.to_dicts(),
         notes=[*inputs.notes, *made.notes, *result.notes],
+        rebalanced_at=inputs.rebalanced_at,
     )
     store.put_bytes(key.removesuffix(".parquet") + ".json", msgspec.json.encode(record))
     return record

@@ -29,6 +29,7 @@ from ml.placement import (
 )
 from orchestration.defs.demand.forecast_store import read_current_forecast
 from orchestration.defs.demand.inputs import DemandDay
+from orchestration.defs.edge.pace import expect_a_day_ahead
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, read_current_plan
 from orchestration.edge.topology import Edge, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -46,10 +47,22 @@ class PlanConfig(DemandDay):
     Attributes:
         plan_days: For how many days of the forecast the plan is to serve.
         fill_budget_bytes: Most new bytes an edge may be asked to bring in; 0 for any number.
+        rebalance_at: A moment of a running day (ISO, with its offset): plan for the 24 hours from it, by the forecast
+            and by what was watched until then, and replay the day so far. Empty for a plan from complete days.
     """
 
     plan_days: int = 1
     fill_budget_bytes: int = 0
+    rebalance_at: str = ""
+
+    def moment(self) -> dt.datetime | None:
+        """The moment of a running day in UTC; None for a plan from complete days."""
+        return dt.datetime.fromisoformat(self.rebalance_at).astimezone(dt.UTC) if self.rebalance_at else None
+
+    def date(self) -> dt.date:
+        """The first day that is planned."""
+        moment = self.moment()
+        return moment.date() if moment else super().date()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +84,7 @@ class PlanInputs:
     silent_edges: tuple[str, ...]
     forecast_gap: str
     notes: tuple[str, ...]
+    rebalanced_at: dt.datetime | None = None
 
     @property
     def watch_through(self) -> WatchThrough:
@@ -100,8 +114,13 @@ def read_plan_inputs(
         raise NoDemand(f"forecast {forecast_id} is empty")
     first_day = config.date()
     expected, forecast_gap = forecast_of_days(forecast, first_day, config.plan_days)
-    demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())
-    requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(pl.col("event_day") < config.date())
+    moment = config.moment()
+    known = pl.col("event_day") < first_day if moment is None else pl.col("started_at") <= moment.replace(tzinfo=None)
+    requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(known)
+    if moment is None:
+        demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())
+    else:
+        demand = expect_a_day_ahead(forecast, requests, region_id, moment)
     replay_day = requests["event_day"].max()
     network = read_network()
     with fleet.clients(edge.edge_id for edge in network.edges_of(region_id)) as clients:
@@ -124,6 +143,7 @@ def read_plan_inputs(
         silent_edges=tuple(silent),
         forecast_gap=forecast_gap,
         notes=tuple(note for note in (*silent, forecast_gap, problem) if note),
+        rebalanced_at=moment,
     )
 
 
@@ -206,7 +226,7 @@ def make_plan(inputs: PlanInputs, *, fill_budget_bytes: int = 0, label: str = ""
 
 
 def replay_plan(inputs: PlanInputs, rows: pl.DataFrame) -> ReplayResult:
-    """Replay the last complete day under a plan's rows, the running plan and the plan of a perfect forecast."""
+    """Replay the last known day under a plan's rows, the running plan and the plan of a perfect forecast."""
     requests = requests_around(inputs.requests, inputs.replay_day)
     placements = {CANDIDATE: rows}
     if inputs.running is not None:

@@ -20,7 +20,7 @@ from orchestration.defs.demand.forecast_store import read_forecast
 from orchestration.defs.demand.inputs import DemandDay
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
-from orchestration.defs.edge.placement_plan import PLAN_KEY, WAREHOUSE_TABLES, PlanRecord, read_accepted_plans
+from orchestration.defs.edge.placement_plan import PLAN_KEY, WAREHOUSE_TABLES, PlanRecord, read_plans_of_day
 from orchestration.defs.edge.planning import PlanConfig, forecast_of_days, read_plan_inputs, replay_plan
 from orchestration.defs.ops.hindsight_plot import COSTS, plot_hindsight
 from orchestration.edge import read_plan
@@ -115,7 +115,7 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
 
     The catalogue is that of now: of titles that were packaged anew since, nothing counts as placed.
     """
-    plans = [record for record in read_accepted_plans(store, region_id) if record.first_day <= day]
+    plans = read_plans_of_day(store, region_id, day)
     if not plans:
         return None
     record = plans[0]

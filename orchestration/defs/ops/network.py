@@ -16,7 +16,7 @@ from orchestration.defs.demand.forecast_store import read_forecast_for
 from orchestration.defs.demand.inputs import DEMAND_COLUMNS, DEMAND_KEY, TITLES_KEY, DemandDay, read_titles
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
-from orchestration.defs.edge.placement_plan import PlanRecord, read_accepted_plans
+from orchestration.defs.edge.placement_plan import PlanRecord, read_plans_of_day
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, compare, planned_groups, read_current_plan
 from orchestration.edge.topology import Network, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -124,13 +124,8 @@ def filled_shares(store: ObjectStore, world: Network, answers: Sequence[EdgeAnsw
 
 def plans_of_day(store: ObjectStore, world: Network, day: dt.date) -> dict[str, PlanRecord]:
     """The plan of each region that was in force on a day: the newest accepted one that was made for it or before it."""
-    newest = {
-        region.region_id: next(
-            (plan for plan in read_accepted_plans(store, region.region_id) if plan.first_day <= day), None
-        )
-        for region in world.regions
-    }
-    return {region_id: plan for region_id, plan in newest.items() if plan is not None}
+    plans = {region.region_id: read_plans_of_day(store, region.region_id, day) for region in world.regions}
+    return {region_id: newest[0] for region_id, newest in plans.items() if newest}
 
 
 def edge_table(

@@ -57,11 +57,27 @@ def objects() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def warehouse(tmp_path_factory, objects, put_table):
-    """A lake that every test reads and none changes: one region, twenty titles, four days, the last not complete."""
-    warehouse = Warehouse(lake_folder=str(tmp_path_factory.mktemp("lake")))
+def sessions() -> pl.DataFrame:
+    """Rows of ``srv_requests``: one region, twenty titles, four days, the last of them not complete."""
+    return make_requests()
+
+
+@pytest.fixture(scope="session")
+def lake_of(tmp_path_factory, objects, put_table):
+    """Makes a lake of some sessions."""
+    return lambda requests: put_lake(
+        Warehouse(lake_folder=str(tmp_path_factory.mktemp("lake"))), requests, objects, put_table
+    )
+
+
+@pytest.fixture(scope="session")
+def warehouse(lake_of, sessions):
+    """A lake that every test reads and none changes."""
+    return lake_of(sessions)
+
+
+def put_lake(warehouse: Warehouse, requests: pl.DataFrame, objects: pl.DataFrame, put_table) -> Warehouse:
     put_table(warehouse, "serving.srv_objects", objects)
-    requests = make_requests()
     put_table(warehouse, "serving.srv_requests", requests)
     demand = requests.group_by("region_id", "title_id", "event_day").agg(sessions=pl.len().cast(pl.Int64))
     put_table(warehouse, "serving.srv_demand_daily", demand)
