@@ -8,6 +8,7 @@ perfect forecast. Gathering, tables and hand-over stand here; what is measured s
 import datetime as dt
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import dagster as dg
@@ -204,10 +205,15 @@ def _judge_regions(found: list[RegionHindsight]) -> dg.AssetCheckResult:
         for seen in found
         if seen.result.metric(CANDIDATE, "score") < seen.result.metric(LRU, "score") - TOLERANCE
     ]
+    return warn_of(HINDSIGHT_KEY, PLANS_EARNED, worse)
+
+
+def warn_of(asset_key: dg.AssetKey, check_name: str, faults: Sequence[str]) -> dg.AssetCheckResult:
+    """A check that warns of faults and passes without any."""
     return dg.AssetCheckResult(
-        asset_key=HINDSIGHT_KEY,
-        check_name=PLANS_EARNED,
-        passed=not worse,
+        asset_key=asset_key,
+        check_name=check_name,
+        passed=not faults,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(worse) or None,
+        description="; ".join(faults) or None,
     )

@@ -19,7 +19,7 @@ from orchestration.defs.demand.inputs import DEMAND_COLUMNS, DEMAND_KEY, TITLES_
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.defs.edge.placement_plan import PlanRecord, read_plans_of_day
-from orchestration.defs.ops.hindsight import HINDSIGHT_KEY, read_hindsight
+from orchestration.defs.ops.hindsight import HINDSIGHT_KEY, read_hindsight, warn_of
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, compare, planned_groups, read_current_plan
 from orchestration.edge.topology import Network, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -120,8 +120,8 @@ def network(config: DemandDay, warehouse: Warehouse, storage: MediaStorage, edge
             "titles_that_move": dg.MetadataValue.md(markdown_table(titles)),
         },
         check_results=[
-            _warning(FORECAST_NEAR_ACTUAL, find_surprises(by_region)),
-            _warning(PLANS_KEEP_THEIR_PROMISE, find_shortfalls(by_edge)),
+            warn_of(NETWORK_KEY, FORECAST_NEAR_ACTUAL, find_surprises(by_region)),
+            warn_of(NETWORK_KEY, PLANS_KEEP_THEIR_PROMISE, find_shortfalls(by_edge)),
         ],
     )
 
@@ -328,15 +328,8 @@ def _nothing_yet() -> dg.MaterializeResult:
     """The answer of a new installation."""
     return dg.MaterializeResult(
         metadata={"day": "no complete day yet"},
-        check_results=[_warning(FORECAST_NEAR_ACTUAL, []), _warning(PLANS_KEEP_THEIR_PROMISE, [])],
-    )
-
-
-def _warning(name: str, faults: Sequence[str]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=NETWORK_KEY,
-        check_name=name,
-        passed=not faults,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(faults) or None,
+        check_results=[
+            warn_of(NETWORK_KEY, FORECAST_NEAR_ACTUAL, []),
+            warn_of(NETWORK_KEY, PLANS_KEEP_THEIR_PROMISE, []),
+        ],
     )
