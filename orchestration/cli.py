@@ -68,11 +68,11 @@ def plan(
     plot: Path | None = None,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
 ) -> int:
-    """Say what other disks or fill budgets would do, by planning and replaying the last days. Changes nothing.
+    """Say what other disks, budgets or limits would do, by planning and replaying the last days. Changes nothing.
 
     Args:
         what_if: `capacity=0.5,1,2,4` (times today's disks) or `capacity=500GB,1TB`; `fill_budget=2GB,10GB` an edge and
-            night. Both may be asked at once; every combination is answered.
+            night; `upstream=2GB,10GB` an edge and day. All may be asked at once; every combination is answered.
         region: Only this region; may be given several times.
         days: How many of the last complete days are replayed.
         today: The first day that is not complete, such as 2026-11-22; by default today (UTC).

@@ -195,6 +195,8 @@ def _edge_table(made: PlacementPlan, result: ReplayResult) -> pl.DataFrame:
                 "blocks": edge.blocks,
                 "titles": edge.titles,
                 "promised_bytes": edge.promised_bytes,
+                "expected_upstream_bytes": edge.expected_upstream_bytes,
+                "upstream_price": edge.upstream_price,
                 "cutoff": edge.cutoff,
                 "gap_to_bound": gap(question.knapsack, question.placed),
             }

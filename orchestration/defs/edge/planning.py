@@ -126,6 +126,7 @@ def read_plan_inputs(
     with fleet.clients(edge.edge_id for edge in network.edges_of(region_id)) as clients:
         answers = {answer.edge_id: answer for answer in ask_edges(clients)}
     edges, resident, silent = describe_edges(network.edges_of(region_id), answers, objects)
+    edges = edges.with_columns(pl.col("upstream_limit_bytes") * config.plan_days)
     running, problem = _running_plan(store, region_id)
     return PlanInputs(
         region_id=region_id,
@@ -173,7 +174,7 @@ def forecast_of_days(forecast: pl.DataFrame, first_day: dt.date, day_count: int)
 def describe_edges(
     edges: Sequence[Edge], answers: dict[str, EdgeAnswer], objects: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """The edges frame, what stands on them, and a sentence for each one that did not tell.
+    """The edges frame (limits are of a day), what stands on them, and a sentence for each one that did not tell.
 
     The disk of a silent edge is taken to be the seeds' share of the catalogue's bytes, and empty.
     """
@@ -193,8 +194,12 @@ def describe_edges(
                 for rung, groups in rungs.items()
                 for group in groups
             ]
-        rows.append((edge.edge_id, edge.region_id, edge.failure_domain, capacity_bytes, edge.pull_reserve_share))
-    names = ["edge_id", "region_id", "failure_domain", "capacity_bytes", "pull_reserve_share"]
+        limit_bytes = edge.upstream_bytes_a_day
+        told = (edge.edge_id, edge.region_id, edge.failure_domain, capacity_bytes, edge.pull_reserve_share, limit_bytes)
+        rows.append(told)
+    names = [
+        "edge_id", "region_id", "failure_domain", "capacity_bytes", "pull_reserve_share", "upstream_limit_bytes",
+    ]  # fmt: skip
     block_types = {"edge_id": pl.String, "title_id": pl.String, "rung": pl.String, "segment_group": pl.Int64}
     # inventories do not name packages: renditions are shared by all packages of a title
     packages = objects.select(*BLOCK).cast({"segment_group": pl.Int64}).unique()
