@@ -21,6 +21,7 @@ TRAIN_RECOMMENDER = "train_recommender"
 FORECAST_DEMAND = "forecast_demand"
 PLAN_PLACEMENT = "plan_placement"
 FILL_EDGES = "fill_edges"
+REBALANCE_REGION = "rebalance_region"
 CHECK_EDGES = "check_edges"
 PUBLISH_SNAPSHOT = "publish_snapshot"
 MAINTAIN_LAKE = "maintain_lake"
@@ -70,6 +71,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             PLAN_PLACEMENT, plan, description="A region's placement plan, replayed before it may be used."
         ),
         dg.define_asset_job(FILL_EDGES, fill, description="Move a region's plan to its edges, off-peak."),
+        dg.define_asset_job(
+            REBALANCE_REGION,
+            plan | fill,
+            description="A region whose viewers left the forecast's band: planned by its day so far, filled at once.",
+        ),
         dg.define_asset_job(CHECK_EDGES, inventory, description="What every edge really holds, against its plan."),
         dg.define_asset_job(
             PUBLISH_SNAPSHOT,

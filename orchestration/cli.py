@@ -68,11 +68,11 @@ def plan(
     plot: Path | None = None,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
 ) -> int:
-    """Say what other disks or fill budgets would do, by planning and replaying the last days. Changes nothing.
+    """Say what other disks, budgets or limits would do, by planning and replaying the last days. Changes nothing.
 
     Args:
         what_if: `capacity=0.5,1,2,4` (times today's disks) or `capacity=500GB,1TB`; `fill_budget=2GB,10GB` an edge and
-            night. Both may be asked at once; every combination is answered.
+            night; `upstream=2GB,10GB` an edge and day. All may be asked at once; every combination is answered.
         region: Only this region; may be given several times.
         days: How many of the last complete days are replayed.
         today: The first day that is not complete, such as 2026-11-22; by default today (UTC).
@@ -87,6 +87,29 @@ def plan(
     try:
         run_what_if(what_if, regions=region or (), days=days, today=today, plot_path=plot, json_path=json_file)
     except (WhatIfError, SettingsError, WarehouseTableMissing) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@app.command
+def pace(*, at: str = "") -> int:
+    """Hold each region's running day against its forecast, and say what the hourly rebalance would do. Changes nothing.
+
+    Args:
+        at: A moment, such as 2026-11-22T12:30:00+00:00; by default now.
+    """
+    import datetime as dt
+
+    from rich.console import Console
+
+    from orchestration.pace import look, print_looks
+    from orchestration.settings import SettingsError, read_settings
+
+    try:
+        now = dt.datetime.fromisoformat(at).astimezone(dt.UTC) if at else dt.datetime.now(dt.UTC)
+        print_looks(look(read_settings(), now), Console())
+    except (SettingsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -38,6 +38,8 @@ COMPARED = {
     "peak Mbit/s": "peak_upstream_bps",
 }
 """Columns of the table that have the plan's number and, behind a stroke, that of LRU."""
+LIMITS = {"fill_budget": "fill budget", "upstream": "upstream limit"}
+"""Columns of what a plan was held to, told where it was asked."""
 MEGA = 1e6
 WIDTH_OF_A_FILE = 170
 
@@ -168,13 +170,13 @@ def _assumed(inputs: PlanInputs) -> Iterator[str]:
 
 def _table(rows: pl.DataFrame) -> Table:
     table = Table(title="What if: the plan / pull-through alone (LRU)")
-    with_budget = bool((rows["fill_budget"] != "").any())
+    limits = {name: title for name, title in LIMITS.items() if (rows[name] != "").any()}
     for title in ("region", "edge"):
         table.add_column(title)
-    numbers = ("capacity", *(("fill budget",) if with_budget else ()), "disk MB", "% of catalogue", *COMPARED)
+    numbers = ("capacity", *limits.values(), "disk MB", "% of catalogue", *COMPARED)
     for title in (*numbers, "first fill MB", "MB a night"):
         table.add_column(title, justify="right")
-    same = ["region_id", "capacity", "fill_budget", "edge_id"]
+    same = ["region_id", "capacity", *LIMITS, "edge_id"]
     alone = rows.filter(pl.col("placement") == LRU).select(*same, *COMPARED.values())
     # a region of one edge is told once
     told = (pl.col("edge_id") != WHOLE_REGION) | (pl.col("edge_id").n_unique().over("region_id") > 2)
@@ -184,7 +186,7 @@ def _table(rows: pl.DataFrame) -> Table:
             row["region_id"],
             "all" if row["edge_id"] == WHOLE_REGION else row["edge_id"],
             row["capacity"],
-            *([row["fill_budget"] or "any"] if with_budget else []),
+            *(row[name] or "any" for name in limits),
             f"{row['capacity_bytes'] / MEGA:,.1f}",
             f"{100 * row['catalogue_share']:.1f}",
             *(f"{_number(name, row[name])} / {_number(name, row[name + '_alone'])}" for name in COMPARED.values()),

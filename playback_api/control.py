@@ -47,6 +47,7 @@ from playback_api.domain.steering.services import PathwayRouter, SteeringService
 from playback_api.domain.system.admission import MAX_IN_FLIGHT, Admission
 from playback_api.domain.system.background import BackgroundWork
 from playback_api.domain.system.controllers import SystemController
+from playback_api.domain.system.network import NetworkOverview
 from playback_api.domain.system.services import SystemService
 from playback_api.events import GroupCommitLog, SegmentLogWriter
 from playback_api.framework import MsgspecLitestar
@@ -157,6 +158,7 @@ def create_control_app(settings: ControlSettings, ports: ControlPorts = DEFAULT_
         "search": SearchService(snapshots, router, counters, clock=ports.clock),
         "profiles": profiles,
         "system": system,
+        "network": NetworkOverview(settings.store_folder),
     }
     return MsgspecLitestar(
         route_handlers=[

@@ -47,6 +47,8 @@ PLAN_SCHEMA = {
 }
 REPLICA_SHARE = 0.15
 """What a further copy is worth of the copy before it: the load it takes and the failures it covers."""
+UPSTREAM_PRICES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""What a byte from upstream may cost, in bytes served locally; the lowest that keeps an edge's limit is used."""
 WAITS = "the group before it is not placed"
 DEFAULT_REACH = WatchThrough(reach=np.array([1.0, 0.8]))
 
@@ -80,6 +82,12 @@ class EdgeTotals:
     fill_bytes: int
     blocks: int
     titles: int
+    promised_bytes: float
+    """Expected bytes that it serves from what is placed, of the titles whose home it is."""
+    expected_upstream_bytes: float
+    """Its fill and what of those titles is expected and not placed; pull-through, which keeps some, is left out."""
+    upstream_price: float
+    """What a byte from upstream cost the plan, so that the edge's limit is kept; 0 where none binds."""
     cutoff: float
     """Lowest score (expected requests per byte held, with the bonus and the advantage of residents) that got in before
     the first block found no room; small ones below it may have filled the gaps that were left."""
@@ -161,7 +169,8 @@ def plan(
         demand: region_id, title_id, sessions (expected over the plan's life). Rows of other regions serve as the
             fallback of a region without any.
         rung_mix: region_id, rung, share.
-        edges: edge_id, region_id, failure_domain, capacity_bytes, pull_reserve_share.
+        edges: edge_id, region_id, failure_domain, capacity_bytes, pull_reserve_share and, where there are limits,
+            upstream_limit_bytes of the plan's life: what an edge may take from upstream, fill and misses together.
         resident: edge_id and the columns of a block: what stands on the edges now.
         region_id: The region to plan.
         watch_through: Share of sessions that reach each segment group.
@@ -201,11 +210,12 @@ def plan(
         value = np.where(copy == NO_COPY, 0.0, worth * REPLICA_SHARE ** np.maximum(copy, 0))
         if room.usable_bytes <= 0:
             notes.append(f"{room.edge_id} has no room for placements ({room.capacity_bytes:.0f} bytes)")
-        choice = _choose(blocks, units, value, held[:, index], room.usable_bytes, settings)
+        at_home = np.where(copy == 0, expected_bytes, 0.0)
+        choice = _choose_within_limit(blocks, units, value, at_home, held[:, index], room, settings, notes)
         placed_anywhere |= choice.rank >= 0
         parts.append(_plan_rows(blocks, room, region_id, value, choice.rank))
         candidates.append(_candidate_rows(blocks, room, copy, requests, choice))
-        totals.append(_totals(blocks, room, held[:, index], choice))
+        totals.append(_totals(blocks, room, held[:, index], choice, at_home))
         questions.append(EdgeQuestion(edge_id=room.edge_id, knapsack=choice.knapsack, placed=choice.answer))
     rows = pl.concat(parts)
     return PlacementPlan(
@@ -325,7 +335,7 @@ def _units(blocks: Blocks, share: FloatArray) -> _Units:
 class _Choice:
     """What was chosen at one edge, by block: rank (-1: not placed), score, and why; where room ran out.
 
-    ``knapsack`` is the question in units, ``answer`` the units that were placed.
+    ``knapsack`` is the question in units, ``answer`` the units that were placed, ``price`` that of an upstream byte.
     """
 
     rank: IntArray
@@ -334,6 +344,39 @@ class _Choice:
     cutoff: float
     knapsack: Knapsack
     answer: BoolArray
+    price: float
+
+    def upstream_bytes(self, blocks: Blocks, expected_bytes: FloatArray, held: BoolArray) -> float:
+        """What is to come from upstream: the fill, and all that is expected of blocks that are not placed."""
+        placed = self.rank >= 0
+        return float(blocks.size_bytes[placed & ~held].sum() + expected_bytes[~placed].sum())
+
+
+def _choose_within_limit(
+    blocks: Blocks,
+    units: _Units,
+    value: FloatArray,
+    expected_bytes: FloatArray,
+    held: BoolArray,
+    room: EdgeRoom,
+    settings: PlacementSettings,
+    notes: list[str],
+) -> _Choice:
+    """Choose at the lowest price of upstream bytes that keeps the edge's limit; if none does, as near as can be."""
+    nearest, least = None, float("inf")
+    for price in UPSTREAM_PRICES:
+        choice = _choose(blocks, units, value + price * expected_bytes, held, room.usable_bytes, settings, price)
+        upstream = choice.upstream_bytes(blocks, expected_bytes, held)
+        if upstream <= room.upstream_limit_bytes:
+            return choice
+        if nearest is None or upstream < least:
+            nearest, least = choice, upstream
+    assert nearest is not None
+    notes.append(
+        f"{room.edge_id} is to take {least:.0f} bytes from upstream, more than its limit of "
+        f"{room.upstream_limit_bytes:.0f}: no plan comes nearer"
+    )
+    return nearest
 
 
 def _choose(
@@ -343,6 +386,7 @@ def _choose(
     held: BoolArray,
     usable_bytes: float,
     settings: PlacementSettings,
+    upstream_price: float,
 ) -> _Choice:
     count = len(blocks)
     size: FloatArray = np.bincount(units.of_block, blocks.size_bytes, minlength=count).astype(np.float64)
@@ -351,16 +395,18 @@ def _choose(
     is_unit = size > 0
     share_held = kept / np.maximum(size, 1.0)
     worth = gain * (1.0 + settings.retention * share_held) + settings.fill_price * share_held * size * (gain > 0)
+    worth = worth - upstream_price * (size - kept)
     score = worth / np.maximum(size, 1.0)
     # what is needed first is worth what it lets in: a resident body must not wait for ever for its prefix
     for depth in range(int(units.depth.max(initial=0)), 0, -1):
         level = np.nonzero((units.depth == depth) & (units.parent != NO_PARENT))[0]
         np.maximum.at(score, units.parent[level], score[level])
-    candidates = np.nonzero(is_unit & (gain > 0))[0]
+    matters = is_unit & (worth > 0)
+    candidates = np.nonzero(matters)[0]
     order = candidates[np.lexsort((candidates, units.depth[candidates], -score[candidates]))]
 
     placed = np.full(count, -1, dtype=np.int64)
-    reason = np.full(count, "no expected session", dtype=object)
+    reason = np.where(gain > 0, "its fill costs more than it saves upstream", "no expected session").astype(object)
     left = usable_bytes
     budget = budget_bytes = float("inf") if settings.fill_budget_bytes is None else settings.fill_budget_bytes
     new_bytes = (size - kept).tolist()
@@ -395,7 +441,6 @@ def _choose(
         fill_budget_bytes=budget_bytes,
         parent=units.parent,
     )
-    matters = is_unit & (gain > 0)
     block_rank = np.full(count, -1, dtype=np.int64)
     block_rank[chosen[np.lexsort((chosen, -(blocks.kind[chosen] == "manifest").astype(int), unit_rank[chosen]))]] = (
         np.arange(len(chosen))
@@ -407,6 +452,7 @@ def _choose(
         cutoff=cutoff,
         knapsack=asked.subset(matters),
         answer=placed[matters] >= 0,
+        price=upstream_price,
     )
 
 
@@ -441,7 +487,7 @@ def _candidate_rows(
     )
 
 
-def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice) -> EdgeTotals:
+def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice, expected_bytes: FloatArray) -> EdgeTotals:
     placed = choice.rank >= 0
     return EdgeTotals(
         edge_id=room.edge_id,
@@ -451,6 +497,9 @@ def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice) ->
         fill_bytes=int(blocks.size_bytes[placed & ~held].sum()),
         blocks=int(placed.sum()),
         titles=len(np.unique(blocks.title[placed])),
+        promised_bytes=float(expected_bytes[placed].sum()),
+        expected_upstream_bytes=choice.upstream_bytes(blocks, expected_bytes, held),
+        upstream_price=choice.price,
         cutoff=choice.cutoff,
     )
 

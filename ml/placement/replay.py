@@ -52,6 +52,7 @@ TABLE_SCHEMA = {
     "sessions": pl.Int64,
     "asked_bytes": pl.Float64,
     "byte_hit_ratio": pl.Float64,
+    "placed_hit_ratio": pl.Float64,
     "local_start_ratio": pl.Float64,
     "upstream_bytes": pl.Float64,
     "peak_upstream_bps": pl.Float64,
@@ -65,10 +66,14 @@ class ReplayResult:
     """What a replay measured.
 
     Attributes:
-        table: One row a placement: sessions, asked_bytes, byte_hit_ratio, local_start_ratio (sessions whose video
-            prefix was at the edge), upstream_bytes (misses), peak_upstream_bps (misses of the worst hour, those of a
-            session in the hour in which it starts), fill_bytes (new bytes that the placement would have pushed), score.
+        table: One row a placement: sessions, asked_bytes, byte_hit_ratio, placed_hit_ratio (hits on what was placed),
+            local_start_ratio (sessions whose video prefix was at the edge), upstream_bytes (misses), peak_upstream_bps
+            (misses of the worst hour, those of a session in the hour in which it starts), fill_bytes (new bytes that
+            the placement would have pushed), score.
         by_edge: The same by edge_id, without fill_bytes and score.
+        by_title: One row a placement, edge_id and title_id that was asked for there or filled in vain: sessions, starts
+            (with a picture), local_starts, asked_bytes, local_placed_bytes (answered by what was placed),
+            upstream_bytes, unasked_fill_bytes (new bytes of blocks that no session of the region asked for).
         sessions: Sessions of the scored day in the region.
         sampled_share: Share of them that was replayed; below 1 when there were more than the cap.
         notes: What was left out.
@@ -76,6 +81,7 @@ class ReplayResult:
 
     table: pl.DataFrame
     by_edge: pl.DataFrame
+    by_title: pl.DataFrame
     sessions: int
     sampled_share: float
     notes: tuple[str, ...] = ()
@@ -130,16 +136,19 @@ def replay(
     rooms = read_edges(edges, region_id)
     sessions, total, share, notes = _sessions(blocks, requests, region_id, day, max_sessions, seed)
     asked = _ask(blocks, sessions, layout)
-    rows, edge_rows = [], []
+    rows, edge_rows, title_frames = [], [], []
     for name, placement in {LRU: None, **placements}.items():
         placed = np.stack([_placed(blocks, placement, room, name) for room in rooms], axis=1)
         held = np.stack([_placed(blocks, resident, room, None) for room in rooms], axis=1)
         outcome = _play(blocks, sessions, asked, placed, rooms)
         rows.append({"placement": name, **outcome.totals(float((blocks.size_bytes @ (placed & ~held)).sum()))})
         edge_rows += [{"placement": name, **row} for row in outcome.by_edge(rooms)]
+        by_title = _by_title(blocks, outcome, placed & ~held, rooms)
+        title_frames.append(by_title.select(pl.lit(name).alias("placement"), pl.all()))
     return ReplayResult(
         table=pl.DataFrame(rows, schema=TABLE_SCHEMA),
         by_edge=pl.DataFrame(edge_rows),
+        by_title=pl.concat(title_frames),
         sessions=total,
         sampled_share=share,
         notes=tuple(notes),
@@ -297,8 +306,12 @@ def _placed(blocks: Blocks, placement: pl.DataFrame | None, room: EdgeRoom, name
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
+    """The block requests of the scored day, and how they were answered."""
+
+    block: IntArray
     sizes: FloatArray
     hits: BoolArray
+    placed_hits: BoolArray
     edge: IntArray
     starts: BoolArray
     session: IntArray
@@ -324,6 +337,7 @@ class _Outcome:
             "sessions": len(np.unique(self.session[of])),
             "asked_bytes": float(asked),
             "byte_hit_ratio": float(self.sizes[of & self.hits].sum() / asked) if asked else 0.0,
+            "placed_hit_ratio": float(self.sizes[of & self.placed_hits].sum() / asked) if asked else 0.0,
             "local_start_ratio": float(self.hits[starts].mean()) if starts.any() else 0.0,
             "upstream_bytes": float(self.sizes[missed].sum()),
             "peak_upstream_bps": float(hourly.max()) * 8 / SECONDS_AN_HOUR,
@@ -339,7 +353,8 @@ def _play(
 ) -> _Outcome:
     route = _routes(blocks, placed, rooms)
     edge = route[blocks.title[asked.block]]
-    hits = placed[asked.block, edge]
+    placed_hits = placed[asked.block, edge]
+    hits = placed_hits.copy()
     sizes = blocks.size_bytes[asked.block]
     for index, room in enumerate(rooms):
         placed_bytes = float(blocks.size_bytes[placed[:, index]].sum())
@@ -353,13 +368,44 @@ def _play(
         hits[pulled] = np.array(answers, dtype=np.bool_)
     scored = sessions.scored[asked.session]
     return _Outcome(
+        block=asked.block[scored],
         sizes=sizes[scored],
         hits=hits[scored],
+        placed_hits=placed_hits[scored],
         edge=edge[scored],
         starts=asked.is_start[scored],
         session=asked.session[scored],
         hour=sessions.hour[asked.session[scored]],
     )
+
+
+def _by_title(blocks: Blocks, outcome: _Outcome, new: BoolArray, rooms: tuple[EdgeRoom, ...]) -> pl.DataFrame:
+    """What came of each title at each edge; ``new`` is what a placement had to push, shape [blocks, edges]."""
+    cells = len(blocks.titles) * len(rooms)
+    cell = blocks.title[outcome.block] * len(rooms) + outcome.edge
+    _, first = np.unique(outcome.session, return_index=True)
+    unasked = np.ones(len(blocks), dtype=np.bool_)
+    unasked[outcome.block] = False
+
+    def total(weight: FloatArray | BoolArray) -> FloatArray:
+        return np.bincount(cell, weight, minlength=cells).astype(np.float64)
+
+    fill = np.zeros((len(blocks.titles), len(rooms)))
+    np.add.at(fill, blocks.title, blocks.size_bytes[:, None] * (new & unasked[:, None]))
+    title, edge = np.divmod(np.arange(cells), len(rooms))
+    return pl.DataFrame(
+        {
+            "edge_id": np.array([room.edge_id for room in rooms])[edge],
+            "title_id": np.array(blocks.titles)[title],
+            "sessions": np.bincount(cell[first], minlength=cells),
+            "starts": total(outcome.starts).astype(np.int64),
+            "local_starts": total(outcome.starts & outcome.hits).astype(np.int64),
+            "asked_bytes": total(outcome.sizes),
+            "local_placed_bytes": total(outcome.sizes * outcome.placed_hits),
+            "upstream_bytes": total(outcome.sizes * ~outcome.hits),
+            "unasked_fill_bytes": fill.ravel(),
+        }
+    ).filter((pl.col("sessions") > 0) | (pl.col("unasked_fill_bytes") > 0))
 
 
 def _routes(blocks: Blocks, placed: BoolArray, rooms: tuple[EdgeRoom, ...]) -> IntArray:

@@ -17,12 +17,16 @@ MOVE_TOLERANCE = 1.25
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeRoom:
-    """One edge as a plan sees it: what it is called, what it fails with and how many bytes a plan may use."""
+    """One edge as a plan sees it: what it is called, what it fails with and how many bytes a plan may use.
+
+    ``upstream_limit_bytes`` is what it may take from upstream in the plan's life, fill and misses; infinite for all.
+    """
 
     edge_id: str
     failure_domain: str
     capacity_bytes: float
     pull_reserve_share: float
+    upstream_limit_bytes: float = float("inf")
 
     @property
     def usable_bytes(self) -> float:
@@ -39,11 +43,12 @@ def read_edges(edges: pl.DataFrame, region_id: str) -> tuple[EdgeRoom, ...]:
     """The edges of a region, by id.
 
     Args:
-        edges: edge_id, region_id, failure_domain, capacity_bytes, pull_reserve_share.
+        edges: edge_id, region_id, failure_domain, capacity_bytes, pull_reserve_share; where there are limits,
+            upstream_limit_bytes (null for none).
         region_id: The region.
 
     Raises:
-        PlacementInputError: The region has no edge, or a capacity or reserve makes no sense.
+        PlacementInputError: The region has no edge, or a capacity, reserve or limit makes no sense.
     """
     require_columns(edges, ("edge_id", "region_id", "failure_domain", "capacity_bytes", "pull_reserve_share"), "edges")
     rooms = []
@@ -53,11 +58,17 @@ def read_edges(edges: pl.DataFrame, region_id: str) -> tuple[EdgeRoom, ...]:
             failure_domain=row["failure_domain"],
             capacity_bytes=float(row["capacity_bytes"]),
             pull_reserve_share=float(row["pull_reserve_share"]),
+            upstream_limit_bytes=float("inf") if (limit := row.get("upstream_limit_bytes")) is None else float(limit),
         )
         if not (np.isfinite(room.capacity_bytes) and room.capacity_bytes >= 0 and 0 <= room.pull_reserve_share <= 1):
             raise PlacementInputError(
                 f"edge {room.edge_id}: capacity_bytes {room.capacity_bytes} and pull_reserve_share "
                 f"{room.pull_reserve_share} make no sense; give bytes >= 0 and a share from 0 to 1"
+            )
+        if not room.upstream_limit_bytes > 0:
+            raise PlacementInputError(
+                f"edge {room.edge_id}: upstream_limit_bytes {room.upstream_limit_bytes} makes no sense; give "
+                "bytes > 0, or null for any number"
             )
         rooms.append(room)
     if not rooms:

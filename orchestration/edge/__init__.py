@@ -24,7 +24,14 @@ if TYPE_CHECKING:
         planned_groups,
     )
     from orchestration.edge.orders import EdgeInventory, FillOrder, FillProgress
-    from orchestration.edge.plan import PlacementPlan, current_plan_key, plan_from_rows, plan_key, read_current_plan
+    from orchestration.edge.plan import (
+        PlacementPlan,
+        current_plan_key,
+        plan_from_rows,
+        plan_key,
+        read_current_plan,
+        read_plan,
+    )
     from orchestration.edge.topology import Edge, Network, Region, read_network
 
 _NAMES_BY_MODULE = {
@@ -42,7 +49,7 @@ _NAMES_BY_MODULE = {
         "planned_groups",
     ),
     "orders": ("EdgeInventory", "FillOrder", "FillProgress"),
-    "plan": ("PlacementPlan", "current_plan_key", "plan_from_rows", "plan_key", "read_current_plan"),
+    "plan": ("PlacementPlan", "current_plan_key", "plan_from_rows", "plan_key", "read_current_plan", "read_plan"),
     "topology": ("Edge", "Network", "Region", "read_network"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
@@ -79,6 +86,7 @@ __all__ = [
     "planned_groups",
     "read_current_plan",
     "read_network",
+    "read_plan",
 ]
 
 

@@ -62,10 +62,21 @@ def read_current_plan(store: ObjectStore, region_id: str) -> PlacementPlan | Non
     except ObjectMissing:
         return None
     try:
-        rows = pl.read_parquet(io.BytesIO(store.read_bytes(plan_key(region_id, plan_id))))
+        return read_plan(store, region_id, plan_id)
     except ObjectMissing as error:
         raise PlanUnusableError(f"{current_plan_key(region_id)} names {plan_id}, but {error}") from error
-    return plan_from_rows(plan_id, region_id, rows)
+
+
+def read_plan(store: ObjectStore, region_id: str, plan_id: str) -> PlacementPlan:
+    """A stored plan, in force or not.
+
+    Raises:
+        ObjectMissing: There is none of that id.
+        PlanUnusableError: It lacks columns of a plan.
+    """
+    return plan_from_rows(
+        plan_id, region_id, pl.read_parquet(io.BytesIO(store.read_bytes(plan_key(region_id, plan_id))))
+    )
 
 
 def plan_from_rows(plan_id: str, region_id: str, rows: pl.DataFrame) -> PlacementPlan:

@@ -37,6 +37,7 @@ class Edge:
         pull_reserve_share: Share of the disk that placements leave to pull-through.
         viewer_latency_s, viewer_rate_bps: One way to viewers of its own region.
         origin_latency_s, origin_rate_bps: To the origin.
+        upstream_bytes_a_day: What a plan may let it take from upstream, fill and misses; infinite for any number.
     """
 
     edge_id: str
@@ -49,6 +50,7 @@ class Edge:
     viewer_rate_bps: float
     origin_latency_s: float
     origin_rate_bps: float
+    upstream_bytes_a_day: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ def read_network(seeds_folder: Path = SEEDS_FOLDER) -> Network:
             viewer_rate_bps=float(row["viewer_rate_mbps"]) * 1e6,
             origin_latency_s=float(row["origin_latency_ms"]) / 1000,
             origin_rate_bps=float(row["origin_rate_mbps"]) * 1e6,
+            upstream_bytes_a_day=float(row["upstream_gb_a_day"] or "inf") * 1e9,
         )
         for row in _rows(seeds_folder / "edges.csv")
     )

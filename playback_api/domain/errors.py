@@ -62,6 +62,12 @@ class KeyRefused(ApiError):
     status_code = 403
 
 
+class NetworkNotTold(ApiError):
+    """The graph has published no overview of the network yet, or one that cannot be read."""
+
+    status_code = 404
+
+
 class TitleUnknown(ApiError):
     """No such title in the snapshot."""
 

@@ -96,6 +96,56 @@ function showEdges(fleet) {
   ));
 }
 
+/** A cell of the matrix: the deeper its colour, the nearer to 1; what nobody knows stays empty. */
+function shade(value) {
+  if (value === null) return element("div", { className: "shade dim", textContent: "–" });
+  const made = element("div", { className: "shade", textContent: value.toFixed(2) });
+  made.style.setProperty("--depth", `${Math.round(70 * Math.max(0, Math.min(1, value)))}%`);
+  return made;
+}
+
+const orDash = (value, format) => (value === null ? "–" : format(value));
+
+function showNetwork(network) {
+  byId("network-day").textContent = ` · ${network.day}`;
+  for (const id of ["by-region", "by-title"]) byId(id).hidden = false;
+  byId("network").replaceChildren(table(
+    [["Edge"], ["Filled", true], ["Hits promised", true], ["Hits served", true], ["Of them placed", true], ["Day, no plan", true],
+      ["Day, its plan", true], ["Day, oracle", true], ["Sessions / forecast", true], ["Promised · earned", true], ["Regret", true],
+      ["Forecast too low", true], ["Too high", true]],
+    network.edges.map((edge) => [
+      element("div", {}, element("b", { textContent: edge.edge_id }), element("div", { className: "dim", textContent: edge.region_id })),
+      ...[edge.filled, edge.replayed_hit_ratio, edge.hit_ratio, edge.placed_ratio, edge.lru_hit_ratio, edge.day_hit_ratio,
+        edge.oracle_hit_ratio, edge.actual_over_forecast].map(shade),
+      `${orDash(edge.promised_bytes, bytes)} · ${orDash(edge.earned_bytes, bytes)}`,
+      ...[edge.regret_bytes, edge.too_low_bytes, edge.too_high_bytes].map((value) => orDash(value, bytes)),
+    ]),
+  ));
+  byId("network-regions").replaceChildren(table(
+    [["Region"], ["Sessions", true], ["Forecast", true], ["Ratio", true], ["Error by title", true], ["Titles in their band", true]],
+    network.regions.map((region) => [
+      region.region_id, number(region.sessions), orDash(region.forecast, (value) => number(Math.round(value))),
+      shade(region.actual_over_forecast), orDash(region.wape, percent), orDash(region.within_q10_q90, percent),
+    ]),
+  ));
+  byId("network-titles").replaceChildren(table(
+    [["Region"], ["Title"], ["Week before", true], ["Last week", true], ["Forecast, next", true]],
+    network.titles.map((title) => [
+      title.region_id, title.name ?? title.title_id, number(title.before), number(title.lately),
+      orDash(title.forecast, (value) => value.toFixed(1)),
+    ]),
+  ));
+}
+
+/** Once a day there is a new overview: it is asked for with the page, not with every refresh. */
+async function lookAtNetwork() {
+  try {
+    showNetwork(await ask("/system/network"));
+  } catch (error) {
+    byId("network").replaceChildren(element("p", { className: "dim", textContent: error.message }));
+  }
+}
+
 /** Counters by name; the labels of one name stand below it. Gauges that the panels above show are left out. */
 function showCounters(text) {
   const byName = new Map();
@@ -129,8 +179,8 @@ async function refresh() {
 
 byId("reload").addEventListener("click", async () => {
   await fetch("/system/reload", { method: "POST" });
-  await refresh();
+  await Promise.all([refresh(), lookAtNetwork()]);
 });
 
-await refresh();
+await Promise.all([refresh(), lookAtNetwork()]);
 setInterval(refresh, REFRESH_MS);

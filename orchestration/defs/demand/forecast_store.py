@@ -79,7 +79,16 @@ def read_current_forecast(store: ObjectStore) -> tuple[str, pl.DataFrame]:
         ObjectMissing: No forecast was published yet.
     """
     forecast_id = store.read_bytes(POINTER_KEY).decode().strip()
-    return forecast_id, pl.read_parquet(io.BytesIO(store.read_bytes(forecast_key(forecast_id))))
+    return forecast_id, read_forecast(store, forecast_id)
+
+
+def read_forecast(store: ObjectStore, forecast_id: str) -> pl.DataFrame:
+    """A stored forecast.
+
+    Raises:
+        ObjectMissing: There is none of that id.
+    """
+    return pl.read_parquet(io.BytesIO(store.read_bytes(forecast_key(forecast_id))))
 
 
 def read_forecast_for(store: ObjectStore, day: dt.date) -> pl.DataFrame | None:

@@ -1,10 +1,10 @@
-"""The edges' stage: what shall be placed, the fill that places it, and what is there."""
+"""The edges' stage: what shall be placed, the fill that places it, what is there, and days that go otherwise."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs.edge import placement_plan
+from orchestration.defs.edge import placement_plan, rebalance
 from orchestration.defs.edge.fill import build_fill
 from orchestration.defs.edge.inventory import build_inventory
 from orchestration.settings import Settings
@@ -13,6 +13,6 @@ __all__ = ["build_defs"]
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
-    """Assets and checks of the stage."""
-    own = dg.Definitions(assets=[build_fill(settings), build_inventory()])
+    """Assets, checks and the schedule of the stage."""
+    own = dg.Definitions(assets=[build_fill(settings), build_inventory()], schedules=[rebalance.build_schedule()])
     return dg.Definitions.merge(placement_plan.build_defs(settings), own)

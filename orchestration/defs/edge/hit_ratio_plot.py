@@ -12,7 +12,7 @@ MEASURES = {"byte_hit_ratio": "bytes served locally", "local_start_ratio": "sess
 
 
 def plot_hit_ratio_by_size(rows: pl.DataFrame) -> bytes:
-    """A PNG: one column of panels a region, one row a measure, one line an edge, placement and fill budget.
+    """A PNG: one column of panels a region, one row a measure, one line an edge, placement, budget and limit.
 
     Args:
         rows: What :func:`orchestration.defs.edge.what_if.sweep` gives, of any number of regions.
@@ -28,9 +28,11 @@ def plot_hit_ratio_by_size(rows: pl.DataFrame) -> bytes:
         colours = {edge_id: f"C{index}" for index, edge_id in enumerate(here["edge_id"].unique().sort())}
         for row, (measure, title) in enumerate(MEASURES.items()):
             axes = grid[row][column]
-            by_line = here.group_by("edge_id", "placement", "fill_budget", maintain_order=True)
-            for (edge_id, placement, budget), line in sorted(by_line, key=lambda item: [str(part) for part in item[0]]):
+            by_line = here.group_by("edge_id", "placement", "fill_budget", "upstream", maintain_order=True)
+            for key, line in sorted(by_line, key=lambda item: [str(part) for part in item[0]]):
+                edge_id, placement, budget, upstream = key
                 label = f"{edge_id}, {placement}" + (f", {budget} a night" if budget else "")
+                label += f", {upstream} a day" if upstream else ""
                 style = "-" if placement == PLAN else "--"
                 axes.plot(
                     (100 * line["catalogue_share"]).to_list(),

@@ -8,6 +8,7 @@ A plan is always stored, so that a refused one can be looked at. The gate is hel
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
 import io
+from collections.abc import Iterator
 
 import dagster as dg
 import msgspec
@@ -73,6 +74,8 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
     edges: list[dict[str, float | int | str]]
     replay: list[dict[str, float | int | str]]
     notes: list[str]
+    rebalanced_at: dt.datetime | None = None
+    """Until when it had looked at its own first day; null for a plan from complete days."""
 
 
 @dg.asset(
@@ -107,7 +110,7 @@ def placement_plan(
     except NoDemand as reason:
         context.log.warning("no plan for %s: %s", context.partition_key, reason)
         return _no_plan(str(reason))
-    result = replay_plan(inputs, made)
+    result = replay_plan(inputs, made.rows)
     verdict = judge(result)
     record = store_plan(store, inputs, made, result, verdict)
     if verdict.accepted:
@@ -124,6 +127,25 @@ def placement_plan(
             _check(FORECAST_COVERS_PLAN, not inputs.forecast_gap, inputs.forecast_gap or "it does", warn=True),
         ],
     )
+
+
+def read_accepted_plans(store: ObjectStore, region_id: str) -> Iterator[PlanRecord]:
+    """The records of a region's plans that passed the gate, newest first."""
+    # ids begin with the moment of making, so that the last key is the newest plan
+    for key in sorted(store.keys(f"plans/{region_id}"), reverse=True):
+        if key.endswith(".json"):
+            record = msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
+            if record.accepted:
+                yield record
+
+
+def read_plans_of_day(store: ObjectStore, region_id: str, day: dt.date) -> list[PlanRecord]:
+    """The accepted plans that were made for a day or before it, newest first; none that had seen part of the day."""
+    return [
+        plan
+        for plan in read_accepted_plans(store, region_id)
+        if plan.first_day <= day and (plan.rebalanced_at is None or plan.first_day < day)
+    ]
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
@@ -155,6 +177,7 @@ def store_plan(
         edges=_edge_table(made, result).to_dicts(),
         replay=result.table.to_dicts(),
         notes=[*inputs.notes, *made.notes, *result.notes],
+        rebalanced_at=inputs.rebalanced_at,
     )
     store.put_bytes(key.removesuffix(".parquet") + ".json", msgspec.json.encode(record))
     return record
@@ -171,6 +194,9 @@ def _edge_table(made: PlacementPlan, result: ReplayResult) -> pl.DataFrame:
                 "fill_bytes": edge.fill_bytes,
                 "blocks": edge.blocks,
                 "titles": edge.titles,
+                "promised_bytes": edge.promised_bytes,
+                "expected_upstream_bytes": edge.expected_upstream_bytes,
+                "upstream_price": edge.upstream_price,
                 "cutoff": edge.cutoff,
                 "gap_to_bound": gap(question.knapsack, question.placed),
             }

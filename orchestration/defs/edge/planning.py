@@ -29,6 +29,7 @@ from ml.placement import (
 )
 from orchestration.defs.demand.forecast_store import read_current_forecast
 from orchestration.defs.demand.inputs import DemandDay
+from orchestration.defs.edge.pace import expect_a_day_ahead
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, read_current_plan
 from orchestration.edge.topology import Edge, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -46,10 +47,22 @@ class PlanConfig(DemandDay):
     Attributes:
         plan_days: For how many days of the forecast the plan is to serve.
         fill_budget_bytes: Most new bytes an edge may be asked to bring in; 0 for any number.
+        rebalance_at: A moment of a running day (ISO, with its offset): plan for the 24 hours from it, by the forecast
+            and by what was watched until then, and replay the day so far. Empty for a plan from complete days.
     """
 
     plan_days: int = 1
     fill_budget_bytes: int = 0
+    rebalance_at: str = ""
+
+    def moment(self) -> dt.datetime | None:
+        """The moment of a running day in UTC; None for a plan from complete days."""
+        return dt.datetime.fromisoformat(self.rebalance_at).astimezone(dt.UTC) if self.rebalance_at else None
+
+    def date(self) -> dt.date:
+        """The first day that is planned."""
+        moment = self.moment()
+        return moment.date() if moment else super().date()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +84,7 @@ class PlanInputs:
     silent_edges: tuple[str, ...]
     forecast_gap: str
     notes: tuple[str, ...]
+    rebalanced_at: dt.datetime | None = None
 
     @property
     def watch_through(self) -> WatchThrough:
@@ -100,13 +114,19 @@ def read_plan_inputs(
         raise NoDemand(f"forecast {forecast_id} is empty")
     first_day = config.date()
     expected, forecast_gap = forecast_of_days(forecast, first_day, config.plan_days)
-    demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())
-    requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(pl.col("event_day") < config.date())
+    moment = config.moment()
+    known = pl.col("event_day") < first_day if moment is None else pl.col("started_at") <= moment.replace(tzinfo=None)
+    requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(known)
+    if moment is None:
+        demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())
+    else:
+        demand = expect_a_day_ahead(forecast, requests, region_id, moment)
     replay_day = requests["event_day"].max()
     network = read_network()
     with fleet.clients(edge.edge_id for edge in network.edges_of(region_id)) as clients:
         answers = {answer.edge_id: answer for answer in ask_edges(clients)}
     edges, resident, silent = describe_edges(network.edges_of(region_id), answers, objects)
+    edges = edges.with_columns(pl.col("upstream_limit_bytes") * config.plan_days)
     running, problem = _running_plan(store, region_id)
     return PlanInputs(
         region_id=region_id,
@@ -124,6 +144,7 @@ def read_plan_inputs(
         silent_edges=tuple(silent),
         forecast_gap=forecast_gap,
         notes=tuple(note for note in (*silent, forecast_gap, problem) if note),
+        rebalanced_at=moment,
     )
 
 
@@ -153,7 +174,7 @@ def forecast_of_days(forecast: pl.DataFrame, first_day: dt.date, day_count: int)
 def describe_edges(
     edges: Sequence[Edge], answers: dict[str, EdgeAnswer], objects: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """The edges frame, what stands on them, and a sentence for each one that did not tell.
+    """The edges frame (limits are of a day), what stands on them, and a sentence for each one that did not tell.
 
     The disk of a silent edge is taken to be the seeds' share of the catalogue's bytes, and empty.
     """
@@ -173,8 +194,12 @@ def describe_edges(
                 for rung, groups in rungs.items()
                 for group in groups
             ]
-        rows.append((edge.edge_id, edge.region_id, edge.failure_domain, capacity_bytes, edge.pull_reserve_share))
-    names = ["edge_id", "region_id", "failure_domain", "capacity_bytes", "pull_reserve_share"]
+        limit_bytes = edge.upstream_bytes_a_day
+        told = (edge.edge_id, edge.region_id, edge.failure_domain, capacity_bytes, edge.pull_reserve_share, limit_bytes)
+        rows.append(told)
+    names = [
+        "edge_id", "region_id", "failure_domain", "capacity_bytes", "pull_reserve_share", "upstream_limit_bytes",
+    ]  # fmt: skip
     block_types = {"edge_id": pl.String, "title_id": pl.String, "rung": pl.String, "segment_group": pl.Int64}
     # inventories do not name packages: renditions are shared by all packages of a title
     packages = objects.select(*BLOCK).cast({"segment_group": pl.Int64}).unique()
@@ -205,10 +230,10 @@ def make_plan(inputs: PlanInputs, *, fill_budget_bytes: int = 0, label: str = ""
     )
 
 
-def replay_plan(inputs: PlanInputs, made: PlacementPlan) -> ReplayResult:
-    """Replay the last complete day under the plan, the running plan and the plan of a perfect forecast."""
+def replay_plan(inputs: PlanInputs, rows: pl.DataFrame) -> ReplayResult:
+    """Replay the last known day under a plan's rows, the running plan and the plan of a perfect forecast."""
     requests = requests_around(inputs.requests, inputs.replay_day)
-    placements = {CANDIDATE: made.rows}
+    placements = {CANDIDATE: rows}
     if inputs.running is not None:
         placements[RUNNING] = inputs.running
     if requests.filter(pl.col("event_day") == inputs.replay_day).height:

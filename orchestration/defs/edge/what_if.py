@@ -1,4 +1,4 @@
-"""What other disks or fill budgets would do: a region planned and replayed day by day for each of them.
+"""What other disks, fill budgets or upstream limits would do: a region planned and replayed day by day for each.
 
 For whoever buys the disks. The nights run as they do in production: from empty edges, each night a plan from that day's
 forecast that keeps what already stands there, filled within the budget, and then the day's real sessions.
@@ -51,23 +51,29 @@ class Scenario:
         capacity: Of every edge.
         fill_budget: Most new bytes an edge a night, as it was asked for; empty for any number.
         fill_budget_bytes: The same in bytes; 0 for any number.
+        upstream: Most bytes an edge and day from upstream, as it was asked for; empty for the seeds' own limits.
+        upstream_bytes: The same in bytes; 0 for the seeds' own limits.
     """
 
     capacity: Capacity = TODAY
     fill_budget: str = ""
     fill_budget_bytes: int = 0
+    upstream: str = ""
+    upstream_bytes: int = 0
 
 
 def read_scenarios(questions: Sequence[str]) -> list[Scenario]:
     """Every combination of what is asked.
 
     Args:
-        questions: ``capacity=0.5,1,2`` (factors of today's) or ``capacity=500GB,1TB``; ``fill_budget=2GB,10GB``.
+        questions: ``capacity=0.5,1,2`` (factors of today's) or ``capacity=500GB,1TB``; ``fill_budget=2GB,10GB``;
+            ``upstream=2GB,10GB``.
 
     Raises:
         WhatIfError: A question cannot be read, or one is asked twice.
     """
-    capacities, budgets = [TODAY], [("", 0)]
+    capacities = [TODAY]
+    limits = {"fill_budget": [("", 0)], "upstream": [("", 0)]}
     seen = set()
     for question in questions:
         name, _, values = question.partition("=")
@@ -77,15 +83,23 @@ def read_scenarios(questions: Sequence[str]) -> list[Scenario]:
         texts = [text.strip() for text in values.split(",")]
         if name == "capacity":
             capacities = [_capacity(text) for text in texts]
-        elif name == "fill_budget":
-            budgets = [(text, round(_bytes(text))) for text in texts]
+        elif name in limits:
+            limits[name] = [(text, round(_bytes(text))) for text in texts]
         else:
             raise WhatIfError(
-                f"{question!r} is no question; ask capacity=0.5,1,2, capacity=500GB,1TB or fill_budget=2GB,10GB"
+                f"{question!r} is no question; ask capacity=0.5,1,2, capacity=500GB,1TB, fill_budget=2GB,10GB or "
+                "upstream=2GB,10GB"
             )
     return [
-        Scenario(capacity=capacity, fill_budget=text, fill_budget_bytes=size_bytes)
-        for text, size_bytes in budgets
+        Scenario(
+            capacity=capacity,
+            fill_budget=budget,
+            fill_budget_bytes=budget_bytes,
+            upstream=upstream,
+            upstream_bytes=upstream_bytes,
+        )
+        for upstream, upstream_bytes in limits["upstream"]
+        for budget, budget_bytes in limits["fill_budget"]
         for capacity in capacities
     ]
 
@@ -100,9 +114,9 @@ def sweep(inputs: PlanInputs, demand: Mapping[dt.date, pl.DataFrame], scenarios:
 
     Returns:
         One row a scenario, edge (``*`` for the region) and placement (``plan``, ``lru``): region_id, capacity (as it
-        was asked for), fill_budget, edge_id, placement, capacity_bytes, catalogue_share, sessions, byte_hit_ratio,
-        local_start_ratio, upstream_bytes_a_day (misses), peak_upstream_bps (worst hour of all days), first_fill_bytes
-        (from an empty disk), fill_bytes_a_night (of the later nights; null when there is none).
+        was asked for), fill_budget, upstream, edge_id, placement, capacity_bytes, catalogue_share, sessions,
+        byte_hit_ratio, local_start_ratio, upstream_bytes_a_day (misses), peak_upstream_bps (worst hour of all days),
+        first_fill_bytes (from an empty disk), fill_bytes_a_night (of the later nights; null when there is none).
     """
     catalogue_bytes = float(inputs.objects["size_bytes"].sum())
     rows = [row for scenario in scenarios for row in _live_through(inputs, demand, scenario)]
@@ -112,7 +126,7 @@ def sweep(inputs: PlanInputs, demand: Mapping[dt.date, pl.DataFrame], scenarios:
     }
     return (
         pl.DataFrame(rows)
-        .group_by("region_id", "capacity", "fill_budget", "edge_id", "placement", maintain_order=True)
+        .group_by("region_id", "capacity", "fill_budget", "upstream", "edge_id", "placement", maintain_order=True)
         .agg(
             pl.col("capacity_bytes").first(),
             (pl.col("capacity_bytes").first() / catalogue_bytes).alias("catalogue_share"),
@@ -133,6 +147,8 @@ def _live_through(
     """One row a day, edge and placement."""
     sizes = [scenario.capacity.of(size_bytes) for size_bytes in inputs.edges["capacity_bytes"]]
     edges = inputs.edges.with_columns(capacity_bytes=pl.Series(sizes, dtype=pl.Float64))
+    if scenario.upstream_bytes:
+        edges = edges.with_columns(upstream_limit_bytes=pl.lit(float(scenario.upstream_bytes)))
     capacity_bytes = dict(edges.select("edge_id", "capacity_bytes").iter_rows()) | {WHOLE_REGION: sum(sizes)}
     resident = inputs.resident.clear()
     for day, expected in sorted(demand.items()):
@@ -165,6 +181,7 @@ def _live_through(
                 "region_id": inputs.region_id,
                 "capacity": scenario.capacity.label,
                 "fill_budget": scenario.fill_budget,
+                "upstream": scenario.upstream,
                 "edge_id": row["edge_id"],
                 "placement": PLAN if is_plan else LRU,
                 "capacity_bytes": capacity_bytes[row["edge_id"]],

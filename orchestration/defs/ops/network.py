@@ -1,10 +1,11 @@
 """``ops/network``: regions and edges on one page: what is filled, what it earned, and how the forecast came out.
 
-Reading and drawing; how a plan or a forecast is made stands in their own stages.
+Reading, drawing and publishing for the operator's page; how a plan or a forecast is made stands in their own stages.
 """
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +18,8 @@ from orchestration.defs.demand.forecast_store import read_forecast_for
 from orchestration.defs.demand.inputs import DEMAND_COLUMNS, DEMAND_KEY, TITLES_KEY, DemandDay, read_titles
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
-from orchestration.defs.edge.placement_plan import PlanRecord
+from orchestration.defs.edge.placement_plan import PlanRecord, read_plans_of_day
+from orchestration.defs.ops.hindsight import HINDSIGHT_KEY, read_hindsight, warn_of
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, compare, planned_groups, read_current_plan
 from orchestration.edge.topology import Network, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -44,6 +46,19 @@ LOWEST_RATIO, HIGHEST_RATIO = 0.6, 1.6
 """Band of a region's actual sessions over the forecast ones."""
 LARGEST_SHORTFALL = 0.15
 """How much less than its replay an edge may serve locally, as a share of bytes."""
+HINDSIGHT = {
+    "byte_hit_ratio": "day_hit_ratio",
+    "byte_hit_ratio_lru": "lru_hit_ratio",
+    "byte_hit_ratio_oracle": "oracle_hit_ratio",
+    "promised_bytes": "promised_bytes",
+    "earned_bytes": "earned_bytes",
+    "regret_bytes": "regret_bytes",
+    "too_low_bytes": "too_low_bytes",
+    "too_high_bytes": "too_high_bytes",
+}
+"""Columns of ``ops/hindsight`` and what they are called beside the others of an edge."""
+AREA = "network"
+POINTER_KEY = f"{AREA}/CURRENT"
 WEEK = 7
 MOVERS_SHOWN = 12
 MATRIX = {
@@ -51,6 +66,8 @@ MATRIX = {
     "replayed_hit_ratio": "hits, replayed",
     "hit_ratio": "hits, measured",
     "placed_ratio": "of them placed",
+    "day_hit_ratio": "its day, replayed",
+    "oracle_hit_ratio": "its day, oracle",
     "actual_over_forecast": "sessions / forecast",
 }
 
@@ -66,6 +83,7 @@ MATRIX = {
         dg.AssetKey(["warehouse", "fct_pathway_day"]),
         dg.AssetKey(["demand", "forecast"]),
         dg.AssetKey(["edge", "inventory"]),
+        HINDSIGHT_KEY,
     ],
     check_specs=CHECKS,
 )
@@ -74,8 +92,9 @@ def network(config: DemandDay, warehouse: Warehouse, storage: MediaStorage, edge
 
     Grain: one row an edge, one a region, one a moving title, all of the last complete day (`today` in the configuration
     is the first one that is not). Fill is what the edges say they hold of the plan in force now; the hit ratio is what
-    players were served; what it is held against is the replay of the plan that was in force on that day. For operators
-    and planners: a pale cell in the matrix is where to look.
+    players were served; what it is held against is the replay of the plan that was in force on that day, before the day
+    (what its gate saw) and of the day itself, beside the oracle (`ops/hindsight`). For operators and planners, here and
+    on the operator's page: a pale cell in the matrix is where to look.
     """
     world = read_network()
     store = storage.store()
@@ -89,19 +108,20 @@ def network(config: DemandDay, warehouse: Warehouse, storage: MediaStorage, edge
     forecast = read_forecast_for(store, day)
     by_region = compare_forecast(forecast, demand.filter(pl.col("event_day") == day), day)
     by_edge = edge_table(world, filled_shares(store, world, answers), plans_of_day(store, world, day), delivered)
-    matrix = by_edge.join(by_region.select("region_id", "actual_over_forecast"), on="region_id", how="left")
+    matrix = join_matrix(by_edge, read_hindsight(store, day), by_region)
     titles = movers(demand, forecast, day, read_titles(warehouse))
     return dg.MaterializeResult(
         metadata={
             "day": day.isoformat(),
             "matrix": dg.MetadataValue.md(png_markdown(plot_matrix(matrix), "regions and edges")),
+            "store_key": publish_network(store, day, edges=matrix, regions=by_region, titles=titles),
             "edges": dg.MetadataValue.md(markdown_table(by_edge)),
             "forecast_and_actual": dg.MetadataValue.md(markdown_table(by_region)),
             "titles_that_move": dg.MetadataValue.md(markdown_table(titles)),
         },
         check_results=[
-            _warning(FORECAST_NEAR_ACTUAL, find_surprises(by_region)),
-            _warning(PLANS_KEEP_THEIR_PROMISE, find_shortfalls(by_edge)),
+            warn_of(NETWORK_KEY, FORECAST_NEAR_ACTUAL, find_surprises(by_region)),
+            warn_of(NETWORK_KEY, PLANS_KEEP_THEIR_PROMISE, find_shortfalls(by_edge)),
         ],
     )
 
@@ -125,17 +145,8 @@ def filled_shares(store: ObjectStore, world: Network, answers: Sequence[EdgeAnsw
 
 def plans_of_day(store: ObjectStore, world: Network, day: dt.date) -> dict[str, PlanRecord]:
     """The plan of each region that was in force on a day: the newest accepted one that was made for it or before it."""
-    found = {}
-    for region in world.regions:
-        # ids begin with the moment of making, so that the last key is the newest plan
-        for key in sorted(store.keys(f"plans/{region.region_id}"), reverse=True):
-            if not key.endswith(".json"):
-                continue
-            record = msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
-            if record.accepted and record.first_day <= day:
-                found[region.region_id] = record
-                break
-    return found
+    plans = {region.region_id: read_plans_of_day(store, region.region_id, day) for region in world.regions}
+    return {region_id: newest[0] for region_id, newest in plans.items() if newest}
 
 
 def edge_table(
@@ -171,6 +182,36 @@ def edge_table(
         )
     numbers = dict.fromkeys(("filled", "replayed_hit_ratio", "hit_ratio", "placed_ratio"), pl.Float64)
     return pl.DataFrame(rows, schema_overrides={**numbers, "plan_id": pl.String})
+
+
+def join_matrix(by_edge: pl.DataFrame, looked_back: pl.DataFrame | None, by_region: pl.DataFrame) -> pl.DataFrame:
+    """All that is told of an edge: :func:`edge_table`, the columns of :data:`HINDSIGHT`, and its region's sessions.
+
+    Args:
+        by_edge: One row an edge.
+        looked_back: Rows of ``ops/hindsight``; None where nobody looked back on the day.
+        by_region: :func:`compare_forecast`.
+    """
+    if looked_back is None:
+        known = pl.DataFrame(schema={"edge_id": pl.String, **dict.fromkeys(HINDSIGHT.values(), pl.Float64)})
+    else:
+        known = looked_back.select("edge_id", **{new: pl.col(old) for old, new in HINDSIGHT.items()})
+    ratios = by_region.select("region_id", "actual_over_forecast")
+    return by_edge.join(known, on="edge_id", how="left", maintain_order="left").join(
+        ratios, on="region_id", how="left", maintain_order="left"
+    )
+
+
+def publish_network(
+    store: ObjectStore, day: dt.date, *, edges: pl.DataFrame, regions: pl.DataFrame, titles: pl.DataFrame
+) -> str:
+    """Put the page's tables where the control API finds them; returns their key."""
+    tables = {"edges": edges, "regions": regions, "titles": titles}
+    content = msgspec.json.encode({"day": day, **{name: frame.to_dicts() for name, frame in tables.items()}})
+    key = f"{AREA}/{day.isoformat()}-{hashlib.sha256(content).hexdigest()[:12]}.json"
+    store.put_bytes(key, content)
+    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
+    return key
 
 
 def compare_forecast(forecast: pl.DataFrame | None, actual: pl.DataFrame, day: dt.date) -> pl.DataFrame:
@@ -287,15 +328,8 @@ def _nothing_yet() -> dg.MaterializeResult:
     """The answer of a new installation."""
     return dg.MaterializeResult(
         metadata={"day": "no complete day yet"},
-        check_results=[_warning(FORECAST_NEAR_ACTUAL, []), _warning(PLANS_KEEP_THEIR_PROMISE, [])],
-    )
-
-
-def _warning(name: str, faults: Sequence[str]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=NETWORK_KEY,
-        check_name=name,
-        passed=not faults,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(faults) or None,
+        check_results=[
+            warn_of(NETWORK_KEY, FORECAST_NEAR_ACTUAL, []),
+            warn_of(NETWORK_KEY, PLANS_KEEP_THEIR_PROMISE, []),
+        ],
     )

@@ -7,7 +7,15 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 
 from playback_api.domain.errors import describe_errors
-from playback_api.domain.system.schemas import FleetReport, Health, Readiness, ReloadReport, SnapshotReport
+from playback_api.domain.system.network import NetworkOverview
+from playback_api.domain.system.schemas import (
+    FleetReport,
+    Health,
+    NetworkReport,
+    Readiness,
+    ReloadReport,
+    SnapshotReport,
+)
 from playback_api.domain.system.services import SystemService
 
 
@@ -55,6 +63,17 @@ class SystemController(Controller):
     def read_edges(self, system: NamedDependency[SystemService]) -> FleetReport:
         """Health, generation, fill and counters of every edge."""
         return system.edges()
+
+    @get(
+        "/system/network",
+        operation_id="readNetwork",
+        summary="Plans and forecasts on the last complete day",
+        responses=describe_errors(e404="No overview of the network yet."),
+        sync_to_thread=True,
+    )
+    def read_network(self, network: NamedDependency[NetworkOverview]) -> NetworkReport:
+        """Fill, hits, forecast against actual, regret and the titles that move, as the graph published them."""
+        return network.read()
 
     @post(
         "/system/reload",

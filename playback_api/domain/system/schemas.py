@@ -78,3 +78,60 @@ class ReloadReport(msgspec.Struct, frozen=True, kw_only=True):
     changed: bool
     healthy_edges: list[str]
     refusal: Annotated[str | None, msgspec.Meta(description="Why the published snapshot is not served, if it is not.")]
+
+
+class NetworkEdge(msgspec.Struct, frozen=True, kw_only=True):
+    """One edge on the last complete day. What nobody knows is null."""
+
+    region_id: str
+    edge_id: str
+    plan_id: Annotated[str | None, msgspec.Meta(description="The plan that was in force on the day.")]
+    filled: Annotated[float | None, msgspec.Meta(description="Share of its present plan that it held.")]
+    replayed_hit_ratio: Annotated[float | None, msgspec.Meta(description="In the replay before the plan was filled.")]
+    requests: int
+    hit_ratio: Annotated[float | None, msgspec.Meta(description="Bytes served locally, as players measured.")]
+    placed_ratio: Annotated[float | None, msgspec.Meta(description="Bytes served from what was placed.")]
+    actual_over_forecast: Annotated[float | None, msgspec.Meta(description="Sessions of its region over the forecast.")]
+    day_hit_ratio: Annotated[float | None, msgspec.Meta(description="The day itself replayed under its plan.")]
+    lru_hit_ratio: Annotated[float | None, msgspec.Meta(description="The same without a plan.")]
+    oracle_hit_ratio: Annotated[
+        float | None, msgspec.Meta(description="The same under the plan of a perfect forecast.")
+    ]
+    promised_bytes: float | None
+    earned_bytes: float | None
+    regret_bytes: Annotated[
+        float | None, msgspec.Meta(description="From upstream, though the oracle would have had them.")
+    ]
+    too_low_bytes: Annotated[float | None, msgspec.Meta(description="Fetched because a forecast was too low.")]
+    too_high_bytes: Annotated[float | None, msgspec.Meta(description="Filled for nobody because one was too high.")]
+
+
+class NetworkRegion(msgspec.Struct, frozen=True, kw_only=True):
+    """One region's forecast against what came; null where there was no forecast."""
+
+    region_id: str
+    sessions: int
+    forecast: float | None
+    actual_over_forecast: float | None
+    wape: Annotated[float | None, msgspec.Meta(description="Sum of errors by title over sessions.")]
+    within_q10_q90: Annotated[float | None, msgspec.Meta(description="Share of watched titles inside their band.")]
+
+
+class NetworkTitle(msgspec.Struct, frozen=True, kw_only=True):
+    """A title whose sessions of a week changed."""
+
+    region_id: str
+    title_id: str
+    name: str | None
+    before: int
+    lately: int
+    forecast: float | None
+
+
+class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Regions and edges on the last complete day, as the graph published them."""
+
+    day: dt.date
+    edges: list[NetworkEdge]
+    regions: list[NetworkRegion]
+    titles: list[NetworkTitle]

@@ -426,6 +426,21 @@ async def test_the_operators_view_of_the_edges(world, client):
     assert edges["south-1"]["breaker"] == "closed"
 
 
+async def test_the_overview_of_the_network_is_what_the_graph_published_last(world, client):
+    answer = await client.get("/system/network")
+    assert answer.status_code == 404
+    assert "materialise ops/network" in answer.json()["detail"]
+
+    overview = world.settings.store_folder / "network"
+    overview.mkdir(parents=True)
+    (overview / "one.json").write_text('{"day": "2026-11-21", "edges": [], "regions": [], "titles": []}')
+    (overview / "CURRENT").write_text("network/one.json")
+    assert (await client.get("/system/network")).json()["day"] == "2026-11-21"
+
+    (overview / "one.json").write_text('{"day": "2026-11-21", "edges": 7}')
+    assert (await client.get("/system/network")).status_code == 404
+
+
 async def test_browsers_may_ask_from_elsewhere(client):
     answer = await client.get("/v1/catalogue/titles", headers={"Origin": "http://elsewhere.test"})
     assert answer.headers["access-control-allow-origin"] == "*"

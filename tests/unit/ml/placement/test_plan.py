@@ -180,3 +180,52 @@ def test_a_plan_is_the_same_for_rows_in_any_order(objects, demand, rung_mix, edg
     assert first.plan_id == second.plan_id
     assert first.plan_id.startswith("x-")
     assert first.rows.equals(second.rows)
+
+
+def limited(edges, *limits):
+    return edges.with_columns(upstream_limit_bytes=pl.Series(limits, dtype=pl.Float64))
+
+
+def test_an_edge_keeps_its_upstream_limit_at_the_price_of_copies_and_starts(objects, demand, rung_mix, edges_of):
+    edges = edges_of(20_000.0, 20_000.0)
+    free = plan(objects, demand, rung_mix, edges, region_id="eu")
+    limit = 0.97 * free.edges[0].expected_upstream_bytes
+    kept = plan(objects, demand, rung_mix, limited(edges, limit, None), region_id="eu")
+    assert kept.edges[0].expected_upstream_bytes <= limit
+    assert kept.edges[0].upstream_price > 0
+    assert kept.expected_start_ratio <= free.expected_start_ratio
+    assert kept.expected_hit_ratio > free.expected_hit_ratio
+    assert kept.notes == ()
+    # the neighbour has no limit and nothing changes for it
+    assert blocks_on(kept, "e2").drop("plan_id").equals(blocks_on(free, "e2").drop("plan_id"))
+
+
+def test_a_limit_holds_back_fills_that_do_not_pay(objects, rung_mix, edges_of):
+    # nine in ten sessions are of what stands there; what else would fit is filled for a tenth of a session
+    resident = plan(objects, one_title("t-00", 9.0), rung_mix, edges_of(20_000.0), region_id="eu")
+    few = pl.concat([one_title("t-00", 9.0), one_title("t-01", 0.1)])
+    held = resident.rows.select("edge_id", *BLOCK)
+    free = plan(objects, few, rung_mix, edges_of(20_000.0), held, region_id="eu")
+    assert free.edges[0].fill_bytes > 0
+    misses = free.edges[0].expected_upstream_bytes - free.edges[0].fill_bytes
+    limit = misses + 0.5 * free.edges[0].fill_bytes
+    kept = plan(objects, few, rung_mix, limited(edges_of(20_000.0), limit), held, region_id="eu")
+    assert kept.edges[0].expected_upstream_bytes <= limit
+    assert kept.edges[0].fill_bytes < free.edges[0].fill_bytes
+    assert "its fill costs more than it saves upstream" in kept.candidates["decision"].to_list()
+
+
+def test_a_limit_that_nothing_keeps_is_told_and_the_plan_comes_near(objects, demand, rung_mix, edges_of):
+    free = plan(objects, demand, rung_mix, edges_of(8_000.0), region_id="eu")
+    near = plan(objects, demand, rung_mix, limited(edges_of(8_000.0), 1_000.0), region_id="eu")
+    assert near.edges[0].expected_upstream_bytes < free.edges[0].expected_upstream_bytes
+    assert "more than its limit of 1000" in near.notes[0]
+
+
+def test_a_limit_of_nothing_is_a_mistake(objects, demand, rung_mix, edges_of):
+    with pytest.raises(PlacementInputError, match="give bytes > 0"):
+        plan(objects, demand, rung_mix, limited(edges_of(8_000.0), 0.0), region_id="eu")
+
+
+def one_title(title_id, sessions):
+    return pl.DataFrame({"region_id": ["eu"], "title_id": [title_id], "sessions": [sessions]})

@@ -117,10 +117,13 @@ def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, 
 def test_neither_measure_is_sold_for_the_other(byte_hit_ratio, local_start_ratio, worse_in):
     pairs = {CANDIDATE: (byte_hit_ratio, local_start_ratio), RUNNING: (0.50, 0.60)}
     rows = [
-        (name, 100, 1.0, hits, starts, 0.0, 0.0, 0.0, score(hits, starts)) for name, (hits, starts) in pairs.items()
+        (name, 100, 1.0, hits, 0.0, starts, 0.0, 0.0, 0.0, score(hits, starts))
+        for name, (hits, starts) in pairs.items()
     ]
     table = pl.DataFrame(rows, schema=TABLE_SCHEMA, orient="row")
-    verdict = judge(ReplayResult(table=table, by_edge=pl.DataFrame(), sessions=100, sampled_share=1.0))
+    verdict = judge(
+        ReplayResult(table=table, by_edge=pl.DataFrame(), by_title=pl.DataFrame(), sessions=100, sampled_share=1.0)
+    )
     assert verdict.accepted == (not worse_in)
     assert f"worse than what runs (running) in {worse_in}" in verdict.reason or verdict.accepted
 

@@ -29,11 +29,13 @@ def test_units_are_seconds_and_bits(tmp_path: Path) -> None:
     )
     (tmp_path / "edges.csv").write_text(
         "edge_id,region_id,failure_domain,port,capacity_share,pull_reserve_share,"
-        "viewer_latency_ms,viewer_rate_mbps,origin_latency_ms,origin_rate_mbps\n"
-        "x-1,x,x-a,1,0.5,0.1,8,400,45,200\n"
+        "viewer_latency_ms,viewer_rate_mbps,origin_latency_ms,origin_rate_mbps,upstream_gb_a_day\n"
+        "x-1,x,x-a,1,0.5,0.1,8,400,45,200,1.5\n"
+        "x-2,x,x-b,2,0.5,0.1,8,400,45,200,\n"
     )
     network = read_network(tmp_path)
     assert network.edges[0].viewer_latency_s == pytest.approx(0.008)
     assert network.edges[0].origin_rate_bps == pytest.approx(200e6)
+    assert [edge.upstream_bytes_a_day for edge in network.edges] == [1.5e9, float("inf")]
     with pytest.raises(KeyError, match="no region 'y'"):
         network.region("y")

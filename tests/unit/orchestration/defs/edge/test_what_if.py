@@ -70,6 +70,7 @@ def test_every_combination_is_asked():
 @pytest.mark.parametrize(
     "questions",
     [["disk=2"], ["capacity"], ["capacity=0"], ["capacity=-1"], ["capacity=inf"], ["capacity=2,,4"], ["fill_budget=2"],
+     ["upstream=3"],
      ["capacity=1", "capacity=2"]],
 )  # fmt: skip
 def test_what_cannot_be_read_says_how_it_is_asked(questions):
@@ -110,6 +111,16 @@ def test_a_fill_budget_holds_every_night_and_what_is_there_stays(inputs, demand)
     assert 0 < limited["first_fill_bytes"] <= 1000 * edges < unlimited["first_fill_bytes"]
     assert 0 < limited["fill_bytes_a_night"] <= 1000 * edges
     assert unlimited["fill_bytes_a_night"] < 0.2 * unlimited["first_fill_bytes"], "the second night keeps the first's"
+    assert limited["local_start_ratio"] < unlimited["local_start_ratio"]
+
+
+def test_an_upstream_limit_trades_local_starts_for_bytes(inputs, demand):
+    unlimited, limited = (
+        of(sweep(inputs, demand, read_scenarios(questions)), PLAN).row(0, named=True)
+        for questions in ([], ["upstream=1kB"])
+    )
+    assert limited["upstream"] == "1kB"
+    assert limited["upstream_bytes_a_day"] < unlimited["upstream_bytes_a_day"]
     assert limited["local_start_ratio"] < unlimited["local_start_ratio"]
 
 

@@ -121,7 +121,11 @@ def test_an_edge_shows_its_fill_and_what_it_served_beside_its_replay():
     assert rows["eu-north-2"]["hit_ratio"] is None
     assert rows["sa-east-1"]["plan_id"] is None
     assert page.find_shortfalls(table) == ["eu-north-1: 0.400 of the bytes, 0.600 in its plan's replay"]
-    picture = page.plot_matrix(table.with_columns(actual_over_forecast=pl.lit(None, pl.Float64)))
+    looked_back = pl.DataFrame({"edge_id": ["eu-north-1"], **{name: [0.25] for name in page.HINDSIGHT}})
+    matrix = page.join_matrix(table, looked_back, page.compare_forecast(None, demand_of(), DAY))
+    assert matrix["edge_id"].to_list() == table["edge_id"].to_list()
+    assert matrix["oracle_hit_ratio"].to_list() == [0.25, None, None, None]
+    picture = page.plot_matrix(matrix)
     assert picture.startswith(b"\x89PNG")
 
 
@@ -187,6 +191,7 @@ def test_the_asset_draws_with_and_without_a_day(tmp_path, days, put_table):
         return
     assert metadata["day"].value == "2026-11-21"
     assert metadata["matrix"].value.startswith("![regions and edges](data:image/png;base64,iVBOR")
+    assert storage.store().read_bytes(page.POINTER_KEY).decode() == metadata["store_key"].value
     assert "| eu-north | a | Alpha | 0 | 12 | 100 |" in metadata["titles_that_move"].value
     assert "eu-north: 12 sessions, 100 forecast" in checks[page.FORECAST_NEAR_ACTUAL].description
     assert not checks[page.PLANS_KEEP_THEIR_PROMISE].passed

@@ -1,0 +1,219 @@
+"""``ops/hindsight``: after the day, what each plan earned against what it promised, and where its forecast cost bytes.
+
+The plan that was in force is replayed on the day that it was made for, beside pull-through alone and the plan of a
+perfect forecast. Gathering, tables and hand-over stand here; what is measured stands in :mod:`ml.placement.hindsight`.
+"""
+
+# annotations stay real objects here: Dagster does not resolve a config class from a string
+import datetime as dt
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import dagster as dg
+import polars as pl
+
+from ml.placement import BLOCK, CANDIDATE, LRU, NoDemand, ReplayResult, cost_forecast_errors, measure_edges
+from ml.placement.replay import TOLERANCE
+from orchestration import taxonomy
+from orchestration.defs.demand.forecast_store import read_forecast
+from orchestration.defs.demand.inputs import DemandDay
+from orchestration.defs.demand.plots import png_markdown
+from orchestration.defs.demand.tables import markdown_table
+from orchestration.defs.edge.placement_plan import PLAN_KEY, WAREHOUSE_TABLES, PlanRecord, read_plans_of_day
+from orchestration.defs.edge.planning import PlanConfig, forecast_of_days, read_plan_inputs, replay_plan
+from orchestration.defs.ops.hindsight_plot import COSTS, plot_hindsight
+from orchestration.edge import read_plan
+from orchestration.edge.topology import read_network
+from orchestration.resources.edges import EdgeFleet
+from orchestration.resources.storage import MediaStorage
+from orchestration.resources.warehouse import Warehouse
+from orchestration.store import ObjectMissing, ObjectStore
+
+HINDSIGHT_KEY = dg.AssetKey(["ops", "hindsight"])
+PLANS_EARNED = "plans_earned_their_place"
+AREA = "hindsight"
+POINTER_KEY = f"{AREA}/CURRENT"
+TITLES_SHOWN = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionHindsight:
+    """One region's day.
+
+    Attributes:
+        record: The plan that was in force.
+        result: The day replayed under it (as the candidate), under LRU and under the oracle.
+        edges: One row an edge: :func:`ml.placement.measure_edges` with region_id, plan_id, promised_bytes and the bytes
+            that forecast errors cost.
+        titles: :func:`ml.placement.cost_forecast_errors` with region_id.
+    """
+
+    record: PlanRecord
+    result: ReplayResult
+    edges: pl.DataFrame
+    titles: pl.DataFrame
+
+
+@dg.asset(
+    key=HINDSIGHT_KEY,
+    group_name=taxonomy.OPS,
+    owners=taxonomy.OWNERS[taxonomy.OPS],
+    kinds={"python", "parquet"},
+    deps=[PLAN_KEY, *(dg.AssetKey(["warehouse", table]) for table in WAREHOUSE_TABLES)],
+    check_specs=[
+        dg.AssetCheckSpec(
+            PLANS_EARNED,
+            asset=HINDSIGHT_KEY,
+            description="On the last complete day no region would have done better without its plan.",
+        )
+    ],
+)
+def hindsight(
+    context: dg.AssetExecutionContext, config: DemandDay, warehouse: Warehouse, storage: MediaStorage
+) -> dg.MaterializeResult:
+    """What the plans of the last complete day earned, beside what they promised and what a perfect forecast would have.
+
+    Grain: one row an edge, and one a title at an edge where an error of the forecast cost bytes: fetched from upstream
+    because it was too low, or filled for nobody because it was too high. The day's sessions are replayed under the plan
+    that was in force, which knew only the days before. `today` in the configuration is the first day that is not
+    complete. For planners, who see whether disks or forecasts are what is missing, and for `ops/network`.
+    """
+    store, day = storage.store(), config.date() - dt.timedelta(days=1)
+    found = []
+    for region in read_network().regions:
+        seen = look_back(store, warehouse, region.region_id, day)
+        if seen is None:
+            context.log.info("no plan was in force in %s on %s, or nobody watched", region.region_id, day)
+        else:
+            found.append(seen)
+    if not found:
+        return dg.MaterializeResult(
+            metadata={"day": day.isoformat(), "regions": 0}, check_results=[_judge_regions(found)]
+        )
+    edges = pl.concat([seen.edges for seen in found])
+    titles = pl.concat([seen.titles for seen in found])
+    measures = [seen.result.table.select(pl.lit(seen.record.region_id).alias("region_id"), pl.all()) for seen in found]
+    return dg.MaterializeResult(
+        metadata={
+            "day": day.isoformat(),
+            "regions": len(found),
+            "store_key": store_hindsight(store, edges, day),
+            "plot": dg.MetadataValue.md(png_markdown(plot_hindsight(edges), "plans after their day")),
+            "edges": dg.MetadataValue.md(markdown_table(edges.drop("plan_id", *COSTS))),
+            "forecast_costs": dg.MetadataValue.md(markdown_table(edges.select("edge_id", *COSTS))),
+            "titles": dg.MetadataValue.md(markdown_table(titles.head(TITLES_SHOWN))),
+            "replays": dg.MetadataValue.md(markdown_table(pl.concat(measures))),
+            "plans": {seen.record.region_id: seen.record.plan_id for seen in found},
+        },
+        check_results=[_judge_regions(found)],
+    )
+
+
+def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.date) -> RegionHindsight | None:
+    """Replay a region's day under the plan that was in force; None without a plan or a session.
+
+    The catalogue is that of now: of titles that were packaged anew since, nothing counts as placed.
+    """
+    plans = read_plans_of_day(store, region_id, day)
+    if not plans:
+        return None
+    record = plans[0]
+    try:
+        # asks no edge: its disk of today says nothing of that day
+        inputs = read_plan_inputs(
+            region_id,
+            PlanConfig(today=str(day + dt.timedelta(days=1))),
+            warehouse,
+            store,
+            EdgeFleet(secret="", urls={}),
+        )
+    except NoDemand:
+        return None
+    if inputs.replay_day != day:
+        return None
+    sizes = {str(edge["edge_id"]): float(edge["capacity_bytes"]) for edge in record.edges}
+    rows = read_plan(store, region_id, record.plan_id).rows
+    # what an older plan had brought was not filled for this day
+    before = next((plan for plan in plans if plan.first_day < day), None)
+    inputs = replace(
+        inputs,
+        edges=inputs.edges.filter(pl.col("edge_id").is_in(list(sizes))).with_columns(
+            capacity_bytes=pl.col("edge_id").replace_strict(sizes, return_dtype=pl.Float64)
+        ),
+        resident=(read_plan(store, region_id, before.plan_id).rows if before else rows.clear()).select(
+            "edge_id", *BLOCK
+        ),
+        running=None,
+    )
+    result = replay_plan(inputs, rows)
+    expected, _ = forecast_of_days(read_forecast(store, record.forecast_id), day, 1)
+    region = pl.lit(region_id).alias("region_id")
+    titles = cost_forecast_errors(result, expected.filter(pl.col("region_id") == region_id))
+    promised = pl.DataFrame(
+        [(edge["edge_id"], edge.get("promised_bytes")) for edge in record.edges],
+        schema={"edge_id": pl.String, "promised_bytes": pl.Float64},
+        orient="row",
+    )
+    costs = titles.group_by("edge_id").agg(pl.col(list(COSTS)).sum())
+    edges = (
+        measure_edges(result)
+        .join(promised, on="edge_id", how="left", maintain_order="left")
+        .join(costs, on="edge_id", how="left", maintain_order="left")
+        .with_columns(pl.col(list(COSTS)).fill_null(0.0))
+    )
+    return RegionHindsight(
+        record=record,
+        result=result,
+        edges=edges.select(
+            region,
+            "edge_id",
+            pl.lit(record.plan_id).alias("plan_id"),
+            "promised_bytes",
+            pl.exclude("edge_id", "promised_bytes"),
+        ),
+        titles=titles.select(region, pl.all()),
+    )
+
+
+def store_hindsight(store: ObjectStore, edges: pl.DataFrame, day: dt.date) -> str:
+    """Keep the rows of a day's edges and point to them; returns their key."""
+    buffer = io.BytesIO()
+    edges.write_parquet(buffer, compression="zstd")
+    key = f"{AREA}/{day.isoformat()}-{hashlib.sha256(buffer.getvalue()).hexdigest()[:12]}.parquet"
+    store.put_bytes(key, buffer.getvalue())
+    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
+    return key
+
+
+def read_hindsight(store: ObjectStore, day: dt.date) -> pl.DataFrame | None:
+    """The rows of a day's edges; None when the newest are of another day, or there are none."""
+    try:
+        key = store.read_bytes(POINTER_KEY).decode()
+    except ObjectMissing:
+        return None
+    if not key.startswith(f"{AREA}/{day.isoformat()}-"):
+        return None
+    return pl.read_parquet(io.BytesIO(store.read_bytes(key)))
+
+
+def _judge_regions(found: list[RegionHindsight]) -> dg.AssetCheckResult:
+    worse = [
+        f"{seen.record.region_id}: score {seen.result.metric(CANDIDATE, 'score'):.3f} with its plan, "
+        f"{seen.result.metric(LRU, 'score'):.3f} with pull-through alone"
+        for seen in found
+        if seen.result.metric(CANDIDATE, "score") < seen.result.metric(LRU, "score") - TOLERANCE
+    ]
+    return warn_of(HINDSIGHT_KEY, PLANS_EARNED, worse)
+
+
+def warn_of(asset_key: dg.AssetKey, check_name: str, faults: Sequence[str]) -> dg.AssetCheckResult:
+    """A check that warns of faults and passes without any."""
+    return dg.AssetCheckResult(
+        asset_key=asset_key,
+        check_name=check_name,
+        passed=not faults,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(faults) or None,
+    )

@@ -1,0 +1,94 @@
+import datetime as dt
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.placement import LRU, GateVerdict
+from orchestration import partitions
+from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
+from orchestration.defs.edge.placement_plan import placement_plan
+from orchestration.defs.ops import hindsight as page
+from orchestration.edge.topology import read_network
+from orchestration.resources.edges import EdgeFleet
+from orchestration.resources.storage import MediaStorage
+
+TODAY = dt.date(2026, 11, 22)
+DAY = dt.date(2026, 11, 21)
+REGION = "eu-north"
+TITLES = [f"t-{index:02d}" for index in range(20)]
+
+
+def forecast_for(day, titles=TITLES):
+    sessions = 60.0 / np.arange(1, len(titles) + 1)
+    return pl.DataFrame({"region_id": REGION, "title_id": titles, "day": day, "sessions": sessions}).with_columns(
+        q10=pl.col("sessions") / 2, q50=pl.col("sessions"), q90=pl.col("sessions") * 2, model=pl.lit("test")
+    )
+
+
+@pytest.fixture
+def look(warehouse, tmp_path):
+    """Plans by a forecast, if there is one, and then looks back on the day; answers the metadata and the check."""
+    storage = MediaStorage(root=str(tmp_path / "store"))
+    rooms = {"warehouse": warehouse, "storage": storage, "edges": EdgeFleet(secret="s", urls={})}
+
+    def config(asset, today):
+        return {"ops": {asset: {"config": {"today": today.isoformat()}}}}
+
+    def run(forecast=None):
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_dynamic_partitions(partitions.region.name, [REGION])
+            if forecast is not None:
+                publish_forecast(storage.store(), store_forecast(storage.store(), forecast, DAY))
+                dg.materialize(
+                    [placement_plan],
+                    resources=rooms,
+                    instance=instance,
+                    partition_key=REGION,
+                    run_config=config("edge__placement_plan", DAY),
+                )
+            result = dg.materialize(
+                [page.hindsight], resources=rooms, instance=instance, run_config=config("ops__hindsight", TODAY)
+            )
+        (check,) = result.get_asset_check_evaluations()
+        assert check.severity is dg.AssetCheckSeverity.WARN
+        metadata = result.asset_materializations_for_node("ops__hindsight")[0].metadata
+        return {name: value.value for name, value in metadata.items()}, check
+
+    run.store = storage.store()
+    return run
+
+
+def test_a_day_without_a_plan_is_told_and_nothing_is_stored(look):
+    told, check = look()
+    assert told == {"day": DAY.isoformat(), "regions": 0}
+    assert check.passed
+    assert page.read_hindsight(look.store, DAY) is None
+
+
+def test_the_plan_of_the_day_stands_beside_its_promise_and_the_oracle(look):
+    told, check = look(forecast_for(DAY))
+    assert check.passed, check.description
+    edges = page.read_hindsight(look.store, DAY)
+    assert edges is not None
+    assert edges["edge_id"].to_list() == [edge.edge_id for edge in read_network().edges_of(REGION)]
+    assert edges["sessions"].sum() == 200
+    assert (edges["promised_bytes"] > 0).all()
+    assert (edges["earned_bytes"] > 0).all()
+    assert edges["too_low_bytes"].sum() > 0
+    assert 0 < edges["regret_bytes"].sum() <= edges["too_low_bytes"].sum() + edges["crowded_out_bytes"].sum()
+    assert told["plans"] == {REGION: edges["plan_id"][0]}
+    assert told["plot"].startswith("![plans after their day](data:image/png;base64,iVBOR")
+    assert "| placement |" not in told["edges"]
+    assert "oracle" in told["replays"]
+    assert page.read_hindsight(look.store, TODAY) is None, "the newest are of another day"
+
+
+def test_a_plan_that_did_harm_is_a_warning(look, monkeypatch):
+    # it expects what nobody came for, so that its placements only take room from pull-through
+    verdict = GateVerdict(accepted=True, reason="the day before was another one", beside=LRU)
+    monkeypatch.setattr("orchestration.defs.edge.placement_plan.judge", lambda _: verdict)
+    _, check = look(forecast_for(DAY, TITLES[::-1]))
+    assert not check.passed
+    assert "with pull-through alone" in check.description
