@@ -35,8 +35,8 @@ def recommend(train: pd.DataFrame, users: np.ndarray, k: int) -> pd.DataFrame:
     rows = []
     for user in users.tolist():
         viewer_id = _viewer_id(user)
-        scored = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=k)
-        listed = [(title.title_id, title.score) for title in scored] or fallback
+        answer = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=k)
+        listed = [(title.title_id, title.score) for title in answer.titles] or fallback
         rows += [(user, int(title_id.removeprefix("ml-")), score) for title_id, score in listed]
     return pd.DataFrame(rows, columns=["user_id", "movie_id", "score"])
 

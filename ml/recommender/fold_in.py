@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ml.recommender.candidate_features import CandidateScores, candidate_features
 from ml.recommender.diversity import diversified, likeness_of
 from ml.recommender.model_files import Blend, OnlineArrays
+from ml.recommender.repetition import order_by_rest
 
 BECAUSE_WATCHED = "because-watched"
 TRENDING = "trending"
@@ -54,10 +55,24 @@ class History:
     def __len__(self) -> int:
         return len(self.titles)
 
+    @property
+    def steers(self) -> bool:
+        """Whether anything in it says what to recommend."""
+        return bool((self.weights > 0).any())
+
     def steering(self) -> History:
         """The part that steers recommendations: bounces left out, the oldest left out beyond ``HISTORY_LIMIT``."""
         kept = np.flatnonzero(self.weights > 0)[:HISTORY_LIMIT]
         return History(titles=self.titles[kept].astype(np.intp), weights=self.weights[kept].astype(np.float32))
+
+
+def trained_history(arrays: OnlineArrays, viewer: int | None) -> History:
+    """What a row of ``viewer_ids`` had watched when the model was trained; nothing for None."""
+    start, end = (0, 0) if viewer is None else arrays.history_starts[viewer : viewer + 2]
+    return History(
+        titles=arrays.history_titles[start:end].astype(np.intp),
+        weights=arrays.history_weights[start:end].astype(np.float32),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +83,15 @@ class RankedTitles:
     scores: NDArray[np.floating]
     reasons: NDArray[np.integer]
     because: NDArray[np.integer]
+
+    def at(self, positions: NDArray[np.integer]) -> RankedTitles:
+        """Some of the titles, or all in another order."""
+        return RankedTitles(
+            titles=self.titles[positions],
+            scores=self.scores[positions],
+            reasons=self.reasons[positions],
+            because=self.because[positions],
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,6 +118,32 @@ class HistoryPart:
         weights = np.zeros((len(self.titles), len(chosen)), np.float32)
         weights[event, target[event, neighbour]] = self.weights[event, neighbour]
         return weights
+
+
+def rank_for_viewer(
+    arrays: OnlineArrays,
+    blend: Blend,
+    history: History,
+    *,
+    viewer: int | None,
+    region: int,
+    idle_days: float,
+    excluded: NDArray[np.integer],
+    k: int,
+) -> RankedTitles:
+    """As ``rank_titles``, and what was shown to a row of ``viewer_ids`` for days and not taken goes down."""
+    start, end = (0, 0) if viewer is None else arrays.unanswered_starts[viewer : viewer + 2]
+    ranked = rank_titles(
+        arrays,
+        blend,
+        history,
+        region=region,
+        idle_days=idle_days,
+        excluded=excluded,
+        k=k + int(end - start),  # as many as may go down behind the last place
+    )
+    order = order_by_rest(ranked.titles, arrays.unanswered_titles[start:end], arrays.unanswered_days[start:end])
+    return ranked.at(order[:k])
 
 
 def rank_titles(

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from ml.recommender.affinity import AffinityModel
 from ml.recommender.assembly import assemble
 from ml.recommender.features import Interactions, TitleFacts
-from ml.recommender.fold_in import History, rank_titles
+from ml.recommender.fold_in import rank_for_viewer, trained_history
 from ml.recommender.model_files import Blend, OnlineArrays, OnlineIndex, write_model_files
+from ml.recommender.online import LIST_LENGTH
 from ml.recommender.top_n import TopNModel
-
-LIST_LENGTH = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +65,11 @@ def publish(
         unanswered: ``serving.srv_unanswered``: viewer_id, title_id, days_shown; None where nothing was shown yet.
     """
     index, arrays = assemble(model, interactions, facts, model_version=model_version)
-    arrays = _with_lists(arrays, index.blend)
     if affinity is not None:
         index, arrays = _with_affinities(index, arrays, affinity)
     if unanswered is not None:
         arrays = _with_unanswered(index, arrays, unanswered)
+    arrays = _with_lists(arrays, index.blend)
     size_bytes = write_model_files(folder, index, arrays)
     first_ten = arrays.top_titles[:, :10]
     shown = np.unique(first_ten[first_ten != arrays.no_title])
@@ -102,26 +101,23 @@ def _with_lists(arrays: OnlineArrays, blend: Blend) -> OnlineArrays:
     scores = np.zeros(shape, np.float16)
     reasons = np.zeros(shape, np.uint8)
     for viewer in range(viewer_count):
-        history = _history_of(arrays, viewer)
-        if not (history.weights > 0).any():
+        history = trained_history(arrays, viewer)
+        if not history.steers:
             continue
-        region = int(arrays.viewer_regions[viewer])
-        idle_days = float(arrays.viewer_idle_days[viewer])
-        ranked = rank_titles(
-            arrays, blend, history, region=region, idle_days=idle_days, excluded=history.titles, k=shape[1]
+        ranked = rank_for_viewer(
+            arrays,
+            blend,
+            history,
+            viewer=viewer,
+            region=int(arrays.viewer_regions[viewer]),
+            idle_days=float(arrays.viewer_idle_days[viewer]),
+            excluded=history.titles,
+            k=shape[1],
         )
         length = len(ranked.titles)
         titles[viewer, :length], scores[viewer, :length] = ranked.titles, ranked.scores
         reasons[viewer, :length], because[viewer, :length] = ranked.reasons, ranked.because
     return replace(arrays, top_titles=titles, top_scores=scores, top_reasons=reasons, top_because=because)
-
-
-def _history_of(arrays: OnlineArrays, viewer: int) -> History:
-    start, end = arrays.history_starts[viewer : viewer + 2]
-    return History(
-        titles=arrays.history_titles[start:end].astype(np.intp),
-        weights=arrays.history_weights[start:end].astype(np.float32),
-    )
 
 
 def _with_affinities(

@@ -147,7 +147,7 @@ def test_the_first_model_becomes_champion_and_is_published(home):
 
     recommender = home.published()
     assert recommender.model_version == "top-n-1"
-    listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=4)
+    listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=4).titles
     assert [int(title.title_id[2:]) % 2 for title in listed] == [1, 1, 1, 1], "the viewer is of the odd camp"
     assert set(recommender.affinity("v-000003", ["s-0003", "s-0005"])) == {"s-0003", "s-0005"}
 
@@ -184,7 +184,8 @@ def test_what_is_watched_since_is_folded_in(home):
     recommender = home.published()
     later = recommender.trained_through + dt.timedelta(days=1)
     recent = [RecentWatch(title_id=f"s-{title:04d}", completion=1.0, watched_at=later) for title in (2, 4, 6, 8)]
-    listed = recommender.recommend(viewer_id="v-999999", recent=recent, exclude=["s-0010"], region_id="eu-west", k=3)
+    question = {"viewer_id": "v-999999", "recent": recent, "exclude": ["s-0010"], "region_id": "eu-west", "k": 3}
+    listed = recommender.recommend(**question).titles
     assert [int(title.title_id[2:]) % 2 for title in listed] == [0, 0, 0]
     assert not {title.title_id for title in listed} & {"s-0000", "s-0002", "s-0010"}, "unplayable, seen or excluded"
 

@@ -40,9 +40,9 @@ def recommendations(
 ) -> dg.MaterializeResult:
     """The champion's list of titles for every viewer, with everything that serving needs to update it while they watch.
 
-    Grain: one immutable folder per materialisation, fifty titles per viewer in it; models/recommender/CURRENT names the
-    newest. Used by the serving snapshot, which carries it to the playback API. While there is no champion nothing is
-    published and the API answers with popularity.
+    Grain: one immutable folder per materialisation, eighty titles per viewer in it; models/recommender/CURRENT names
+    the newest. Used by the serving snapshot, which carries it to the playback API. While there is no champion nothing
+    is published and the API answers with popularity.
     """
     tracker = tracking.tracker()
     champion = champion_top_n(tracker)

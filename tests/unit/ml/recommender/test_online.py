@@ -54,7 +54,7 @@ def recommender(folder) -> OnlineRecommender:
 
 def ask(recommender: OnlineRecommender, **changes):
     question = {"viewer_id": ODD_VIEWER, "recent": [], "exclude": [], "region_id": None, "k": 5} | changes
-    return recommender.recommend(**question)
+    return recommender.recommend(**question).titles
 
 
 def watched(recommender: OnlineRecommender, *title_ids: str, completion: float = 1.0) -> list[RecentWatch]:
