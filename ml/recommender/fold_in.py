@@ -24,7 +24,8 @@ from ml.recommender.repetition import order_by_rest
 BECAUSE_WATCHED = "because-watched"
 TRENDING = "trending"
 NEW_TITLE = "new-title"
-REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE)
+AGE_BAND = "age-band"
+REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE, AGE_BAND)
 """Why a title is in a list; ``OnlineArrays.top_reasons`` holds positions in this tuple."""
 
 HISTORY_LIMIT = 150
@@ -185,6 +186,28 @@ def rank_titles(
         because=np.where(watched, because, arrays.no_title)[order],
     )
     return _lend_place_to_new_title(arrays, ranked, shortlist.steering, allowed)
+
+
+def rank_by_age(arrays: OnlineArrays, band: int, *, region: int, excluded: NDArray[np.integer], k: int) -> RankedTitles:
+    """The ``k`` best titles for a viewer of whom nothing but the age is known: the region's trend, moved by the age.
+
+    Args:
+        arrays: The model.
+        band: Row of ``age_trend``.
+        region: Row of ``trend``.
+        excluded: Numbers of titles that must not be shown.
+        k: How many titles are wanted.
+    """
+    scores = arrays.trend[region].astype(np.float32) + arrays.age_trend[band].astype(np.float32)
+    scores[~arrays.recommendable] = -np.inf
+    scores[excluded] = -np.inf
+    best = _best(scores, k)
+    return RankedTitles(
+        titles=best,
+        scores=scores[best],
+        reasons=np.full(len(best), REASONS.index(AGE_BAND)),
+        because=np.full(len(best), arrays.no_title),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY, history_weight_of
-from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_for_viewer, trained_history
+from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_by_age, rank_for_viewer, trained_history
 from ml.recommender.model_files import OnlineArrays, OnlineIndex, open_model_files
 
 ALL_REGIONS = "*"
@@ -24,7 +24,7 @@ ALL_REGIONS = "*"
 LIST_LENGTH = 80
 """Titles in a stored list, and what a page asks for: a row, and enough behind it for the rows by single titles."""
 
-STORED, COMPUTED, NOTHING = "stored", "computed", "nothing"
+STORED, COMPUTED, BY_AGE, NOTHING = "stored", "computed", "age-band", "nothing"
 """Where the titles of an ``Answer`` come from."""
 
 
@@ -61,7 +61,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         titles: Best first; empty when nothing about the viewer can steer a recommendation.
-        origin: ``STORED`` for the list that was published, ``COMPUTED`` for one made now, ``NOTHING`` without titles.
+        origin: ``STORED`` for the list that was published, ``COMPUTED`` for one made now, ``BY_AGE`` for what viewers
+            of the age watch, ``NOTHING`` without titles.
     """
 
     titles: list[Scored]
@@ -119,7 +120,8 @@ class OnlineRecommender:
 
         A viewer with nothing new since training gets the list that was published, unless it is too short; else the
         recent watching is folded into the history and the list is computed. Titles of the history are never
-        recommended, and those that were shown for days and not taken go down, see ``repetition``.
+        recommended, and those that were shown for days and not taken go down, see ``repetition``. A viewer whose
+        watching steers nothing gets what is watched in the region by viewers of the same age, if the age is known.
 
         Args:
             viewer_id: None, or an id that training never saw, is a viewer known by ``recent`` alone.
@@ -134,11 +136,16 @@ class OnlineRecommender:
         row = self._viewer_row(viewer_id)
         fresh = self._fresh_watches(recent, known_viewer=row is not None)
         history = _merged(trained_history(self._arrays, row), fresh)
-        if not history.steers:
-            return Answer(titles=[], origin=NOTHING)
         home = self._row_of_region[ALL_REGIONS] if row is None else int(self._arrays.viewer_regions[row])
         region = home if region_id is None else self._region_row(region_id)
         excluded = self._numbers([*exclude, *(watch.title_id for watch in recent)])
+        seen = history.titles.astype(np.intp)
+        if not history.steers:
+            band = self._age_band(viewer_id)
+            if band is None:
+                return Answer(titles=[], origin=NOTHING)
+            by_age = rank_by_age(self._arrays, band, region=region, excluded=np.concatenate([seen, excluded]), k=k)
+            return Answer(titles=self._named(by_age), origin=BY_AGE)
         if row is not None and not fresh and region == home:
             listed = self._listed(row, excluded, k)
             if listed is not None:
@@ -150,7 +157,7 @@ class OnlineRecommender:
             viewer=row,
             region=region,
             idle_days=0.0 if fresh or row is None else float(self._arrays.viewer_idle_days[row]),
-            excluded=np.concatenate([history.titles.astype(np.intp), excluded]),
+            excluded=np.concatenate([seen, excluded]),
             k=k,
         )
         return Answer(titles=self._named(ranked), origin=COMPUTED)
@@ -176,12 +183,11 @@ class OnlineRecommender:
         return {name: float(value) for name, value in zip(known, clipped, strict=True) if not np.isnan(value)}
 
     def _viewer_row(self, viewer_id: str | None) -> int | None:
-        viewer_ids = self._arrays.viewer_ids
-        if viewer_id is None or not viewer_id.isascii() or len(viewer_id) > viewer_ids.dtype.itemsize:
-            return None
-        key = np.array(viewer_id.encode("ascii"), dtype=viewer_ids.dtype)  # the same type: else the whole map is copied
-        row = int(np.searchsorted(viewer_ids, key))
-        return row if row < len(viewer_ids) and viewer_ids[row] == key else None
+        return _found(self._arrays.viewer_ids, viewer_id)
+
+    def _age_band(self, viewer_id: str | None) -> int | None:
+        row = _found(self._arrays.aged_viewer_ids, viewer_id)
+        return None if row is None else int(self._arrays.aged_viewer_bands[row])
 
     def _region_row(self, region_id: str | None) -> int:
         return self._row_of_region.get(region_id or ALL_REGIONS, self._row_of_region[ALL_REGIONS])
@@ -232,6 +238,15 @@ class OnlineRecommender:
                 strict=True,
             )
         ]
+
+
+def _found(viewer_ids: NDArray[np.bytes_], viewer_id: str | None) -> int | None:
+    """The row of a viewer in sorted ids."""
+    if viewer_id is None or not viewer_id.isascii() or len(viewer_id) > viewer_ids.dtype.itemsize:
+        return None
+    key = np.array(viewer_id.encode("ascii"), dtype=viewer_ids.dtype)  # the same type: else the whole map is copied
+    row = int(np.searchsorted(viewer_ids, key))
+    return row if row < len(viewer_ids) and viewer_ids[row] == key else None
 
 
 def _merged(trained: History, fresh: dict[int, float]) -> History:

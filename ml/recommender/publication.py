@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml.recommender.affinity import AffinityModel
 from ml.recommender.assembly import assemble
-from ml.recommender.features import Interactions, TitleFacts
+from ml.recommender.features import NO_VIEWER_FACTS, Interactions, TitleFacts, ViewerFacts
 from ml.recommender.fold_in import rank_for_viewer, trained_history
 from ml.recommender.model_files import Blend, OnlineArrays, OnlineIndex, write_model_files
 from ml.recommender.online import LIST_LENGTH
@@ -28,6 +28,7 @@ class Publication:
         viewers_without_list: Viewers whose watching steers nothing, such as bounces only; they get the fallback.
         coverage_at_10: Share of recommendable titles in at least one viewer's first ten.
         affinity_viewers: Viewers that the affinity model knows.
+        aged_viewers: Viewers whose age band is known, and steers while their watching does not.
         unanswered: Pairs of viewer and title that go down, since they were shown often and not taken.
     """
 
@@ -39,6 +40,7 @@ class Publication:
     new_titles: int
     coverage_at_10: float
     affinity_viewers: int
+    aged_viewers: int
     unanswered: int
     size_bytes: int
 
@@ -51,6 +53,7 @@ def publish(
     facts: TitleFacts,
     *,
     model_version: str,
+    viewer_facts: ViewerFacts = NO_VIEWER_FACTS,
     unanswered: pl.DataFrame | None = None,
 ) -> Publication:
     """Write the serving folder for ``OnlineRecommender.load``.
@@ -62,9 +65,10 @@ def publish(
         interactions: All viewing up to now, which may be newer than the models.
         facts: The catalogue of now.
         model_version: What logs and impressions will name.
+        viewer_facts: Whose age is known, whether they have watched anything or not.
         unanswered: ``serving.srv_unanswered``: viewer_id, title_id, days_shown; None where nothing was shown yet.
     """
-    index, arrays = assemble(model, interactions, facts, model_version=model_version)
+    index, arrays = assemble(model, interactions, facts, model_version=model_version, viewer_facts=viewer_facts)
     if affinity is not None:
         index, arrays = _with_affinities(index, arrays, affinity)
     if unanswered is not None:
@@ -86,6 +90,7 @@ def publish(
         new_titles=len(arrays.new_titles),
         coverage_at_10=len(shown) / max(recommendable, 1),
         affinity_viewers=int(np.isfinite(arrays.viewer_biases).sum()),
+        aged_viewers=len(arrays.aged_viewer_ids),
         unanswered=len(arrays.unanswered_titles),
         size_bytes=size_bytes,
     )

@@ -70,10 +70,22 @@ def titles() -> pl.DataFrame:
     )
 
 
+def viewers() -> pl.DataFrame:
+    """Camps are ages; one viewer of each has watched nothing yet."""
+    numbers = range(VIEWERS + 2)
+    return pl.DataFrame(
+        {
+            "viewer_id": [f"v-{number:06d}" for number in numbers],
+            "age_band": ["55+" if number % 2 else "18-24" for number in numbers],
+        }
+    )
+
+
 def fill(warehouse: Warehouse, viewing_frame: pl.DataFrame) -> None:
     tables = {
         "serving.srv_viewing": viewing_frame,
         "serving.srv_titles": titles(),
+        "serving.srv_viewers": viewers(),
         "serving.srv_main_rows": pl.DataFrame(schema=MAIN_ROWS),
         "serving.srv_unanswered": pl.DataFrame(schema=UNANSWERED),
         "marts.fct_experiment_arms": pl.DataFrame(schema=EXPERIMENT_ARMS),
@@ -149,6 +161,8 @@ def test_the_first_model_becomes_champion_and_is_published(home):
     assert recommender.model_version == "top-n-1"
     listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=4).titles
     assert [int(title.title_id[2:]) % 2 for title in listed] == [1, 1, 1, 1], "the viewer is of the odd camp"
+    newcomer = recommender.recommend(viewer_id="v-000081", recent=[], exclude=[], region_id="eu-west", k=4)
+    assert [(int(title.title_id[2:]) % 2, title.reason) for title in newcomer.titles] == [(1, "age-band")] * 4
     assert set(recommender.affinity("v-000003", ["s-0003", "s-0005"])) == {"s-0003", "s-0005"}
 
 

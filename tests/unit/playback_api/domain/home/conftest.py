@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.recommender import publish, read_interactions, read_title_facts
+from ml.recommender import publish, read_interactions, read_title_facts, read_viewer_facts
 from ml.recommender.affinity import fit_affinity
 from ml.recommender.top_n import Recipe, fit_top_n
 
@@ -14,7 +14,7 @@ START = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
 
 def publish_model(folder, *, titles):
-    """Two camps of viewers: even ones watch even titles, odd ones odd titles."""
+    """Two camps of viewers: even ones watch even titles, odd ones odd ones, at whose age ``v-new-odd`` is too."""
     generator = np.random.default_rng(0)
     viewing = [
         {
@@ -35,7 +35,9 @@ def publish_model(folder, *, titles):
     facts = read_title_facts(catalogue)
     interactions = read_interactions(pl.DataFrame(viewing), title_ids=facts.title_ids)
     model, affinity = fit_top_n(interactions, Recipe()), fit_affinity(interactions, seed=0)
-    publish(folder, model, affinity, interactions, facts, model_version="top-n-1")
+    ages = {f"v-{viewer:03d}": "55+" if viewer % 2 else "18-24" for viewer in range(40)} | {"v-new-odd": "55+"}
+    viewer_facts = read_viewer_facts(pl.DataFrame({"viewer_id": list(ages), "age_band": list(ages.values())}))
+    publish(folder, model, affinity, interactions, facts, model_version="top-n-1", viewer_facts=viewer_facts)
     return folder
 
 

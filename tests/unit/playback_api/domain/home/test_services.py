@@ -107,6 +107,15 @@ async def test_a_viewer_without_live_events_gets_the_stored_list_and_the_page_co
     assert counters.as_dict()['home_pages{source="model",titles="stored"}'] == 1
 
 
+async def test_a_viewer_who_has_watched_nothing_gets_what_others_of_the_age_watch(tmp_path, large_model):
+    service, counters, recorder = await make(tmp_path, open_recommender, folder=large_model, recent=())
+    page = service.page("v-new-odd", "north", max_age=None)
+    assert page.source == "model"
+    assert {item.reason for item in page.rows[0].titles} <= {"Popular with people your age", "Something different"}
+    assert recorder.recorded[0].items[0].reason == "age-band"
+    assert counters.value("home_pages", source="model", titles="age-band") == 1
+
+
 async def test_a_viewer_the_model_cannot_say_anything_of_gets_popularity(tmp_path):
     service, counters, _ = await make(tmp_path, lambda folder: Model([]))
     page = service.page("v-1", "north", max_age=None)
