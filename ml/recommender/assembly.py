@@ -55,7 +55,8 @@ def assemble(
     age_trend[:, renumbered] = measure_age_trend(interactions, viewer_bands, band_count)
     number_type = title_number_type(len(title_ids))
     trees = model.trees
-    newest_first = np.lexsort((-np.arange(len(interactions)), interactions.viewers))
+    starts = interactions.starts
+    newest_first = (starts[:-1] + starts[1:] - 1)[interactions.viewers] - np.arange(len(interactions))
     viewer_count = len(interactions.viewer_ids)
     index = OnlineIndex(
         format_version=FORMAT_VERSION,
@@ -69,7 +70,7 @@ def assemble(
     arrays = OnlineArrays(
         viewer_ids=_ascii(interactions.viewer_ids),
         viewer_regions=_last_regions(interactions),
-        history_starts=interactions.starts,
+        history_starts=starts,
         history_titles=renumbered[interactions.titles[newest_first]].astype(number_type),
         history_weights=interactions.weights[newest_first].astype(np.float16),
         ease_titles=_extended(model.ease_titles, len(title_ids), number_type),

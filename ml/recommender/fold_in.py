@@ -114,10 +114,10 @@ class HistoryPart:
         """[h, C] the plain weight from each event to each of the chosen titles."""
         place = np.full(len(self.scores) + 1, -1, np.int32)
         place[chosen] = np.arange(len(chosen))
-        target = place[self.titles]
-        event, neighbour = np.nonzero(target >= 0)
+        target = place.take(self.titles).ravel()
+        found = np.flatnonzero(target >= 0)
         weights = np.zeros((len(self.titles), len(chosen)), np.float32)
-        weights[event, target[event, neighbour]] = self.weights[event, neighbour]
+        weights[found // max(self.titles.shape[1], 1), target[found]] = self.weights.ravel()[found]
         return weights
 
 
