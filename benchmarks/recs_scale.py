@@ -2,6 +2,8 @@
 
 Usage: ``PYTHONPATH=. python benchmarks/recs_scale.py training --viewers 10000 --titles 3000`` trains both models and
 publishes, and prints CPU seconds and peak memory of each step; one size a process, so that the peaks are its own.
+``PYTHONPATH=. python benchmarks/recs_scale.py first-stage --viewers 20000 --titles 20000`` trains the item-item weights
+and rules alone, which is where titles cost, and makes a thousand lists from them.
 ``PYTHONPATH=. python benchmarks/recs_scale.py pages --titles 10000`` asks for whole home pages of the model, of the
 model with something watched a minute ago, and of popularity, the baseline, and prints CPU milliseconds of one thread.
 
@@ -53,18 +55,21 @@ EVENTS_PER_VIEWER = 20
 DAYS = 60
 END = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 PAGE_VIEWERS = 2000
+LISTED_VIEWERS = 1000
 WATCHED_LATELY = 3
 REGIONS = (NORTH, "south", "east", "west")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("training", "pages"))
+    parser.add_argument("part", choices=("training", "first-stage", "pages"))
     parser.add_argument("--viewers", type=int, default=10_000)
     parser.add_argument("--titles", type=int, default=3000)
     arguments = parser.parse_args()
     if arguments.part == "training":
         measure_training(arguments.viewers, arguments.titles)
+    elif arguments.part == "first-stage":
+        measure_first_stage(arguments.viewers, arguments.titles)
     else:
         asyncio.run(measure_pages(arguments.titles))
 
@@ -124,6 +129,22 @@ def measure_training(viewers: int, titles: int) -> None:
         facts = read_title_facts(catalogue)
         interactions = read_interactions(viewing, title_ids=facts.title_ids)
         published = publish(Path(folder), trained.model, affinity.model, interactions, facts, model_version="benchmark")
+    print(f"  published {published.size_bytes / 1e6:.0f} MB")
+
+
+def measure_first_stage(viewers: int, titles: int) -> None:
+    """Print what the part of training costs that grows with titles, and what a list does."""
+    print(f"# {viewers} viewers, {titles} titles")
+    facts = read_title_facts(draw_titles(titles))
+    with measured("viewing"):
+        interactions = read_interactions(draw_viewing(viewers, titles), title_ids=facts.title_ids)
+    with measured("item-item weights and rules"):
+        model = fit_top_n(interactions, Recipe())
+    few = replace(
+        interactions.subset(interactions.viewers < LISTED_VIEWERS), viewer_ids=interactions.viewer_ids[:LISTED_VIEWERS]
+    )
+    with measured(f"{LISTED_VIEWERS} lists and publishing"), tempfile.TemporaryDirectory() as folder:
+        published = publish(Path(folder), model, None, few, facts, model_version="benchmark")
     print(f"  published {published.size_bytes / 1e6:.0f} MB")
 
 

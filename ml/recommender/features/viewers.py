@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml.recommender.errors import RecommenderError
+from ml.recommender.features.grain import check_grain
 
 VIEWER_COLUMNS = ("viewer_id", "age_band")
 UNKNOWN_BAND = "unknown"
@@ -44,11 +44,7 @@ def read_viewer_facts(viewers: pl.DataFrame) -> ViewerFacts:
     Raises:
         RecommenderError: A column is missing, or a viewer stands twice.
     """
-    missing = [column for column in VIEWER_COLUMNS if column not in viewers.columns]
-    if missing:
-        raise RecommenderError(f"the viewers frame has no column {', '.join(missing)}; it needs {list(VIEWER_COLUMNS)}")
-    if viewers["viewer_id"].is_duplicated().any():
-        raise RecommenderError("the viewers frame names a viewer twice; its grain is one row a viewer")
+    check_grain(viewers, VIEWER_COLUMNS, noun="viewer")
     known = viewers.filter(pl.col("age_band").is_not_null() & (pl.col("age_band") != UNKNOWN_BAND)).sort("viewer_id")
     age_bands = known["age_band"].unique().sort()
     return ViewerFacts(
