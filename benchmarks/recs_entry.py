@@ -34,9 +34,9 @@ def recommend(train: pd.DataFrame, users: np.ndarray, k: int) -> pd.DataFrame:
     fallback = [(title_id, -float(place)) for place, title_id in enumerate(popular[:k])]
     rows = []
     for user in users.tolist():
-        viewer_id = _viewer_id(user)
-        scored = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=k)
-        listed = [(title.title_id, title.score) for title in scored] or fallback
+        viewer_id = viewer_id_of(user)
+        answer = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=k)
+        listed = [(title.title_id, title.score) for title in answer.titles] or fallback
         rows += [(user, int(title_id.removeprefix("ml-")), score) for title_id, score in listed]
     return pd.DataFrame(rows, columns=["user_id", "movie_id", "score"])
 
@@ -44,7 +44,7 @@ def recommend(train: pd.DataFrame, users: np.ndarray, k: int) -> pd.DataFrame:
 def fit_online(train: pd.DataFrame) -> tuple[OnlineRecommender, list[str]]:
     """What serves after training on these ratings, and all titles by popularity."""
     interactions = interactions_of_ratings(train)
-    facts = _facts_of_nothing(interactions.title_ids)
+    facts = facts_of_nothing(interactions.title_ids)
     tuned = choose_recipe(interactions, facts, Recipe(), seed=SEED)
     print(f"# {tuned.recipe.blend}, validation NDCG@10 {tuned.validation_ndcg_at_10:.4f}", flush=True)
     print(f"# ranker: {tuned.ranker.reason}, NDCG@10 {tuned.ranker.gain}", flush=True)
@@ -60,7 +60,7 @@ def rate(train: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
     recipe = choose_affinity_recipe(interactions, seed=SEED)
     print(f"# {recipe}", flush=True)
     model = fit_affinity(interactions, recipe, seed=SEED)
-    viewers = [_viewer_id(user) for user in pairs.user_id]
+    viewers = [viewer_id_of(user) for user in pairs.user_id]
     titles = [title_id_of(movie) for movie in pairs.movie_id]
     return model.predict(viewers, titles)
 
@@ -77,7 +77,7 @@ def interactions_of_ratings(ratings: pd.DataFrame) -> Interactions:
     else:  # only an order per user is known: as if everybody had watched one title a day until the same day
         watched_at = -ordered.groupby("user_id").cumcount(ascending=False).to_numpy() * DAY_S
     return Interactions(
-        viewer_ids=[_viewer_id(user) for user in user_ids.tolist()],
+        viewer_ids=[viewer_id_of(user) for user in user_ids.tolist()],
         title_ids=[title_id_of(movie) for movie in movie_ids.tolist()],
         region_ids=["everywhere"],
         viewers=viewers.astype(np.int32),
@@ -89,7 +89,8 @@ def interactions_of_ratings(ratings: pd.DataFrame) -> Interactions:
     )
 
 
-def _facts_of_nothing(title_ids: list[str]) -> TitleFacts:
+def facts_of_nothing(title_ids: list[str]) -> TitleFacts:
+    """A catalogue in which everything may be shown and nothing is known of any title."""
     count = len(title_ids)
     return TitleFacts(
         title_ids=title_ids,
@@ -99,7 +100,8 @@ def _facts_of_nothing(title_ids: list[str]) -> TitleFacts:
     )
 
 
-def _viewer_id(user: int) -> str:
+def viewer_id_of(user: int) -> str:
+    """As the model names them."""
     return f"v-{user:08d}"
 
 

@@ -55,8 +55,8 @@ def rank_of(recommender: OnlineRecommender, movies: Sequence[int], wanted: int) 
         RecentWatch(title_id=title_id_of(movie), completion=1.0, watched_at=START + dt.timedelta(minutes=place))
         for place, movie in enumerate(movies)
     ]
-    scored = recommender.recommend(viewer_id=None, recent=recent, exclude=(), region_id=None, k=CUT)
-    return place_of(title_id_of(wanted), [title.title_id for title in scored])
+    answer = recommender.recommend(viewer_id=None, recent=recent, exclude=(), region_id=None, k=CUT)
+    return place_of(title_id_of(wanted), [title.title_id for title in answer.titles])
 
 
 def place_of(title_id: str, listed: Sequence[str]) -> int:

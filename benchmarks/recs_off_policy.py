@@ -100,8 +100,8 @@ def _personal_rows(world: SampleWorld, kept: NDArray[np.int64]) -> NDArray[np.in
     rows = np.full((len(world.viewers), ROW_LENGTH - kept.shape[1]), -1)
     for viewer, viewer_id in enumerate(viewer_ids):
         exclude = [title_ids[title] for title in kept[viewer].tolist()]
-        listed = model.recommend(viewer_id=viewer_id, recent=[], exclude=exclude, region_id=None, k=rows.shape[1])
-        rows[viewer, : len(listed)] = [number_of[title.title_id] for title in listed]
+        answer = model.recommend(viewer_id=viewer_id, recent=[], exclude=exclude, region_id=None, k=rows.shape[1])
+        rows[viewer, : len(answer.titles)] = [number_of[title.title_id] for title in answer.titles]
     return rows
 
 

@@ -2,6 +2,8 @@
 
 Usage: ``PYTHONPATH=. python benchmarks/recs_scale.py training --viewers 10000 --titles 3000`` trains both models and
 publishes, and prints CPU seconds and peak memory of each step; one size a process, so that the peaks are its own.
+``PYTHONPATH=. python benchmarks/recs_scale.py first-stage --viewers 20000 --titles 20000`` trains the item-item weights
+and rules alone, which is where titles cost, and makes a thousand lists from them.
 ``PYTHONPATH=. python benchmarks/recs_scale.py pages --titles 10000`` asks for whole home pages of the model, of the
 model with something watched a minute ago, and of popularity, the baseline, and prints CPU milliseconds of one thread.
 
@@ -40,6 +42,7 @@ from ml.recommender.top_n import fit_top_n
 from ml.recommender.trees import Trees
 from playback_api.domain.counters import Counters
 from playback_api.domain.home.recommender import open_recommender
+from playback_api.domain.home.rows import BECAUSE
 from playback_api.domain.home.services import HomeService
 from playback_api.domain.served import ServedSnapshots
 from playback_api.profile import Preferences, ViewerProfile, WatchedTitle
@@ -52,17 +55,21 @@ EVENTS_PER_VIEWER = 20
 DAYS = 60
 END = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 PAGE_VIEWERS = 2000
+LISTED_VIEWERS = 1000
 WATCHED_LATELY = 3
+REGIONS = (NORTH, "south", "east", "west")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("training", "pages"))
+    parser.add_argument("part", choices=("training", "first-stage", "pages"))
     parser.add_argument("--viewers", type=int, default=10_000)
     parser.add_argument("--titles", type=int, default=3000)
     arguments = parser.parse_args()
     if arguments.part == "training":
         measure_training(arguments.viewers, arguments.titles)
+    elif arguments.part == "first-stage":
+        measure_first_stage(arguments.viewers, arguments.titles)
     else:
         asyncio.run(measure_pages(arguments.titles))
 
@@ -83,7 +90,7 @@ def draw_viewing(viewers: int, titles: int) -> pl.DataFrame:
             "session_id": pl.int_range(count, eager=True).cast(pl.String),
             "viewer_id": pl.Series(viewer).cast(pl.String).str.zfill(8),
             "title_id": _title_ids(np.minimum(place, per_taste - 1) * TASTES + taste),
-            "region_id": pl.Series(viewer % 4).cast(pl.String),
+            "region_id": np.array(REGIONS)[viewer % len(REGIONS)],
             "completion": rng.beta(2, 1, count),
             "started_at": pl.Series((END.timestamp() - watched_s) * 1e6).cast(pl.Int64).cast(pl.Datetime("us", "UTC")),
         }
@@ -122,6 +129,22 @@ def measure_training(viewers: int, titles: int) -> None:
         facts = read_title_facts(catalogue)
         interactions = read_interactions(viewing, title_ids=facts.title_ids)
         published = publish(Path(folder), trained.model, affinity.model, interactions, facts, model_version="benchmark")
+    print(f"  published {published.size_bytes / 1e6:.0f} MB")
+
+
+def measure_first_stage(viewers: int, titles: int) -> None:
+    """Print what the part of training costs that grows with titles, and what a list does."""
+    print(f"# {viewers} viewers, {titles} titles")
+    facts = read_title_facts(draw_titles(titles))
+    with measured("viewing"):
+        interactions = read_interactions(draw_viewing(viewers, titles), title_ids=facts.title_ids)
+    with measured("item-item weights and rules"):
+        model = fit_top_n(interactions, Recipe())
+    few = replace(
+        interactions.subset(interactions.viewers < LISTED_VIEWERS), viewer_ids=interactions.viewer_ids[:LISTED_VIEWERS]
+    )
+    with measured(f"{LISTED_VIEWERS} lists and publishing"), tempfile.TemporaryDirectory() as folder:
+        published = publish(Path(folder), model, None, few, facts, model_version="benchmark")
     print(f"  published {published.size_bytes / 1e6:.0f} MB")
 
 
@@ -173,13 +196,14 @@ async def measure_pages(titles: int) -> None:
             folder = Path(home, "model")
             few = interactions.subset(interactions.viewers < PAGE_VIEWERS)
             known = replace(few, viewer_ids=viewer_ids)
-            publish(folder, model, affinity, known, facts, model_version="benchmark")
+            published = publish(folder, model, affinity, known, facts, model_version="benchmark")
+            print(f"# {name}: {published.size_bytes / 1e6:.2f} MB for {published.viewers} viewers")
             publish_content(Path(home), make_content(title_count=titles, recommender_folder=folder))
             snapshots = ServedSnapshots(SnapshotReader(Path(home)), open_recommender, Counters())
             await snapshots.refresh()
             quiet = _Profiles(lambda _: [])
             if name == "first stage":
-                report(snapshots, "popularity (baseline)", quiet, [f"stranger-{row}" for row in range(PAGE_VIEWERS)])
+                report(snapshots, "popularity (baseline)", quiet, [f"{10**7 + row}" for row in range(PAGE_VIEWERS)])
                 report(snapshots, "stored list", quiet, viewer_ids)
             report(snapshots, f"watched lately, {name}", _Profiles(watched_lately(titles)), viewer_ids)
 
@@ -210,17 +234,22 @@ def watched_lately(titles: int) -> Callable[[str], list[WatchedTitle]]:
 
 def report(snapshots: ServedSnapshots, name: str, profiles: _Profiles, viewer_ids: list[str]) -> None:
     """Ask for a page of every viewer and print quantiles."""
+    counters = Counters()
     service = HomeService(
-        snapshots, _Router(), profiles, _Recorder(), Counters(), clock=lambda: END + dt.timedelta(hours=2)
+        snapshots, _Router(), profiles, _Recorder(), counters, clock=lambda: END + dt.timedelta(hours=2)
     )
-    service.page(viewer_ids[0], NORTH, max_age=None)  # the shelf of the day is made once
-    costs_ms = []
+    for region_id in REGIONS:  # the shelf of the day is made once
+        service.page(viewer_ids[0], region_id, max_age=None)
+    costs_ms, because = [], 0
     for viewer_id in viewer_ids:
+        region_id = REGIONS[int(viewer_id) % len(REGIONS)]
         started = time.thread_time()
-        service.page(viewer_id, NORTH, max_age=None)
+        page = service.page(viewer_id, region_id, max_age=None)
         costs_ms.append(1e3 * (time.thread_time() - started))
+        because += sum(len(row.titles) for row in page.rows if row.row_id.startswith(BECAUSE))
     p50, p99 = np.quantile(costs_ms, [0.5, 0.99])
-    print(f"{name:32s} {len(costs_ms)} pages  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms", flush=True)
+    print(f"{name:32s} {len(costs_ms)} pages  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms", end="")
+    print(f"  {because / len(costs_ms):.1f} titles because of others  {counters.as_dict()}", flush=True)
 
 
 if __name__ == "__main__":

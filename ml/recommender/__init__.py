@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from ml.recommender.affinity import AffinityModel, load_affinity, save_affinity
     from ml.recommender.errors import ModelFolderError, RecommenderError, ViewingError, ViewingInsufficient
     from ml.recommender.evaluation import Evaluation, evaluate
-    from ml.recommender.features import TITLE_COLUMNS, VIEWING_COLUMNS, read_interactions, read_title_facts
+    from ml.recommender.features import (
+        TITLE_COLUMNS,
+        VIEWER_COLUMNS,
+        VIEWING_COLUMNS,
+        read_interactions,
+        read_title_facts,
+        read_viewer_facts,
+    )
     from ml.recommender.gate import GateDecision
     from ml.recommender.online import OnlineRecommender, RecentWatch, Scored
     from ml.recommender.publication import Publication, publish
@@ -33,7 +40,14 @@ _NAMES_BY_MODULE = {
     "affinity": ("AffinityModel", "load_affinity", "save_affinity"),
     "errors": ("ModelFolderError", "RecommenderError", "ViewingError", "ViewingInsufficient"),
     "evaluation": ("Evaluation", "evaluate"),
-    "features": ("TITLE_COLUMNS", "VIEWING_COLUMNS", "read_interactions", "read_title_facts"),
+    "features": (
+        "TITLE_COLUMNS",
+        "VIEWER_COLUMNS",
+        "VIEWING_COLUMNS",
+        "read_interactions",
+        "read_title_facts",
+        "read_viewer_facts",
+    ),
     "gate": ("GateDecision",),
     "online": ("OnlineRecommender", "RecentWatch", "Scored"),
     "publication": ("Publication", "publish"),
@@ -48,6 +62,7 @@ _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for nam
 __all__ = [
     "SHOWN_COLUMNS",
     "TITLE_COLUMNS",
+    "VIEWER_COLUMNS",
     "VIEWING_COLUMNS",
     "AffinityModel",
     "Evaluation",
@@ -76,6 +91,7 @@ __all__ = [
     "read_interactions",
     "read_shadow_score",
     "read_title_facts",
+    "read_viewer_facts",
     "save_affinity",
     "save_top_n",
     "score_in_shadow",

@@ -13,7 +13,8 @@ of SVD++ is added into the viewer's factors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ MOST_EVENTS_TO_CHOOSE_ON = 300_000
 """Where there are more, recipes are compared on some of the viewers."""
 MOST_SQUARED_HISTORIES = 5_000_000
 """The time of SVD++ grows with the sum of squared histories: up to this one, some 4 CPU seconds, it is compared too."""
+
+_READ_AT_ONCE = 100_000
 
 FACTORS_FILE = "factors.npz"
 FACTS_FILE = "affinity.json"
@@ -107,7 +110,11 @@ def fit_affinity(interactions: Interactions, recipe: AffinityRecipe = PLAIN_SVD,
         recipe: How to.
         seed: Initial factors are drawn with it.
     """
-    trainset = _trainset(interactions)
+    viewers, viewer_rows = np.unique(interactions.viewers, return_inverse=True)
+    titles, title_rows = np.unique(interactions.titles, return_inverse=True)
+    ratings = _Ratings(
+        viewer_rows.astype(np.int32), title_rows.astype(np.int32), interactions.affinities, by_viewer=recipe.implicit
+    )
     settings = {
         "n_factors": recipe.factors,
         "n_epochs": recipe.epochs,
@@ -116,15 +123,15 @@ def fit_affinity(interactions: Interactions, recipe: AffinityRecipe = PLAIN_SVD,
         "random_state": seed,
     }
     if recipe.implicit:
-        fitted = surprise.SVDpp(**settings, cache_ratings=True).fit(trainset)
-        viewer_factors = fitted.pu + _implicit_factors(fitted, trainset)
+        fitted = surprise.SVDpp(**settings, cache_ratings=True).fit(ratings)
+        viewer_factors = fitted.pu + _implicit_factors(fitted, ratings)
     else:
-        fitted = surprise.SVD(**settings).fit(trainset)
+        fitted = surprise.SVD(**settings).fit(ratings)
         viewer_factors = fitted.pu
     return AffinityModel(
-        facts=AffinityFacts(recipe=recipe, mean=float(trainset.global_mean)),
-        viewer_ids=[trainset.to_raw_uid(row) for row in range(trainset.n_users)],
-        title_ids=[trainset.to_raw_iid(row) for row in range(trainset.n_items)],
+        facts=AffinityFacts(recipe=recipe, mean=ratings.global_mean),
+        viewer_ids=[interactions.viewer_ids[viewer] for viewer in viewers.tolist()],
+        title_ids=[interactions.title_ids[title] for title in titles.tolist()],
         viewer_factors=viewer_factors.astype(np.float32),
         viewer_biases=fitted.bu.astype(np.float32),
         title_factors=fitted.qi.astype(np.float32),
@@ -192,33 +199,57 @@ def load_affinity(folder: Path) -> AffinityModel:
         raise ModelFolderError(f"{folder} holds no affinity model that can be read ({error}); train again") from error
 
 
-def _trainset(interactions: Interactions) -> surprise.Trainset:
-    """Surprise's own form of the data, built directly: its loader would need pandas and a copy."""
-    viewers, viewer_rows = np.unique(interactions.viewers, return_inverse=True)
-    titles, title_rows = np.unique(interactions.titles, return_inverse=True)
-    by_viewer: dict[int, list[tuple[int, float]]] = {row: [] for row in range(len(viewers))}
-    by_title: dict[int, list[tuple[int, float]]] = {row: [] for row in range(len(titles))}
-    affinities = interactions.affinities.astype(float).tolist()
-    for viewer, title, affinity in zip(viewer_rows.tolist(), title_rows.tolist(), affinities, strict=True):
-        by_viewer[viewer].append((title, affinity))
-        by_title[title].append((viewer, affinity))
-    return surprise.Trainset(
-        ur=by_viewer,
-        ir=by_title,
-        n_users=len(viewers),
-        n_items=len(titles),
-        n_ratings=len(interactions),
-        rating_scale=(LOWEST_AFFINITY, HIGHEST_AFFINITY),
-        raw2inner_id_users={interactions.viewer_ids[viewer]: row for row, viewer in enumerate(viewers)},
-        raw2inner_id_items={interactions.title_ids[title]: row for row, title in enumerate(titles)},
-    )
+class _Ratings(surprise.Trainset):
+    """Surprise's form of the data over arrays, for as much of it as its matrix factorisations ask for.
+
+    Surprise keeps each rating as two tuples, some 200 bytes; here it takes 12, and a tuple lives while it is read.
+
+    Args:
+        viewers, titles: [E] rows that start at 0.
+        affinities: [E] the ratings.
+        by_viewer: Whether SVD++ will ask for whole histories, which are tuples then.
+    """
+
+    def __init__(
+        self,
+        viewers: NDArray[np.int32],
+        titles: NDArray[np.int32],
+        affinities: NDArray[np.float32],
+        *,
+        by_viewer: bool,
+    ) -> None:
+        self._columns = (viewers, titles, affinities)
+        super().__init__(
+            ur={},
+            ir={},
+            n_users=int(viewers.max(initial=-1)) + 1,
+            n_items=int(titles.max(initial=-1)) + 1,
+            n_ratings=len(affinities),
+            rating_scale=(LOWEST_AFFINITY, HIGHEST_AFFINITY),
+            raw2inner_id_users={},
+            raw2inner_id_items={},
+        )
+        if by_viewer:
+            for viewer, title, affinity in self.all_ratings():
+                self.ur.setdefault(viewer, []).append((title, affinity))
+
+    def all_ratings(self) -> Iterator[tuple[int, int, float]]:
+        """Every rating as row of the viewer, row of the title and affinity."""
+        starts = range(0, self.n_ratings, _READ_AT_ONCE)
+        parts = ([column[start : start + _READ_AT_ONCE] for column in self._columns] for start in starts)
+        return itertools.chain.from_iterable(zip(*(column.tolist() for column in part), strict=True) for part in parts)
+
+    @property
+    def global_mean(self) -> float:
+        """Mean of all affinities."""
+        return float(self._columns[2].mean(dtype=np.float64))
 
 
-def _implicit_factors(fitted: surprise.SVDpp, trainset: surprise.Trainset) -> NDArray[np.float64]:
+def _implicit_factors(fitted: surprise.SVDpp, ratings: _Ratings) -> NDArray[np.float64]:
     """What the mere choice of titles adds to each viewer's factors in SVD++."""
     added: NDArray[np.float64] = np.zeros_like(fitted.pu)
-    for viewer, ratings in trainset.ur.items():
-        watched = [title for title, _ in ratings]
+    for viewer, rated in ratings.ur.items():
+        watched = [title for title, _ in rated]
         added[viewer] = fitted.yj[watched].sum(axis=0) / np.sqrt(len(watched))
     return added
 

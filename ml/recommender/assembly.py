@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.candidate_features import TITLE_FEATURES
-from ml.recommender.features import Interactions, TitleFacts
+from ml.recommender.features import NO_VIEWER_FACTS, Interactions, TitleFacts, ViewerFacts
 from ml.recommender.model_files import FORMAT_VERSION, OnlineArrays, OnlineIndex, no_unanswered, title_number_type
-from ml.recommender.popularity import measure_popularity
+from ml.recommender.popularity import measure_age_trend, measure_popularity
 from ml.recommender.top_n import TopNModel
 
 NEW_FOR_DAYS = 90
@@ -31,7 +31,12 @@ _SMALL = 1e-12
 
 
 def assemble(
-    model: TopNModel, interactions: Interactions, facts: TitleFacts, *, model_version: str
+    model: TopNModel,
+    interactions: Interactions,
+    facts: TitleFacts,
+    *,
+    model_version: str,
+    viewer_facts: ViewerFacts = NO_VIEWER_FACTS,
 ) -> tuple[OnlineIndex, OnlineArrays]:
     """The complete serving model but for what ``publication`` adds: batch lists, affinities, what was shown.
 
@@ -45,9 +50,13 @@ def assemble(
     popularity = measure_popularity(interactions)
     trend = np.full((len(popularity.region_ids), len(title_ids)), popularity.trend().min(initial=0.0), np.float16)
     trend[:, renumbered] = popularity.trend()
+    viewer_bands, band_count = viewer_facts.bands_of(interactions.viewer_ids), len(viewer_facts.age_bands)
+    age_trend = np.zeros((band_count, len(title_ids)), np.float16)
+    age_trend[:, renumbered] = measure_age_trend(interactions, viewer_bands, band_count)
     number_type = title_number_type(len(title_ids))
     trees = model.trees
-    newest_first = np.lexsort((-np.arange(len(interactions)), interactions.viewers))
+    starts = interactions.starts
+    newest_first = (starts[:-1] + starts[1:] - 1)[interactions.viewers] - np.arange(len(interactions))
     viewer_count = len(interactions.viewer_ids)
     index = OnlineIndex(
         format_version=FORMAT_VERSION,
@@ -56,11 +65,12 @@ def assemble(
         title_ids=title_ids,
         region_ids=popularity.region_ids,
         blend=model.facts.recipe.blend,
+        age_bands=list(viewer_facts.age_bands),
     )
     arrays = OnlineArrays(
-        viewer_ids=np.array([viewer_id.encode("ascii") for viewer_id in interactions.viewer_ids]),
+        viewer_ids=_ascii(interactions.viewer_ids),
         viewer_regions=_last_regions(interactions),
-        history_starts=interactions.starts,
+        history_starts=starts,
         history_titles=renumbered[interactions.titles[newest_first]].astype(number_type),
         history_weights=interactions.weights[newest_first].astype(np.float16),
         ease_titles=_extended(model.ease_titles, len(title_ids), number_type),
@@ -68,6 +78,9 @@ def assemble(
         rule_titles=_extended(model.rule_titles, len(title_ids), number_type),
         rule_weights=_extended(model.rule_weights, len(title_ids), np.float32),
         trend=trend,
+        age_trend=age_trend,
+        aged_viewer_ids=_ascii(viewer_facts.viewer_ids),
+        aged_viewer_bands=viewer_facts.bands,
         recommendable=facts.recommendable,
         new_titles=_new_titles(interactions, facts, renumbered).astype(number_type),
         genres=facts.genres,
@@ -130,6 +143,10 @@ def _title_features(
 def _idle_days(interactions: Interactions) -> NDArray[np.float32]:
     last_at = interactions.watched_at[interactions.starts[1:] - 1]
     return ((interactions.watched_at.max() - last_at) / _DAY_S).astype(np.float32)
+
+
+def _ascii(names: Sequence[str]) -> NDArray[np.bytes_]:
+    return np.array([name.encode("ascii") for name in names], dtype=np.bytes_)
 
 
 def _joined_title_ids(known: Sequence[str], *more: Sequence[str]) -> list[str]:

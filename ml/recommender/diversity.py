@@ -34,18 +34,18 @@ def diversified(
         The candidates in order, and for each of them its score in standard deviations less the loss: it never rises.
     """
     spread = scores.std() if len(scores) else 1.0
-    relevance = (scores / (spread + _SMALL)).astype(np.float32)
-    value = relevance.copy()
-    taken = np.zeros(len(scores), bool)
+    left = (scores / (spread + _SMALL)).astype(np.float32)
+    value = left.copy()
+    loss = LIKENESS_WEIGHT * likeness
     order, values = [], []
-    nearest: NDArray[np.floating] = np.zeros(len(scores), np.float32)
+    greatest_loss = np.zeros(len(scores), loss.dtype)
     for _ in range(min(DIVERSIFIED_PLACES, len(scores))):
-        best = int(np.argmax(value))
+        best = int(value.argmax())
         order.append(best)
         values.append(value[best])
-        taken[best] = True
-        nearest = np.maximum(nearest, likeness[best])
-        value = np.where(taken, -np.inf, relevance - LIKENESS_WEIGHT * nearest)
+        left[best] = -np.inf
+        np.maximum(greatest_loss, loss[best], out=greatest_loss)
+        np.subtract(left, greatest_loss, out=value)
     rest = np.argsort(-value, kind="stable")[: len(scores) - len(order)]
     return np.concatenate([order, rest]).astype(np.intp), np.concatenate([values, value[rest]]).astype(np.float32)
 
@@ -54,9 +54,13 @@ def likeness_of(arrays: OnlineArrays, titles: NDArray[np.integer]) -> NDArray[np
     """[C, C] how often one title is watched soon after the other, as a share of the most alike pair of them."""
     place = np.full(len(arrays.rule_titles) + 1, -1, np.int32)
     place[titles] = np.arange(len(titles))
-    followers = place[np.minimum(arrays.rule_titles[titles], len(arrays.rule_titles))]  # "no title" has no place
-    row, column = np.nonzero(followers >= 0)
+    followers = place.take(
+        arrays.rule_titles[titles], mode="clip"
+    )  # "no title" is clipped to the end, which has no place
+    found = np.flatnonzero(followers.ravel() >= 0)
+    row, column = np.divmod(found, max(followers.shape[1], 1))
     follows = np.zeros((len(titles), len(titles)), np.float32)
-    follows[row, followers[row, column]] = arrays.rule_weights[titles][row, column]
+    follows[row, followers.ravel()[found]] = arrays.rule_weights[titles[row], column]
     alike = follows + follows.T
-    return alike / (alike.max(initial=0.0) + _SMALL)
+    alike /= alike.max(initial=0.0) + _SMALL
+    return alike

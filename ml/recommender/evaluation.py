@@ -138,8 +138,8 @@ def _model_lister(model: TopNModel, remaining: Interactions, facts: TitleFacts) 
 
     def listed(viewer: int) -> list[str]:
         viewer_id = remaining.viewer_ids[viewer]
-        scored = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=CUT)
-        return [title.title_id for title in scored]
+        answer = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=CUT)
+        return [title.title_id for title in answer.titles]
 
     return listed
 

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from ml.recommender.candidate_features import CandidateScores, candidate_features
 from ml.recommender.diversity import diversified, likeness_of
 from ml.recommender.model_files import Blend, OnlineArrays
+from ml.recommender.repetition import order_by_rest
 
 BECAUSE_WATCHED = "because-watched"
 TRENDING = "trending"
 NEW_TITLE = "new-title"
-REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE)
+AGE_BAND = "age-band"
+REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE, AGE_BAND)
 """Why a title is in a list; ``OnlineArrays.top_reasons`` holds positions in this tuple."""
 
 HISTORY_LIMIT = 150
@@ -54,10 +56,24 @@ class History:
     def __len__(self) -> int:
         return len(self.titles)
 
+    @property
+    def steers(self) -> bool:
+        """Whether anything in it says what to recommend."""
+        return bool((self.weights > 0).any())
+
     def steering(self) -> History:
         """The part that steers recommendations: bounces left out, the oldest left out beyond ``HISTORY_LIMIT``."""
         kept = np.flatnonzero(self.weights > 0)[:HISTORY_LIMIT]
         return History(titles=self.titles[kept].astype(np.intp), weights=self.weights[kept].astype(np.float32))
+
+
+def trained_history(arrays: OnlineArrays, viewer: int | None) -> History:
+    """What a row of ``viewer_ids`` had watched when the model was trained; nothing for None."""
+    start, end = (0, 0) if viewer is None else arrays.history_starts[viewer : viewer + 2]
+    return History(
+        titles=arrays.history_titles[start:end].astype(np.intp),
+        weights=arrays.history_weights[start:end].astype(np.float32),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +84,15 @@ class RankedTitles:
     scores: NDArray[np.floating]
     reasons: NDArray[np.integer]
     because: NDArray[np.integer]
+
+    def at(self, positions: NDArray[np.integer]) -> RankedTitles:
+        """Some of the titles, or all in another order."""
+        return RankedTitles(
+            titles=self.titles[positions],
+            scores=self.scores[positions],
+            reasons=self.reasons[positions],
+            because=self.because[positions],
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,11 +114,37 @@ class HistoryPart:
         """[h, C] the plain weight from each event to each of the chosen titles."""
         place = np.full(len(self.scores) + 1, -1, np.int32)
         place[chosen] = np.arange(len(chosen))
-        target = place[self.titles]
-        event, neighbour = np.nonzero(target >= 0)
+        target = place.take(self.titles).ravel()
+        found = np.flatnonzero(target >= 0)
         weights = np.zeros((len(self.titles), len(chosen)), np.float32)
-        weights[event, target[event, neighbour]] = self.weights[event, neighbour]
+        weights[found // max(self.titles.shape[1], 1), target[found]] = self.weights.ravel()[found]
         return weights
+
+
+def rank_for_viewer(
+    arrays: OnlineArrays,
+    blend: Blend,
+    history: History,
+    *,
+    viewer: int | None,
+    region: int,
+    idle_days: float,
+    excluded: NDArray[np.integer],
+    k: int,
+) -> RankedTitles:
+    """As ``rank_titles``, and what was shown to a row of ``viewer_ids`` for days and not taken goes down."""
+    start, end = (0, 0) if viewer is None else arrays.unanswered_starts[viewer : viewer + 2]
+    ranked = rank_titles(
+        arrays,
+        blend,
+        history,
+        region=region,
+        idle_days=idle_days,
+        excluded=excluded,
+        k=k + int(end - start),  # as many as may go down behind the last place
+    )
+    order = order_by_rest(ranked.titles, arrays.unanswered_titles[start:end], arrays.unanswered_days[start:end])
+    return ranked.at(order[:k])
 
 
 def rank_titles(
@@ -135,6 +186,28 @@ def rank_titles(
         because=np.where(watched, because, arrays.no_title)[order],
     )
     return _lend_place_to_new_title(arrays, ranked, shortlist.steering, allowed)
+
+
+def rank_by_age(arrays: OnlineArrays, band: int, *, region: int, excluded: NDArray[np.integer], k: int) -> RankedTitles:
+    """The ``k`` best titles for a viewer of whom nothing but the age is known: the region's trend, moved by the age.
+
+    Args:
+        arrays: The model.
+        band: Row of ``age_trend``.
+        region: Row of ``trend``.
+        excluded: Numbers of titles that must not be shown.
+        k: How many titles are wanted.
+    """
+    scores = arrays.trend[region].astype(np.float32) + arrays.age_trend[band].astype(np.float32)
+    scores[~arrays.recommendable] = -np.inf
+    scores[excluded] = -np.inf
+    best = _best(scores, k)
+    return RankedTitles(
+        titles=best,
+        scores=scores[best],
+        reasons=np.full(len(best), REASONS.index(AGE_BAND)),
+        because=np.full(len(best), arrays.no_title),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ml.recommender.errors import ModelFolderError
 from ml.recommender.trees import Trees
 
-FORMAT_VERSION = (2, 1)
+FORMAT_VERSION = (2, 2)
 """Readers refuse another major version and accept any minor one."""
 
 INDEX_FILE = "index.msgpack"
@@ -51,6 +51,7 @@ class OnlineIndex(msgspec.Struct, frozen=True, kw_only=True):
         trained_through: Time of the latest viewing that the model knows; later watching is folded in.
         region_ids: Rows of ``trend``; the first is ``*``, all regions.
         affinity_mean: Mean affinity of the training data, the start of every affinity prediction.
+        age_bands: Rows of ``age_trend``.
     """
 
     format_version: tuple[int, int]
@@ -60,11 +61,15 @@ class OnlineIndex(msgspec.Struct, frozen=True, kw_only=True):
     region_ids: list[str]
     blend: Blend
     affinity_mean: float = 0.0
+    age_bands: list[str] = []
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OnlineArrays:
-    """The arrays, one ``.npy`` file each. V viewers, T titles, R regions, N neighbours, H history rows, G genres.
+    """The arrays, one ``.npy`` file each.
+
+    V viewers, T titles, R regions, N neighbours, H history rows, G genres, B age bands, W viewers of a known age band,
+    who may have watched nothing.
 
     Attributes:
         viewer_ids: [V] ASCII, sorted.
@@ -75,6 +80,9 @@ class OnlineArrays:
         ease_titles, ease_weights: [T, N] float32, what a title in the history says about its N strongest neighbours.
         rule_titles, rule_weights: [T, N] float32, what tends to be watched soon after a title.
         trend: [R, T] float16, standardised log of recent decayed popularity per region.
+        age_trend: [B, T] float16, what an age band adds to it, see ``popularity.measure_age_trend``.
+        aged_viewer_ids: [W] ASCII, sorted.
+        aged_viewer_bands: [W] uint8, rows of ``age_bands``.
         recommendable: [T] whether the title could be played when the model was trained.
         new_titles: [<= T] titles too new for neighbours, newest first.
         genres: [T, G] float16, unit rows; zero rows where nothing is known.
@@ -104,6 +112,9 @@ class OnlineArrays:
     rule_titles: NDArray[np.unsignedinteger]
     rule_weights: NDArray[np.floating]
     trend: NDArray[np.floating]
+    age_trend: NDArray[np.floating]
+    aged_viewer_ids: NDArray[np.bytes_]
+    aged_viewer_bands: NDArray[np.unsignedinteger]
     recommendable: NDArray[np.bool_]
     new_titles: NDArray[np.unsignedinteger]
     genres: NDArray[np.floating]
@@ -167,7 +178,11 @@ def open_model_files(folder: Path) -> tuple[OnlineIndex, OnlineArrays]:
         raise ModelFolderError(
             f"{folder} has format {index.format_version}, this reader knows {FORMAT_VERSION}; train and publish again"
         )
-    added = {} if index.format_version >= (2, 1) else no_unanswered(len(_map_array(folder / "viewer_ids.npy")))
+    added: dict[str, np.ndarray] = {}
+    if index.format_version < (2, 1):
+        added |= no_unanswered(len(_map_array(folder / "viewer_ids.npy")))
+    if index.format_version < (2, 2):
+        added |= _no_ages(len(index.title_ids))
     mapped = {
         field.name: _map_array(folder / f"{field.name}.npy")
         for field in fields(OnlineArrays)
@@ -184,6 +199,15 @@ def no_unanswered(viewer_count: int) -> dict[str, np.ndarray]:
         "unanswered_starts": np.zeros(viewer_count + 1, np.int64),
         "unanswered_titles": np.empty(0, np.uint32),
         "unanswered_days": np.empty(0, np.uint8),
+    }
+
+
+def _no_ages(title_count: int) -> dict[str, np.ndarray]:
+    """The arrays of a model that knows nobody's age."""
+    return {
+        "age_trend": np.empty((0, title_count), np.float16),
+        "aged_viewer_ids": np.empty(0, np.bytes_),
+        "aged_viewer_bands": np.empty(0, np.uint8),
     }
 
 
@@ -217,6 +241,8 @@ def _check_sizes(folder: Path, index: OnlineIndex, arrays: OnlineArrays) -> None
         "rule_titles": titles,
         "rule_weights": titles,
         "trend": len(index.region_ids),
+        "age_trend": len(index.age_bands),
+        "aged_viewer_bands": len(arrays.aged_viewer_ids),
         "recommendable": titles,
         "genres": titles,
         "title_features": titles,

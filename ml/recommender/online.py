@@ -16,11 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY, history_weight_of
-from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_titles
+from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_by_age, rank_for_viewer, trained_history
 from ml.recommender.model_files import OnlineArrays, OnlineIndex, open_model_files
-from ml.recommender.repetition import order_by_rest
 
 ALL_REGIONS = "*"
+
+LIST_LENGTH = 80
+"""Titles in a stored list, and what a page asks for: a row, and enough behind it for the rows by single titles."""
+
+STORED, COMPUTED, BY_AGE, NOTHING = "stored", "computed", "age-band", "nothing"
+"""Where the titles of an ``Answer`` come from."""
 
 
 class RecentWatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +54,19 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     reason: str
     because_title_id: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What to offer a viewer.
+
+    Attributes:
+        titles: Best first; empty when nothing about the viewer can steer a recommendation.
+        origin: ``STORED`` for the list that was published, ``COMPUTED`` for one made now, ``BY_AGE`` for what viewers
+            of the age watch, ``NOTHING`` without titles.
+    """
+
+    titles: list[Scored]
+    origin: str
 
 
 class OnlineRecommender:
@@ -97,49 +115,52 @@ class OnlineRecommender:
         exclude: Collection[str],
         region_id: str | None,
         k: int,
-    ) -> list[Scored]:
+    ) -> Answer:
         """The best titles for a viewer now.
 
-        A viewer with nothing new since training gets the list computed then; else the recent watching is folded into
-        the history and the list is computed. Titles of the history are never recommended, and those that were shown
-        for days and not taken go down, see ``repetition``.
+        A viewer with nothing new since training gets the list that was published, unless it is too short; else the
+        recent watching is folded into the history and the list is computed. Titles of the history are never
+        recommended, and those that were shown for days and not taken go down, see ``repetition``. A viewer whose
+        watching steers nothing gets what is watched in the region by viewers of the same age, if the age is known.
 
         Args:
             viewer_id: None, or an id that training never saw, is a viewer known by ``recent`` alone.
             recent: What the profile holds, in any order; what training already knew is recognised by its time.
             exclude: Titles that must not be shown.
             region_id: Whose trends count; None is the viewer's last region, an unknown region is all regions.
-            k: How many titles are wanted.
+            k: How many titles are wanted; up to ``LIST_LENGTH`` are stored.
 
         Returns:
-            At most ``k`` titles, best first; empty when nothing about this viewer can steer a recommendation.
+            At most ``k`` titles.
         """
         row = self._viewer_row(viewer_id)
-        trained = self._trained_history(row)
         fresh = self._fresh_watches(recent, known_viewer=row is not None)
-        region = self._region_row(region_id)
+        history = _merged(trained_history(self._arrays, row), fresh)
+        home = self._row_of_region[ALL_REGIONS] if row is None else int(self._arrays.viewer_regions[row])
+        region = home if region_id is None else self._region_row(region_id)
         excluded = self._numbers([*exclude, *(watch.title_id for watch in recent)])
-        unanswered, days_shown = self._unanswered(row)
-        wanted = k + len(unanswered)  # as many as may go down behind the last place
-        if row is not None and not fresh and (region_id is None or region == self._arrays.viewer_regions[row]):
-            listed = self._listed(row, excluded, wanted)
-            if len(listed.titles) >= wanted:
-                return self._named(listed, order_by_rest(listed.titles, unanswered, days_shown)[:k])
-        history = _merged(trained, fresh)
-        if not (history.weights > 0).any():
-            return []
-        if region_id is None and row is not None:
-            region = int(self._arrays.viewer_regions[row])
-        ranked = rank_titles(
+        seen = history.titles.astype(np.intp)
+        if not history.steers:
+            band = self._age_band(viewer_id)
+            if band is None:
+                return Answer(titles=[], origin=NOTHING)
+            by_age = rank_by_age(self._arrays, band, region=region, excluded=np.concatenate([seen, excluded]), k=k)
+            return Answer(titles=self._named(by_age), origin=BY_AGE)
+        if row is not None and not fresh and region == home:
+            listed = self._listed(row, excluded, k)
+            if listed is not None:
+                return Answer(titles=self._named(listed), origin=STORED)
+        ranked = rank_for_viewer(
             self._arrays,
             self._index.blend,
             history,
+            viewer=row,
             region=region,
             idle_days=0.0 if fresh or row is None else float(self._arrays.viewer_idle_days[row]),
-            excluded=np.concatenate([history.titles.astype(np.intp), excluded]),
-            k=wanted,
+            excluded=np.concatenate([seen, excluded]),
+            k=k,
         )
-        return self._named(ranked, order_by_rest(ranked.titles, unanswered, days_shown)[:k])
+        return Answer(titles=self._named(ranked), origin=COMPUTED)
 
     def affinity(self, viewer_id: str | None, title_ids: Collection[str]) -> dict[str, float]:
         """How much the viewer is predicted to like each title, 1 to 5. For a match percentage, never for sorting.
@@ -162,12 +183,11 @@ class OnlineRecommender:
         return {name: float(value) for name, value in zip(known, clipped, strict=True) if not np.isnan(value)}
 
     def _viewer_row(self, viewer_id: str | None) -> int | None:
-        viewer_ids = self._arrays.viewer_ids
-        if viewer_id is None or not viewer_id.isascii() or len(viewer_id) > viewer_ids.dtype.itemsize:
-            return None
-        key = np.array(viewer_id.encode("ascii"), dtype=viewer_ids.dtype)  # the same type: else the whole map is copied
-        row = int(np.searchsorted(viewer_ids, key))
-        return row if row < len(viewer_ids) and viewer_ids[row] == key else None
+        return _found(self._arrays.viewer_ids, viewer_id)
+
+    def _age_band(self, viewer_id: str | None) -> int | None:
+        row = _found(self._arrays.aged_viewer_ids, viewer_id)
+        return None if row is None else int(self._arrays.aged_viewer_bands[row])
 
     def _region_row(self, region_id: str | None) -> int:
         return self._row_of_region.get(region_id or ALL_REGIONS, self._row_of_region[ALL_REGIONS])
@@ -175,15 +195,6 @@ class OnlineRecommender:
     def _numbers(self, title_ids: Collection[str]) -> NDArray[np.intp]:
         known = (self._number_of_title.get(title_id) for title_id in title_ids)
         return np.array([number for number in known if number is not None], dtype=np.intp)
-
-    def _trained_history(self, row: int | None) -> History:
-        if row is None:
-            return History(titles=np.empty(0, np.intp), weights=np.empty(0, np.float32))
-        start, end = self._arrays.history_starts[row : row + 2]
-        return History(
-            titles=self._arrays.history_titles[start:end].astype(np.intp),
-            weights=self._arrays.history_weights[start:end].astype(np.float32),
-        )
 
     def _fresh_watches(self, recent: Sequence[RecentWatch], *, known_viewer: bool) -> dict[int, float]:
         """Completion by title, newest first, of what training did not know; unknown titles are left out."""
@@ -196,15 +207,13 @@ class OnlineRecommender:
             fresh[number] = max(watch.completion, fresh.get(number, 0.0))
         return fresh
 
-    def _unanswered(self, row: int | None) -> tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger]]:
-        """What was shown to a viewer and not taken, and on how many days."""
-        start, end = (0, 0) if row is None else self._arrays.unanswered_starts[row : row + 2]
-        return self._arrays.unanswered_titles[start:end], self._arrays.unanswered_days[start:end]
-
-    def _listed(self, row: int, excluded: NDArray[np.intp], k: int) -> RankedTitles:
-        """The list computed at training time without what is excluded now."""
+    def _listed(self, row: int, excluded: NDArray[np.intp], k: int) -> RankedTitles | None:
+        """The published list without what is excluded now; None where titles that it has no place for are wanted."""
         titles = self._arrays.top_titles[row]
+        is_whole = len(titles) > 0 and titles[-1] == self._arrays.no_title  # every title that may be shown is there
         kept = np.flatnonzero((titles != self._arrays.no_title) & ~np.isin(titles, excluded))[:k]
+        if len(kept) < k and not is_whole:
+            return None
         return RankedTitles(
             titles=titles[kept],
             scores=self._arrays.top_scores[row][kept],
@@ -212,7 +221,7 @@ class OnlineRecommender:
             because=self._arrays.top_because[row][kept],
         )
 
-    def _named(self, ranked: RankedTitles, order: NDArray[np.intp]) -> list[Scored]:
+    def _named(self, ranked: RankedTitles) -> list[Scored]:
         title_ids, no_title = self._index.title_ids, self._arrays.no_title
         return [
             Scored(
@@ -222,13 +231,22 @@ class OnlineRecommender:
                 because_title_id=None if because == no_title else title_ids[because],
             )
             for title, score, reason, because in zip(
-                ranked.titles[order].tolist(),
-                ranked.scores[order].tolist(),
-                ranked.reasons[order].tolist(),
-                ranked.because[order].tolist(),
+                ranked.titles.tolist(),
+                ranked.scores.tolist(),
+                ranked.reasons.tolist(),
+                ranked.because.tolist(),
                 strict=True,
             )
         ]
+
+
+def _found(viewer_ids: NDArray[np.bytes_], viewer_id: str | None) -> int | None:
+    """The row of a viewer in sorted ids."""
+    if viewer_id is None or not viewer_id.isascii() or len(viewer_id) > viewer_ids.dtype.itemsize:
+        return None
+    key = np.array(viewer_id.encode("ascii"), dtype=viewer_ids.dtype)  # the same type: else the whole map is copied
+    row = int(np.searchsorted(viewer_ids, key))
+    return row if row < len(viewer_ids) and viewer_ids[row] == key else None
 
 
 def _merged(trained: History, fresh: dict[int, float]) -> History:

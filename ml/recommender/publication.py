@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from ml.recommender.affinity import AffinityModel
 from ml.recommender.assembly import assemble
-from ml.recommender.features import Interactions, TitleFacts
-from ml.recommender.fold_in import History, rank_titles
+from ml.recommender.features import NO_VIEWER_FACTS, Interactions, TitleFacts, ViewerFacts
+from ml.recommender.fold_in import rank_for_viewer, trained_history
 from ml.recommender.model_files import Blend, OnlineArrays, OnlineIndex, write_model_files
+from ml.recommender.online import LIST_LENGTH
 from ml.recommender.top_n import TopNModel
-
-LIST_LENGTH = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +28,7 @@ class Publication:
         viewers_without_list: Viewers whose watching steers nothing, such as bounces only; they get the fallback.
         coverage_at_10: Share of recommendable titles in at least one viewer's first ten.
         affinity_viewers: Viewers that the affinity model knows.
+        aged_viewers: Viewers whose age band is known, and steers while their watching does not.
         unanswered: Pairs of viewer and title that go down, since they were shown often and not taken.
     """
 
@@ -40,6 +40,7 @@ class Publication:
     new_titles: int
     coverage_at_10: float
     affinity_viewers: int
+    aged_viewers: int
     unanswered: int
     size_bytes: int
 
@@ -52,6 +53,7 @@ def publish(
     facts: TitleFacts,
     *,
     model_version: str,
+    viewer_facts: ViewerFacts = NO_VIEWER_FACTS,
     unanswered: pl.DataFrame | None = None,
 ) -> Publication:
     """Write the serving folder for ``OnlineRecommender.load``.
@@ -63,14 +65,15 @@ def publish(
         interactions: All viewing up to now, which may be newer than the models.
         facts: The catalogue of now.
         model_version: What logs and impressions will name.
+        viewer_facts: Whose age is known, whether they have watched anything or not.
         unanswered: ``serving.srv_unanswered``: viewer_id, title_id, days_shown; None where nothing was shown yet.
     """
-    index, arrays = assemble(model, interactions, facts, model_version=model_version)
-    arrays = _with_lists(arrays, index.blend)
+    index, arrays = assemble(model, interactions, facts, model_version=model_version, viewer_facts=viewer_facts)
     if affinity is not None:
         index, arrays = _with_affinities(index, arrays, affinity)
     if unanswered is not None:
         arrays = _with_unanswered(index, arrays, unanswered)
+    arrays = _with_lists(arrays, index.blend)
     size_bytes = write_model_files(folder, index, arrays)
     first_ten = arrays.top_titles[:, :10]
     shown = np.unique(first_ten[first_ten != arrays.no_title])
@@ -87,6 +90,7 @@ def publish(
         new_titles=len(arrays.new_titles),
         coverage_at_10=len(shown) / max(recommendable, 1),
         affinity_viewers=int(np.isfinite(arrays.viewer_biases).sum()),
+        aged_viewers=len(arrays.aged_viewer_ids),
         unanswered=len(arrays.unanswered_titles),
         size_bytes=size_bytes,
     )
@@ -102,26 +106,23 @@ def _with_lists(arrays: OnlineArrays, blend: Blend) -> OnlineArrays:
     scores = np.zeros(shape, np.float16)
     reasons = np.zeros(shape, np.uint8)
     for viewer in range(viewer_count):
-        history = _history_of(arrays, viewer)
-        if not (history.weights > 0).any():
+        history = trained_history(arrays, viewer)
+        if not history.steers:
             continue
-        region = int(arrays.viewer_regions[viewer])
-        idle_days = float(arrays.viewer_idle_days[viewer])
-        ranked = rank_titles(
-            arrays, blend, history, region=region, idle_days=idle_days, excluded=history.titles, k=shape[1]
+        ranked = rank_for_viewer(
+            arrays,
+            blend,
+            history,
+            viewer=viewer,
+            region=int(arrays.viewer_regions[viewer]),
+            idle_days=float(arrays.viewer_idle_days[viewer]),
+            excluded=history.titles,
+            k=shape[1],
         )
         length = len(ranked.titles)
         titles[viewer, :length], scores[viewer, :length] = ranked.titles, ranked.scores
         reasons[viewer, :length], because[viewer, :length] = ranked.reasons, ranked.because
     return replace(arrays, top_titles=titles, top_scores=scores, top_reasons=reasons, top_because=because)
-
-
-def _history_of(arrays: OnlineArrays, viewer: int) -> History:
-    start, end = arrays.history_starts[viewer : viewer + 2]
-    return History(
-        titles=arrays.history_titles[start:end].astype(np.intp),
-        weights=arrays.history_weights[start:end].astype(np.float32),
-    )
 
 
 def _with_affinities(

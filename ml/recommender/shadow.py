@@ -136,14 +136,14 @@ def _wanted(
     wanted = np.full((pages.height, max(lengths.values(), default=0)), -1, np.int64)
     asked = pages.select("viewer_id", "region_id", "shown_at").iter_rows()
     for page, (viewer_id, region_id, shown_at) in enumerate(asked):
-        listed = online.recommend(
+        answer = online.recommend(
             viewer_id=viewer_id,
             recent=[watch for watch in watches.get(viewer_id, ()) if watch.watched_at < shown_at],
             exclude=kept.get(page, ()),
             region_id=region_id,
             k=lengths.get(page, 0),
         )
-        wanted[page, : len(listed)] = [number_of[title.title_id] for title in listed]
+        wanted[page, : len(answer.titles)] = [number_of[title.title_id] for title in answer.titles]
     return wanted
 
 

@@ -30,6 +30,8 @@ from ml.recommender.trees import Trees, no_trees
 WEIGHTS_FILE = "weights.npz"
 FACTS_FILE = "top_n.json"
 
+_ROWS_AT_ONCE = 1000
+
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that training depends on beside the data.
@@ -154,19 +156,44 @@ def _viewer_title_matrix(interactions: Interactions) -> sp.csr_matrix:
 
 
 def _ease_weights(matrix: sp.csr_matrix, ridge: float) -> NDArray[np.float32]:
-    """B = I - P / diag(P) with P = (X'X + ridge I)^-1, by Cholesky: [history title, scored title]."""
-    gram = (matrix.T @ matrix).toarray().astype(np.float32)
+    """B = I - P / diag(P) with P = (X'X + ridge I)^-1, by Cholesky: [history title, scored title].
+
+    All of it happens in one dense matrix, which is the most that training holds.
+    """
+    gram = _gram(matrix)
     diagonal = np.diag_indices_from(gram)
     gram[diagonal] += max(ridge * float(gram[diagonal].mean()), 1.0)
-    factor, failed = scipy.linalg.lapack.spotrf(gram, lower=True, overwrite_a=True)
+    # LAPACK wants columns together: a symmetric matrix need not be copied for that, it is its own transpose
+    factor, failed = scipy.linalg.lapack.spotrf(gram.T, lower=True, overwrite_a=True)
     if not failed:
         inverse, failed = scipy.linalg.lapack.spotri(factor, lower=True, overwrite_c=True)
     if failed:  # the ridge makes the matrix positive definite; only overflow or NaN get here
         raise np.linalg.LinAlgError(f"the title matrix cannot be inverted (LAPACK says {failed})")
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    weights: NDArray[np.float32] = inverse / -np.diag(inverse)[None, :]
+    weights: NDArray[np.float32] = inverse.T
+    _mirror_upper_triangle(weights)
+    weights /= -np.diag(weights)[None, :]
     np.fill_diagonal(weights, 0.0)
     return weights
+
+
+def _gram(matrix: sp.csr_matrix) -> NDArray[np.float32]:
+    """X'X as a dense matrix, some rows at a time: as a sparse one it would take more than as a dense one."""
+    title_count = matrix.shape[1]
+    gram = np.empty((title_count, title_count), np.float32)
+    by_title = matrix.tocsc()
+    for start in range(0, title_count, _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        gram[rows] = (by_title[:, rows].T @ matrix).toarray()
+    return gram
+
+
+def _mirror_upper_triangle(matrix: NDArray[np.float32]) -> None:
+    """Make a square matrix symmetric in place; what stands below the diagonal is not looked at."""
+    for start in range(0, len(matrix), _ROWS_AT_ONCE):
+        end = start + _ROWS_AT_ONCE
+        block = np.triu(matrix[start:end, start:end])
+        matrix[start:end, start:end] = block + np.triu(block, 1).T
+        matrix[end:, start:end] = matrix[start:end, end:].T
 
 
 def _sequential_rules(interactions: Interactions, recipe: Recipe) -> sp.csr_matrix:

@@ -51,11 +51,8 @@ def choose_recipe(interactions: Interactions, facts: TitleFacts, recipe: Recipe,
 
     The given blend stays when nobody has watched enough to tell.
     """
-    trials = [
-        _Trial.run(known, held_out, facts, recipe, seed=seed)
-        for known, held_out in _held_out_viewing(interactions)
-        if len(held_out)
-    ]
+    cuts = _Cuts(interactions, facts, recipe)
+    trials = [_Trial.run(cut, seed=seed) for cut in cuts.for_blends()]
     viewers = sum(len(trial.gains) for trial in trials)
     if not viewers:
         return TunedRecipe(recipe=recipe, ranker=unranked(0, recipe.ranker), validation_ndcg_at_10=0.0, viewers=0)
@@ -64,7 +61,7 @@ def choose_recipe(interactions: Interactions, facts: TitleFacts, recipe: Recipe,
     tuned = msgspec.structs.replace(recipe, blend=_GRID[chosen])
     return TunedRecipe(
         recipe=tuned,
-        ranker=_ranker_over(tuned, interactions, facts, seed=seed),
+        ranker=_ranker_over(cuts, tuned, seed=seed),
         validation_ndcg_at_10=float(gains[:, chosen].mean()),
         viewers=viewers,
     )
@@ -87,29 +84,78 @@ def _most_popular_of_the_best(gains: NDArray[np.float64]) -> int:
     return int(max(kept, key=lambda blend: (_GRID[blend].trend_share, means[blend])))
 
 
-def _held_out_viewing(interactions: Interactions) -> list[tuple[Interactions, HeldOut]]:
-    """Cuts in time until enough viewers are held out; each viewer's last title where time separates hardly anybody."""
-    cuts = []
-    for share in NEWEST_SHARES:
-        cuts.append(newest_held_out(interactions, share))
-        if sum(held_out.viewer_count for _, held_out in cuts) >= ENOUGH_VIEWERS:
-            return cuts
-    enough = sum(held_out.viewer_count for _, held_out in cuts) >= FEWEST_VIEWERS
-    return cuts if enough else [leave_last_out(interactions)]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Cut:
+    """What was known at a point in time, and what was watched after it.
+
+    Attributes:
+        arrays: The first stage and the histories at the cut, whatever the blend.
+        title_numbers: By title of the interactions its number in ``arrays``.
+    """
+
+    held_out: HeldOut
+    arrays: OnlineArrays
+    title_numbers: NDArray[np.int64]
 
 
-def _ranker_over(recipe: Recipe, interactions: Interactions, facts: TitleFacts, *, seed: int) -> Ranker:
+class _Cuts:
+    """Cuts through the same viewing. A first stage is trained at each of them once, whoever asks for it."""
+
+    def __init__(self, interactions: Interactions, facts: TitleFacts, recipe: Recipe) -> None:
+        self._interactions = interactions
+        self._facts = facts
+        self._recipe = recipe
+        self._held_out: dict[float, tuple[Interactions, HeldOut]] = {}
+        self._trained: dict[float, _Cut] = {}
+
+    def for_blends(self) -> list[_Cut]:
+        """Back in time until enough viewers are held out; each viewer's last title where time separates few of them.
+
+        Cuts that hold out nothing are left out.
+        """
+        shares: list[float] = []
+        viewers = 0
+        for share in NEWEST_SHARES:
+            if viewers >= ENOUGH_VIEWERS:
+                break
+            shares.append(share)
+            viewers += self.viewers_after(share)
+        if viewers >= FEWEST_VIEWERS:
+            return [self._cut(share) for share in shares if self.viewers_after(share)]
+        known, held_out = leave_last_out(self._interactions)
+        return [self._train(known, held_out)] if len(held_out) else []
+
+    def for_ranker(self, viewers: int) -> _Cut | None:
+        """The latest that holds out titles of so many viewers."""
+        return next((self._cut(share) for share in NEWEST_SHARES if self.viewers_after(share) >= viewers), None)
+
+    def viewers_after(self, share: float) -> int:
+        """Of how many viewers something is held out when the newest share of the events is."""
+        return self._viewing(share)[1].viewer_count
+
+    def _viewing(self, share: float) -> tuple[Interactions, HeldOut]:
+        if share not in self._held_out:
+            self._held_out[share] = newest_held_out(self._interactions, share)
+        return self._held_out[share]
+
+    def _cut(self, share: float) -> _Cut:
+        if share not in self._trained:
+            self._trained[share] = self._train(*self._viewing(share))
+        return self._trained[share]
+
+    def _train(self, known: Interactions, held_out: HeldOut) -> _Cut:
+        index, arrays = assemble(fit_top_n(known, self._recipe), known, self._facts, model_version="")
+        return _Cut(held_out=held_out, arrays=arrays, title_numbers=_numbers(index, known))
+
+
+def _ranker_over(cuts: _Cuts, recipe: Recipe, *, seed: int) -> Ranker:
     """Trees learnt at the latest cut that holds out enough viewers: about half of them have the title shortlisted."""
-    for share in NEWEST_SHARES:
-        known, held_out = newest_held_out(interactions, share)
-        if held_out.viewer_count >= 2 * recipe.ranker.min_viewers:
-            break
-    else:
-        return unranked(held_out.viewer_count, recipe.ranker)
-    index, arrays = assemble(fit_top_n(known, recipe), known, facts, model_version="")
-    viewers, first = np.unique(held_out.viewers, return_index=True)
-    watched_first = zip(viewers.tolist(), _numbers(index, known)[held_out.titles[first]].tolist(), strict=True)
-    return learn_ranker(arrays, recipe.blend, dict(watched_first), recipe.ranker, seed=seed)
+    cut = cuts.for_ranker(2 * recipe.ranker.min_viewers)
+    if cut is None:
+        return unranked(cuts.viewers_after(NEWEST_SHARES[-1]), recipe.ranker)
+    viewers, first = np.unique(cut.held_out.viewers, return_index=True)
+    watched_first = zip(viewers.tolist(), cut.title_numbers[cut.held_out.titles[first]].tolist(), strict=True)
+    return learn_ranker(cut.arrays, recipe.blend, dict(watched_first), recipe.ranker, seed=seed)
 
 
 def _numbers(index: OnlineIndex, interactions: Interactions) -> NDArray[np.int64]:
@@ -129,11 +175,10 @@ class _Trial:
     gains: NDArray[np.float64]
 
     @classmethod
-    def run(cls, known: Interactions, held_out: HeldOut, facts: TitleFacts, recipe: Recipe, *, seed: int) -> _Trial:
-        index, arrays = assemble(fit_top_n(known, recipe), known, facts, model_version="")
-        sample = held_out.sample(SAMPLE_VIEWERS, np.random.default_rng(seed))
-        pairs = zip(sample.viewers.tolist(), _numbers(index, known)[sample.titles].tolist(), strict=True)
-        ranks = np.array([_ranks_over_grid(arrays, viewer, title) for viewer, title in pairs])
+    def run(cls, cut: _Cut, *, seed: int) -> _Trial:
+        sample = cut.held_out.sample(SAMPLE_VIEWERS, np.random.default_rng(seed))
+        pairs = zip(sample.viewers.tolist(), cut.title_numbers[sample.titles].tolist(), strict=True)
+        ranks = np.array([_ranks_over_grid(cut.arrays, viewer, title) for viewer, title in pairs])
         first_of_viewer = np.unique(sample.viewers, return_index=True)[1]
         return cls(gains=_ndcg(ranks, first_of_viewer))
 

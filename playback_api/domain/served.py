@@ -51,6 +51,20 @@ class Watched:
     watched_at: dt.datetime
 
 
+class RecommendedTitles(Protocol):
+    """The model's answer, as ``ml.recommender.online.Answer`` is one."""
+
+    @property
+    def titles(self) -> Sequence[Recommendation]:
+        """Best first; empty for a viewer of whom nothing is known."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Where they come from, as a code: counted with the page."""
+        ...
+
+
 class Recommender(Protocol):
     """What a page asks of the model."""
 
@@ -59,10 +73,8 @@ class Recommender(Protocol):
         """The registered version, for impressions."""
         ...
 
-    def recommend(
-        self, *, viewer_id: str, recent: Sequence[Watched], exclude: Collection[str], region_id: str, k: int
-    ) -> Sequence[Recommendation]:
-        """The best titles for a viewer now; empty for a viewer of whom nothing is known."""
+    def recommend(self, *, viewer_id: str, recent: Sequence[Watched], region_id: str) -> RecommendedTitles:
+        """The best titles for a viewer now, as many as a page can use."""
         ...
 
     def affinity(self, viewer_id: str, title_ids: Collection[str]) -> dict[str, float]:

@@ -70,10 +70,22 @@ def titles() -> pl.DataFrame:
     )
 
 
+def viewers() -> pl.DataFrame:
+    """Camps are ages; one viewer of each has watched nothing yet."""
+    numbers = range(VIEWERS + 2)
+    return pl.DataFrame(
+        {
+            "viewer_id": [f"v-{number:06d}" for number in numbers],
+            "age_band": ["55+" if number % 2 else "18-24" for number in numbers],
+        }
+    )
+
+
 def fill(warehouse: Warehouse, viewing_frame: pl.DataFrame) -> None:
     tables = {
         "serving.srv_viewing": viewing_frame,
         "serving.srv_titles": titles(),
+        "serving.srv_viewers": viewers(),
         "serving.srv_main_rows": pl.DataFrame(schema=MAIN_ROWS),
         "serving.srv_unanswered": pl.DataFrame(schema=UNANSWERED),
         "marts.fct_experiment_arms": pl.DataFrame(schema=EXPERIMENT_ARMS),
@@ -147,8 +159,10 @@ def test_the_first_model_becomes_champion_and_is_published(home):
 
     recommender = home.published()
     assert recommender.model_version == "top-n-1"
-    listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=4)
+    listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=4).titles
     assert [int(title.title_id[2:]) % 2 for title in listed] == [1, 1, 1, 1], "the viewer is of the odd camp"
+    newcomer = recommender.recommend(viewer_id="v-000081", recent=[], exclude=[], region_id="eu-west", k=4)
+    assert [(int(title.title_id[2:]) % 2, title.reason) for title in newcomer.titles] == [(1, "age-band")] * 4
     assert set(recommender.affinity("v-000003", ["s-0003", "s-0005"])) == {"s-0003", "s-0005"}
 
 
@@ -184,7 +198,8 @@ def test_what_is_watched_since_is_folded_in(home):
     recommender = home.published()
     later = recommender.trained_through + dt.timedelta(days=1)
     recent = [RecentWatch(title_id=f"s-{title:04d}", completion=1.0, watched_at=later) for title in (2, 4, 6, 8)]
-    listed = recommender.recommend(viewer_id="v-999999", recent=recent, exclude=["s-0010"], region_id="eu-west", k=3)
+    question = {"viewer_id": "v-999999", "recent": recent, "exclude": ["s-0010"], "region_id": "eu-west", "k": 3}
+    listed = recommender.recommend(**question).titles
     assert [int(title.title_id[2:]) % 2 for title in listed] == [0, 0, 0]
     assert not {title.title_id for title in listed} & {"s-0000", "s-0002", "s-0010"}, "unplayable, seen or excluded"
 

@@ -70,7 +70,7 @@ questions = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 @given(question=questions)
 def test_an_answer_is_short_enough_unique_playable_and_unseen(recommender, question):
-    listed = recommender.recommend(**question)
+    listed = recommender.recommend(**question).titles
     ids = [title.title_id for title in listed]
     assert len(ids) <= question["k"]
     assert len(set(ids)) == len(ids)
@@ -80,14 +80,14 @@ def test_an_answer_is_short_enough_unique_playable_and_unseen(recommender, quest
     assert {title.reason for title in listed} <= set(REASONS)
     scores = [title.score for title in listed]
     assert scores == sorted(scores, reverse=True)
-    assert recommender.recommend(**question) == listed
+    assert recommender.recommend(**question).titles == listed
 
 
 @settings(max_examples=50, deadline=None)
 @given(question=questions, extra=st.sampled_from(TITLE_IDS))
 def test_excluding_one_more_title_removes_only_that_one(recommender, question, extra):
     question["k"] = 40
-    before = {title.title_id for title in recommender.recommend(**question)}
+    before = {title.title_id for title in recommender.recommend(**question).titles}
     question["exclude"] = question["exclude"] | {extra}
-    after = {title.title_id for title in recommender.recommend(**question)}
+    after = {title.title_id for title in recommender.recommend(**question).titles}
     assert after == before - {extra}

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml.recommender.errors import RecommenderError
+from ml.recommender.features.grain import check_grain
 
 TITLE_COLUMNS = ("title_id", "genres", "package_id", "release_date")
 
@@ -50,11 +50,7 @@ def read_title_facts(titles: pl.DataFrame) -> TitleFacts:
     Raises:
         RecommenderError: A column is missing, or a title stands twice.
     """
-    missing = [column for column in TITLE_COLUMNS if column not in titles.columns]
-    if missing:
-        raise RecommenderError(f"the titles frame has no column {', '.join(missing)}; it needs {list(TITLE_COLUMNS)}")
-    if titles["title_id"].is_duplicated().any():
-        raise RecommenderError("the titles frame names a title twice; its grain is one row a title")
+    check_grain(titles, TITLE_COLUMNS, noun="title")
     ordered = titles.sort("title_id")
     epoch = dt.date(1970, 1, 1)
     release_days = [np.nan if day is None else (day - epoch).days for day in ordered["release_date"].cast(pl.Date)]

@@ -148,33 +148,33 @@ def read_interactions(viewing: pl.DataFrame, *, title_ids: Sequence[str] = ()) -
     _check_schema(viewing)
     if viewing.is_empty():
         raise ViewingInsufficient("no viewing yet; ingest heartbeats and build the warehouse before training")
-    usable = (
-        viewing.select(*VIEWING_COLUMNS)
+    sessions = (
+        viewing.lazy()
+        .select(*VIEWING_COLUMNS)
         .with_columns(pl.col("completion").cast(pl.Float64))
         .filter(
             pl.all_horizontal(pl.col(*VIEWING_COLUMNS).is_not_null())
             & pl.col("completion").is_finite()
             & (pl.col("completion") >= 0)
         )
+        .collect()
     )
-    unusable = viewing.height - usable.height
-    if unusable > MAX_UNUSABLE_SHARE * viewing.height:
+    usable = sessions.height
+    dropped = {"unusable": viewing.height - usable}
+    if dropped["unusable"] > MAX_UNUSABLE_SHARE * viewing.height:
         raise ViewingCorrupt(
-            f"{unusable} of {viewing.height} sessions have no id, time or finite completion; "
+            f"{dropped['unusable']} of {viewing.height} sessions have no id, time or finite completion; "
             f"at most {MAX_UNUSABLE_SHARE:.0%} may. Look at the checks of srv_viewing before training"
         )
-    sessions = usable.unique("session_id", keep="first", maintain_order=True)
-    of_people = sessions.join(_programs(sessions), on="viewer_id", how="anti", maintain_order="left")
-    if of_people.is_empty():
+    sessions = _numbered(sessions).unique("session_id", keep="first", maintain_order=True)
+    distinct = sessions.height
+    sessions = sessions.join(_programs(sessions), on="viewer_id", how="anti", maintain_order="left")
+    if sessions.is_empty():
         raise ViewingInsufficient(
             f"every viewer starts more than {MAX_TITLES_PER_DAY} titles a day; look at where the heartbeats come from"
         )
-    dropped = {
-        "unusable": unusable,
-        "duplicate": usable.height - sessions.height,
-        "of programs": sessions.height - of_people.height,
-    }
-    return _from_sessions(of_people, title_ids, dropped)
+    dropped |= {"duplicate": usable - distinct, "of programs": distinct - sessions.height}
+    return _from_sessions(sessions, title_ids, dropped)
 
 
 def _programs(sessions: pl.DataFrame) -> pl.DataFrame:
@@ -198,10 +198,18 @@ def _check_schema(viewing: pl.DataFrame) -> None:
             raise ViewingSchemaError(f"column {column} of the viewing frame is {found}, not a {kind}")
 
 
+def _numbered(sessions: pl.DataFrame) -> pl.DataFrame:
+    """The same with ids of four bytes, whose order is that of the names: what follows sorts and groups by them."""
+    names = {column: sessions[column].cast(pl.String) for column in ("viewer_id", "title_id", "region_id")}
+    return sessions.with_columns(
+        column.cast(pl.Enum(column.unique().sort())).alias(name) for name, column in names.items()
+    )
+
+
 def _from_sessions(sessions: pl.DataFrame, title_ids: Sequence[str], dropped: dict[str, int]) -> Interactions:
+    in_time = sessions.select(pl.arg_sort_by("started_at", "session_id")).to_series()
     pairs = (
-        sessions.with_columns(pl.col("viewer_id", "title_id", "region_id").cast(pl.String))
-        .sort("started_at", "session_id")
+        sessions.drop("session_id")[in_time]
         .group_by("viewer_id", "title_id", maintain_order=True)
         .agg(
             pl.col("completion").clip(0, 1).sum().alias("watched_share"),
@@ -210,17 +218,19 @@ def _from_sessions(sessions: pl.DataFrame, title_ids: Sequence[str], dropped: di
         )
         .sort("viewer_id", "watched_us", "title_id")
     )
-    viewer_ids = sorted(pairs["viewer_id"].unique())
-    all_title_ids = sorted(set(pairs["title_id"].unique()) | set(title_ids))
-    region_ids = sorted(pairs["region_id"].unique())
+    viewer_ids, viewers = _renumbered(pairs["viewer_id"])
+    watched_title_ids, titles = _renumbered(pairs["title_id"])
+    region_ids, regions = _renumbered(pairs["region_id"])
+    all_title_ids = sorted({*watched_title_ids, *title_ids})
+    number_of = {title_id: number for number, title_id in enumerate(all_title_ids)}
     watched_share = pairs["watched_share"].cast(pl.Float32).to_numpy()
     return Interactions(
         viewer_ids=viewer_ids,
         title_ids=all_title_ids,
         region_ids=region_ids,
-        viewers=_numbers(pairs["viewer_id"], viewer_ids),
-        titles=_numbers(pairs["title_id"], all_title_ids),
-        regions=_numbers(pairs["region_id"], region_ids),
+        viewers=viewers,
+        titles=np.array([number_of[title_id] for title_id in watched_title_ids], np.int32)[titles],
+        regions=regions,
         affinities=affinity_of(watched_share),
         weights=history_weight_of(watched_share),
         watched_at=pairs["watched_us"].to_numpy() / 1e6,
@@ -228,8 +238,11 @@ def _from_sessions(sessions: pl.DataFrame, title_ids: Sequence[str], dropped: di
     )
 
 
-def _numbers(column: pl.Series, names: Sequence[str]) -> NDArray[np.int32]:
-    return column.replace_strict(names, range(len(names)), return_dtype=pl.Int32).to_numpy()
+def _renumbered(column: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
+    """The names that are left in a column of ``_numbered``, and the column in numbers of these."""
+    codes = column.to_physical().to_numpy()
+    number_of_code = np.cumsum(np.bincount(codes) > 0, dtype=np.int32) - 1
+    return column.unique().sort().cast(pl.String).to_list(), number_of_code[codes]
 
 
 def leave_last_out(interactions: Interactions) -> tuple[Interactions, HeldOut]:

@@ -8,10 +8,12 @@ SEED = 0
 
 VIEWING_TABLE = "serving.srv_viewing"
 TITLES_TABLE = "serving.srv_titles"
+VIEWERS_TABLE = "serving.srv_viewers"
 MAIN_ROWS_TABLE = "serving.srv_main_rows"
 UNANSWERED_TABLE = "serving.srv_unanswered"
 VIEWING_KEY = dg.AssetKey(["warehouse", "srv_viewing"])
 TITLES_KEY = dg.AssetKey(["warehouse", "srv_titles"])
+VIEWERS_KEY = dg.AssetKey(["warehouse", "srv_viewers"])
 UNANSWERED_KEY = dg.AssetKey(["warehouse", "srv_unanswered"])
 MAIN_ROWS_KEY = dg.AssetKey(["warehouse", "srv_main_rows"])
 

@@ -51,11 +51,11 @@ def preview(recommender: OnlineRecommender, viewer_ids: Sequence[str], titles: p
     name_of = dict(zip(titles["title_id"], titles["name"], strict=True))
     lines = ["| viewer | titles |", "|---|---|"]
     for viewer_id in viewer_ids[:: max(1, len(viewer_ids) // PREVIEWED_VIEWERS)][:PREVIEWED_VIEWERS]:
-        scored = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=PREVIEWED_TITLES)
+        answer = recommender.recommend(viewer_id=viewer_id, recent=[], exclude=[], region_id=None, k=PREVIEWED_TITLES)
         described = [
             f"{name_of.get(title.title_id, title.title_id)} ({title.reason}"
             + (f": {name_of.get(title.because_title_id, title.because_title_id)})" if title.because_title_id else ")")
-            for title in scored
+            for title in answer.titles
         ]
         lines.append(f"| {viewer_id} | {'; '.join(described) or 'left to popularity'} |")
     return "\n".join(lines)

@@ -12,6 +12,8 @@ from orchestration.defs.recommender.inputs import (
     TITLES_TABLE,
     UNANSWERED_KEY,
     UNANSWERED_TABLE,
+    VIEWERS_KEY,
+    VIEWERS_TABLE,
     VIEWING_KEY,
     VIEWING_TABLE,
 )
@@ -32,6 +34,7 @@ from orchestration.resources.warehouse import Warehouse
         dg.AssetKey(["recommender", "top_n_model"]),
         VIEWING_KEY,
         TITLES_KEY,
+        VIEWERS_KEY,
         UNANSWERED_KEY,
     ],
 )
@@ -40,9 +43,10 @@ def recommendations(
 ) -> dg.MaterializeResult:
     """The champion's list of titles for every viewer, with everything that serving needs to update it while they watch.
 
-    Grain: one immutable folder per materialisation, fifty titles per viewer in it; models/recommender/CURRENT names the
-    newest. Used by the serving snapshot, which carries it to the playback API. While there is no champion nothing is
-    published and the API answers with popularity.
+    Grain: one immutable folder per materialisation, eighty titles per viewer in it; models/recommender/CURRENT names
+    the newest. Viewers of a known age who have watched nothing get what others of their age watch. Used by the serving
+    snapshot, which carries it to the playback API. While there is no champion nothing is published and the API answers
+    with popularity.
     """
     tracker = tracking.tracker()
     champion = champion_top_n(tracker)
@@ -64,6 +68,9 @@ def recommendations(
                 interactions,
                 facts,
                 model_version=f"top-n-{champion[0].version}",
+                viewer_facts=recommender.read_viewer_facts(
+                    warehouse.read(VIEWERS_TABLE, list(recommender.VIEWER_COLUMNS))
+                ),
                 unanswered=warehouse.read(UNANSWERED_TABLE),
             )
             sample = preview(recommender.OnlineRecommender.load(folder), interactions.viewer_ids, titles)

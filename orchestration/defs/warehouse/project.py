@@ -1,6 +1,6 @@
 """The dbt project on disk: where it is, and the manifest that the asset graph is read from.
 
-The manifest is prepared in a build step (``python -m orchestration.defs.warehouse.project``, which ``make`` runs),
+The manifest is prepared in a build step (``python -m orchestration.defs.warehouse``, which ``make`` runs),
 since parsing takes longer than loading all of the graph. A code location that finds none prepares it once; one that is
 there is taken as it is.
 """

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playback_api.domain.served import Recommendation, RecommenderUnavailable, Watched
+from playback_api.domain.served import RecommendedTitles, RecommenderUnavailable, Watched
 
 if TYPE_CHECKING:
     from ml.recommender.online import OnlineRecommender
@@ -26,17 +26,17 @@ class ModelRecommender:
         """The registered version that made the lists."""
         return self._model.model_version
 
-    def recommend(
-        self, *, viewer_id: str, recent: Sequence[Watched], exclude: Collection[str], region_id: str, k: int
-    ) -> Sequence[Recommendation]:
-        """The model's answer."""
-        from ml.recommender.online import RecentWatch
+    def recommend(self, *, viewer_id: str, recent: Sequence[Watched], region_id: str) -> RecommendedTitles:
+        """The model's answer, as long as a stored list."""
+        from ml.recommender.online import LIST_LENGTH, RecentWatch
 
         watches = [
             RecentWatch(title_id=item.title_id, completion=item.completion, watched_at=item.watched_at)
             for item in recent
         ]
-        return self._model.recommend(viewer_id=viewer_id, recent=watches, exclude=exclude, region_id=region_id, k=k)
+        return self._model.recommend(
+            viewer_id=viewer_id, recent=watches, exclude=(), region_id=region_id, k=LIST_LENGTH
+        )
 
     def affinity(self, viewer_id: str, title_ids: Collection[str]) -> dict[str, float]:
         """The affinity model's predictions, 1 to 5."""

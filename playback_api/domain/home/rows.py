@@ -36,6 +36,7 @@ REASON_TEXTS = {
     "trending": "Popular near you",
     "new": "New for you",
     "new-title": "New for you",
+    "age-band": "Popular with people your age",
     EXPLORED_REASON: "Something different",
 }
 

@@ -19,8 +19,6 @@ from playback_api.domain.steering.services import PathwayRouter
 from playback_api.events import Impression, ImpressionItem
 from playback_api.profile import ViewerProfile
 
-RECOMMENDED = 80
-"""More than a row holds: the because-rows take what the main row leaves, and some may not be shown."""
 LOWEST_AFFINITY, HIGHEST_AFFINITY = 1.0, 5.0
 
 
@@ -109,14 +107,12 @@ class HomeService:
             Watched(title_id=item.title_id, completion=item.completion, watched_at=item.watched_at)
             for item in profile.recent
         ]
-        recommended = served.recommender.recommend(
-            viewer_id=profile.viewer_id, recent=recent, exclude=(), region_id=region_id, k=RECOMMENDED
-        )
-        if not recommended:
+        recommended = served.recommender.recommend(viewer_id=profile.viewer_id, recent=recent, region_id=region_id)
+        if not recommended.titles:
             self._counters.add("home_pages", source="popularity", why="viewer-unknown")
             return ()
-        self._counters.add("home_pages", source="model")
-        return recommended
+        self._counters.add("home_pages", source="model", titles=recommended.origin)
+        return recommended.titles
 
     def _wire_rows(self, served: Served, viewer_id: str, rows: Sequence[PageRow]) -> list[HomeRow]:
         title_ids = [item.title.title_id for row in rows for item in row.titles]

@@ -13,7 +13,6 @@ from ml.recommender.affinity import (
     RECIPES,
     SVDPP,
     AffinityFacts,
-    _trainset,
     affinity_rmse,
     choose_affinity_recipe,
     fit_affinity,
@@ -28,12 +27,25 @@ def interactions(build_viewing):
     return read_interactions(build_viewing(viewers=30))
 
 
+def as_surprise_keeps_it(interactions) -> surprise.Trainset:
+    """Viewers and titles that were watched, numbered in the order of their ids."""
+    viewers = {interactions.viewer_ids[viewer]: row for row, viewer in enumerate(np.unique(interactions.viewers))}
+    titles = {interactions.title_ids[title]: row for row, title in enumerate(np.unique(interactions.titles))}
+    by_viewer, by_title = {row: [] for row in viewers.values()}, {row: [] for row in titles.values()}
+    columns = (interactions.viewers.tolist(), interactions.titles.tolist(), interactions.affinities.tolist())
+    for viewer, title, affinity in zip(*columns, strict=True):
+        row, column = viewers[interactions.viewer_ids[viewer]], titles[interactions.title_ids[title]]
+        by_viewer[row].append((column, affinity))
+        by_title[column].append((row, affinity))
+    return surprise.Trainset(by_viewer, by_title, len(viewers), len(titles), len(interactions), (1, 5), viewers, titles)
+
+
 @pytest.mark.parametrize(
     ("recipe", "fitted"), [(PLAIN_SVD, surprise.SVD(random_state=7)), (SVDPP, surprise.SVDpp(random_state=7))]
 )
 def test_the_exported_arrays_predict_what_surprise_predicts(interactions, recipe, fitted):
     model = fit_affinity(interactions, recipe, seed=7)
-    fitted.fit(_trainset(interactions))
+    fitted.fit(as_surprise_keeps_it(interactions))
     viewers, titles = ["v-000003", "v-000004", "nobody", "v-000005"], ["s-0001", "s-0002", "s-0001", "nothing"]
     expected = [fitted.predict(viewer, title).est for viewer, title in zip(viewers, titles, strict=True)]
     np.testing.assert_allclose(model.predict(viewers, titles), expected, atol=1e-4)

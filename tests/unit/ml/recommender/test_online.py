@@ -18,10 +18,12 @@ from ml.recommender import (
     publish,
     read_interactions,
     read_title_facts,
+    read_viewer_facts,
 )
 from ml.recommender.affinity import fit_affinity
-from ml.recommender.fold_in import BECAUSE_WATCHED, NEW_TITLE, NEW_TITLE_POSITION, TRENDING
+from ml.recommender.fold_in import AGE_BAND, BECAUSE_WATCHED, NEW_TITLE, NEW_TITLE_POSITION, TRENDING
 from ml.recommender.model_files import INDEX_FILE, Blend, OnlineIndex, title_number_type
+from ml.recommender.online import BY_AGE, COMPUTED, NOTHING
 from ml.recommender.top_n import Recipe, fit_top_n
 
 ODD_VIEWER = "v-000003"
@@ -54,7 +56,7 @@ def recommender(folder) -> OnlineRecommender:
 
 def ask(recommender: OnlineRecommender, **changes):
     question = {"viewer_id": ODD_VIEWER, "recent": [], "exclude": [], "region_id": None, "k": 5} | changes
-    return recommender.recommend(**question)
+    return recommender.recommend(**question).titles
 
 
 def watched(recommender: OnlineRecommender, *title_ids: str, completion: float = 1.0) -> list[RecentWatch]:
@@ -252,12 +254,58 @@ def test_what_was_shown_for_days_and_not_taken_goes_down_on_every_path(world, re
     ]
 
 
-def test_a_folder_of_before_repetition_was_known_still_opens(folder, tmp_path):
+@pytest.fixture(scope="module")
+def aged(world, viewing, tmp_path_factory) -> OnlineRecommender:
+    """The camps are of different ages; ``v-young`` and ``v-old`` have watched nothing, ``v-bounce`` next to nothing."""
+    _, facts = world
+    bounce = viewing.head(1).with_columns(
+        session_id=pl.lit("b"), viewer_id=pl.lit("v-bounce"), title_id=pl.lit("s-0001"), completion=pl.lit(0.01)
+    )
+    interactions = read_interactions(pl.concat([viewing, bounce]), title_ids=facts.title_ids)
+    ages = {viewer_id: "55+" if int(viewer_id[-1]) % 2 else "18-24" for viewer_id in viewing["viewer_id"].unique()}
+    ages |= {"v-young": "18-24", "v-old": "55+", "v-bounce": "55+", "v-secret": "unknown"}
+    viewers = pl.DataFrame({"viewer_id": list(ages), "age_band": list(ages.values())})
+    folder = tmp_path_factory.mktemp("aged") / "model"
+    model = fit_top_n(interactions, Recipe())
+    viewer_facts = read_viewer_facts(viewers)
+    publication = publish(folder, model, None, interactions, facts, model_version="1", viewer_facts=viewer_facts)
+    assert publication.aged_viewers == 83
+    return OnlineRecommender.load(folder)
+
+
+def answer(recommender: OnlineRecommender, viewer_id: str, **changes):
+    question = {"recent": [], "exclude": [], "region_id": "north", "k": 5} | changes
+    return recommender.recommend(viewer_id=viewer_id, **question)
+
+
+def test_who_has_watched_nothing_gets_what_others_of_the_age_watch(aged):
+    for viewer_id, parity in (("v-young", 0), ("v-old", 1), ("v-bounce", 1)):
+        by_age = answer(aged, viewer_id)
+        assert by_age.origin == BY_AGE
+        assert {int(title.title_id[2:]) % 2 for title in by_age.titles} == {parity}
+        assert {(title.reason, title.because_title_id) for title in by_age.titles} == {(AGE_BAND, None)}
+    assert "s-0001" not in {title.title_id for title in answer(aged, "v-bounce", k=30).titles}, "it was seen"
+    excluded = [title.title_id for title in answer(aged, "v-old").titles]
+    assert not {title.title_id for title in answer(aged, "v-old", exclude=excluded).titles} & set(excluded)
+
+
+def test_without_an_age_there_is_nothing_to_say_and_a_watched_title_says_more_than_the_age(aged):
+    assert answer(aged, "v-secret").origin == answer(aged, "v-nobody").origin == NOTHING
+    live = answer(aged, "v-young", recent=watched(aged, "s-0001", "s-0003"))
+    assert live.origin == COMPUTED
+    assert {int(title.title_id[2:]) % 2 for title in live.titles} == {1}
+
+
+@pytest.mark.parametrize(
+    ("version", "absent"), [((2, 0), ("unanswered_*", "age*")), ((2, 1), ("age*",))], ids=["2.0", "2.1"]
+)
+def test_a_folder_of_an_earlier_minor_version_still_opens(folder, tmp_path, version, absent):
     older = tmp_path / "model"
     shutil.copytree(folder, older)
-    for path in older.glob("unanswered_*.npy"):
-        path.unlink()
+    for pattern in absent:
+        for path in older.glob(f"{pattern}.npy"):
+            path.unlink()
     index = msgspec.msgpack.decode((older / INDEX_FILE).read_bytes(), type=OnlineIndex)
-    (older / INDEX_FILE).write_bytes(msgspec.msgpack.encode(msgspec.structs.replace(index, format_version=(2, 0))))
+    (older / INDEX_FILE).write_bytes(msgspec.msgpack.encode(msgspec.structs.replace(index, format_version=version)))
 
     assert ask(OnlineRecommender.load(older)) == ask(OnlineRecommender.load(folder))

@@ -104,7 +104,7 @@ def test_a_ranked_list_follows_the_trees_and_survives_saving_and_publishing(worl
     save_top_n(fit_top_n(interactions, Recipe(), popular_first), tmp_path / "model")
     publish(tmp_path / "published", load_top_n(tmp_path / "model"), None, interactions, facts, model_version="1")
     recommender = OnlineRecommender.load(tmp_path / "published")
-    listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=30)
+    listed = recommender.recommend(viewer_id="v-000003", recent=[], exclude=[], region_id=None, k=30).titles
     popular = [bool(counts[facts.title_ids.index(title.title_id)] > median) for title in listed]
     assert popular == sorted(popular, reverse=True)
     assert len(set(popular)) == 2

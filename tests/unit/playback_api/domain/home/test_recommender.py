@@ -2,69 +2,50 @@
 
 import datetime as dt
 
-import numpy as np
-import polars as pl
 import pytest
 
-from ml.recommender import publish, read_interactions, read_title_facts
-from ml.recommender.affinity import fit_affinity
-from ml.recommender.top_n import Recipe, fit_top_n
+from ml.recommender.online import COMPUTED, LIST_LENGTH, STORED
 from playback_api.domain.home.recommender import open_recommender
 from playback_api.domain.served import RecommenderUnavailable, Watched
 
 START = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Two camps of viewers: even ones watch even titles, odd ones odd titles."""
-    generator = np.random.default_rng(0)
-    viewing = [
-        {
-            "session_id": f"b-{viewer}-{place}", "viewer_id": f"v-{viewer:03d}", "title_id": f"s-{title:04d}",
-            "region_id": "north", "completion": 0.9, "started_at": START + dt.timedelta(days=place),
-        }
-        for viewer in range(40)
-        for place, title in enumerate(generator.permutation(np.arange(viewer % 2, 20, 2))[:6].tolist())
-    ]  # fmt: skip
-    titles = pl.DataFrame(
-        {
-            "title_id": [f"s-{number:04d}" for number in range(20)],
-            "package_id": ["p"] * 20,
-            "genres": [["drama"]] * 20,
-            "release_date": [dt.date(2020, 1, 1)] * 20,
-        }
-    )
-    facts = read_title_facts(titles)
-    interactions = read_interactions(pl.DataFrame(viewing), title_ids=facts.title_ids)
-    target = tmp_path_factory.mktemp("published") / "model"
-    model, affinity = fit_top_n(interactions, Recipe()), fit_affinity(interactions, seed=0)
-    publish(target, model, affinity, interactions, facts, model_version="top-n-1")
-    return target
-
-
-def numbers(scored):
-    return [int(item.title_id.removeprefix("s-")) for item in scored]
-
-
-def test_a_viewer_who_is_new_is_known_by_what_the_profile_says(folder):
-    recommender = open_recommender(folder)
-    assert recommender.model_version == "top-n-1"
-    nobody = recommender.recommend(viewer_id="v-new", recent=[], exclude=(), region_id="north", k=4)
-    assert list(nobody) == []
-
-    recent = [
+def watched(*titles):
+    return [
         Watched(title_id=f"s-{title:04d}", completion=0.9, watched_at=START + dt.timedelta(days=30, hours=title))
-        for title in (1, 3)
+        for title in titles
     ]
-    odd = recommender.recommend(viewer_id="v-new", recent=recent, exclude=(), region_id="north", k=4)
-    assert all(number % 2 for number in numbers(odd))
+
+
+def numbers(answer):
+    return [int(item.title_id.removeprefix("s-")) for item in answer.titles]
+
+
+def test_a_viewer_who_is_new_is_known_by_what_the_profile_says(small_model):
+    recommender = open_recommender(small_model)
+    assert recommender.model_version == "top-n-1"
+    assert not recommender.recommend(viewer_id="v-new", recent=[], region_id="north").titles
+
+    odd = recommender.recommend(viewer_id="v-new", recent=watched(1, 3), region_id="north")
+    assert all(number % 2 for number in numbers(odd)[:4])
     assert not {1, 3} & set(numbers(odd))
-    assert odd[0].because_title_id in {"s-0001", "s-0003"}
+    assert odd.titles[0].because_title_id in {"s-0001", "s-0003"}
+    assert odd.origin == COMPUTED
 
 
-def test_affinities_are_between_one_and_five(folder):
-    affinities = open_recommender(folder).affinity("v-001", ["s-0001", "s-0002", "unknown"])
+@pytest.mark.parametrize("catalogue", ["small_model", "large_model"])
+def test_a_page_of_a_viewer_with_nothing_new_asks_for_no_more_than_the_stored_list(catalogue, request):
+    recommender = open_recommender(request.getfixturevalue(catalogue))
+    stored = recommender.recommend(viewer_id="v-001", recent=[], region_id="north")
+    assert stored.origin == STORED
+    assert len(stored.titles) == {"small_model": 20 - 6, "large_model": LIST_LENGTH}[catalogue]
+    assert recommender.recommend(viewer_id="v-001", recent=[], region_id="elsewhere").origin == COMPUTED
+    assert recommender.recommend(viewer_id="v-001", recent=watched(0), region_id="north").origin == COMPUTED
+
+
+def test_affinities_are_between_one_and_five(small_model):
+    affinities = open_recommender(small_model).affinity("v-001", ["s-0001", "s-0002", "unknown"])
     assert set(affinities) == {"s-0001", "s-0002"}
     assert all(1.0 <= value <= 5.0 for value in affinities.values())
 

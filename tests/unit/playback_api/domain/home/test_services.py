@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from playback_api.domain.counters import Counters
+from playback_api.domain.home.recommender import open_recommender
 from playback_api.domain.home.services import HomeService, match_percent
 from playback_api.domain.served import RecommenderUnavailable, ServedSnapshots
 from playback_api.profile import Preferences, ViewerProfile, WatchedTitle
@@ -20,6 +21,12 @@ class Pick:
     because_title_id: str | None = "s-0009"
 
 
+@dataclass(frozen=True)
+class Answer:
+    titles: list
+    origin: str = "computed"
+
+
 class Model:
     model_version = "top-n-3"
 
@@ -29,16 +36,23 @@ class Model:
 
     def recommend(self, **question):
         self.asked.append(question)
-        return self.picks
+        return Answer(self.picks)
 
     def affinity(self, viewer_id, title_ids):
         return {"s-0002": 4.0}
 
 
+WATCHED = WatchedTitle(title_id="s-0009", completion=0.8, finished=False, watched_at=NOON)
+
+
 class Profiles:
+    def __init__(self, recent):
+        self.recent = recent
+
     def profile(self, viewer_id):
-        watched = WatchedTitle(title_id="s-0009", completion=0.8, finished=False, watched_at=NOON)
-        return ViewerProfile(viewer_id=viewer_id, resume=[], recent=[watched], watch_list=[], preferences=Preferences())
+        return ViewerProfile(
+            viewer_id=viewer_id, resume=[], recent=self.recent, watch_list=[], preferences=Preferences()
+        )
 
 
 class Router:
@@ -54,16 +68,17 @@ class Recorder:
         self.recorded.append(impression)
 
 
-async def make(tmp_path, open_recommender, experiments=()):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "index").write_bytes(b"x")
+async def make(tmp_path, open_recommender, experiments=(), *, folder=None, recent=(WATCHED,)):
+    if folder is None:
+        folder = tmp_path / "model"
+        folder.mkdir()
+        (folder / "index").write_bytes(b"x")
     content = dataclasses.replace(make_content(recommender_folder=folder), experiments=list(experiments))
     publish_content(tmp_path, content)
     counters, recorder = Counters(), Recorder()
     snapshots = ServedSnapshots(SnapshotReader(tmp_path), open_recommender, counters)
     await snapshots.refresh()
-    service = HomeService(snapshots, Router(), Profiles(), recorder, counters, clock=lambda: NOON)
+    service = HomeService(snapshots, Router(), Profiles(list(recent)), recorder, counters, clock=lambda: NOON)
     return service, counters, recorder
 
 
@@ -83,7 +98,22 @@ async def test_the_model_is_asked_with_the_live_profile_and_its_version_logged(t
         ("s-0009", 0.8, NOON)
     ]
     assert recorder.recorded[0].model_version == "top-n-3"
-    assert counters.value("home_pages", source="model") == 1
+    assert counters.value("home_pages", source="model", titles="computed") == 1
+
+
+async def test_a_viewer_without_live_events_gets_the_stored_list_and_the_page_counts_as_such(tmp_path, large_model):
+    service, counters, _ = await make(tmp_path, open_recommender, folder=large_model, recent=())
+    assert service.page("v-001", "north", max_age=None).source == "model"
+    assert counters.as_dict()['home_pages{source="model",titles="stored"}'] == 1
+
+
+async def test_a_viewer_who_has_watched_nothing_gets_what_others_of_the_age_watch(tmp_path, large_model):
+    service, counters, recorder = await make(tmp_path, open_recommender, folder=large_model, recent=())
+    page = service.page("v-new-odd", "north", max_age=None)
+    assert page.source == "model"
+    assert {item.reason for item in page.rows[0].titles} <= {"Popular with people your age", "Something different"}
+    assert recorder.recorded[0].items[0].reason == "age-band"
+    assert counters.value("home_pages", source="model", titles="age-band") == 1
 
 
 async def test_a_viewer_the_model_cannot_say_anything_of_gets_popularity(tmp_path):
