@@ -194,6 +194,7 @@ def _edge_table(made: PlacementPlan, result: ReplayResult) -> pl.DataFrame:
                 "fill_bytes": edge.fill_bytes,
                 "blocks": edge.blocks,
                 "titles": edge.titles,
+                "expected_sessions": edge.expected_sessions,
                 "promised_bytes": edge.promised_bytes,
                 "expected_upstream_bytes": edge.expected_upstream_bytes,
                 "upstream_price": edge.upstream_price,

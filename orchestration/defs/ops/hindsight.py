@@ -36,6 +36,8 @@ PLANS_EARNED = "plans_earned_their_place"
 AREA = "hindsight"
 POINTER_KEY = f"{AREA}/CURRENT"
 TITLES_SHOWN = 15
+FORETOLD = ("expected_sessions", "promised_bytes")
+"""What a plan's record says of an edge; null for plans of a time when it did not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,8 @@ class RegionHindsight:
     Attributes:
         record: The plan that was in force.
         result: The day replayed under it (as the candidate), under LRU and under the oracle.
-        edges: One row an edge: :func:`ml.placement.measure_edges` with region_id, plan_id, promised_bytes and the bytes
-            that forecast errors cost.
+        edges: One row an edge: :func:`ml.placement.measure_edges` with region_id, plan_id, what the plan foretold and
+            the bytes that forecast errors cost.
         titles: :func:`ml.placement.cost_forecast_errors` with region_id.
     """
 
@@ -151,15 +153,15 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
     expected, _ = forecast_of_days(read_forecast(store, record.forecast_id), day, 1)
     region = pl.lit(region_id).alias("region_id")
     titles = cost_forecast_errors(result, expected.filter(pl.col("region_id") == region_id))
-    promised = pl.DataFrame(
-        [(edge["edge_id"], edge.get("promised_bytes")) for edge in record.edges],
-        schema={"edge_id": pl.String, "promised_bytes": pl.Float64},
+    foretold = pl.DataFrame(
+        [(edge["edge_id"], *(edge.get(name) for name in FORETOLD)) for edge in record.edges],
+        schema={"edge_id": pl.String, **dict.fromkeys(FORETOLD, pl.Float64)},
         orient="row",
     )
     costs = titles.group_by("edge_id").agg(pl.col(list(COSTS)).sum())
     edges = (
         measure_edges(result)
-        .join(promised, on="edge_id", how="left", maintain_order="left")
+        .join(foretold, on="edge_id", how="left", maintain_order="left")
         .join(costs, on="edge_id", how="left", maintain_order="left")
         .with_columns(pl.col(list(COSTS)).fill_null(0.0))
     )
@@ -170,8 +172,8 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
             region,
             "edge_id",
             pl.lit(record.plan_id).alias("plan_id"),
-            "promised_bytes",
-            pl.exclude("edge_id", "promised_bytes"),
+            *FORETOLD,
+            pl.exclude("edge_id", *FORETOLD),
         ),
         titles=titles.select(region, pl.all()),
     )

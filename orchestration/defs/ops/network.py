@@ -50,6 +50,8 @@ HINDSIGHT = {
     "byte_hit_ratio": "day_hit_ratio",
     "byte_hit_ratio_lru": "lru_hit_ratio",
     "byte_hit_ratio_oracle": "oracle_hit_ratio",
+    "sessions": "sessions",
+    "expected_sessions": "expected_sessions",
     "promised_bytes": "promised_bytes",
     "earned_bytes": "earned_bytes",
     "regret_bytes": "regret_bytes",
@@ -195,7 +197,7 @@ def join_matrix(by_edge: pl.DataFrame, looked_back: pl.DataFrame | None, by_regi
     if looked_back is None:
         known = pl.DataFrame(schema={"edge_id": pl.String, **dict.fromkeys(HINDSIGHT.values(), pl.Float64)})
     else:
-        known = looked_back.select("edge_id", **{new: pl.col(old) for old, new in HINDSIGHT.items()})
+        known = looked_back.select("edge_id", **{new: pl.col(old).cast(pl.Float64) for old, new in HINDSIGHT.items()})
     ratios = by_region.select("region_id", "actual_over_forecast")
     return by_edge.join(known, on="edge_id", how="left", maintain_order="left").join(
         ratios, on="region_id", how="left", maintain_order="left"

@@ -75,6 +75,8 @@ def test_the_plan_of_the_day_stands_beside_its_promise_and_the_oracle(look):
     assert edges["edge_id"].to_list() == [edge.edge_id for edge in read_network().edges_of(REGION)]
     assert edges["sessions"].sum() == 200
     assert (edges["promised_bytes"] > 0).all()
+    # t-00 has no licence any more: nobody is expected to come for it
+    assert edges["expected_sessions"].sum() == pytest.approx(forecast_for(DAY)["sessions"][1:].sum())
     assert (edges["earned_bytes"] > 0).all()
     assert edges["too_low_bytes"].sum() > 0
     assert 0 < edges["regret_bytes"].sum() <= edges["too_low_bytes"].sum() + edges["crowded_out_bytes"].sum()
