@@ -147,8 +147,12 @@ def filled_shares(store: ObjectStore, world: Network, answers: Sequence[EdgeAnsw
 
 def plans_of_day(store: ObjectStore, world: Network, day: dt.date) -> dict[str, PlanRecord]:
     """The plan of each region that was in force on a day: the newest accepted one that was made for it or before it."""
-    plans = {region.region_id: read_plans_of_day(store, region.region_id, day) for region in world.regions}
-    return {region_id: newest[0] for region_id, newest in plans.items() if newest}
+    found = {}
+    for region in world.regions:
+        accepted = [plan for plan in read_plans_of_day(store, region.region_id, day) if plan.accepted]
+        if accepted:
+            found[region.region_id] = accepted[0]
+    return found
 
 
 def edge_table(
