@@ -238,6 +238,7 @@ def _metadata(
         "forecast_id": inputs.forecast_id,
         "first_day": inputs.first_day.isoformat(),
         "replay_day": inputs.replay_day.isoformat(),
+        "rebalanced_at": inputs.rebalanced_at.isoformat() if inputs.rebalanced_at else "planned from complete days",
         "rows": len(made.rows),
         "placed_bytes": made.placed_bytes,
         "fill_bytes": sum(edge.fill_bytes for edge in made.edges),
