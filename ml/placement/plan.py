@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ from ml.placement.catalogue import (
 from ml.placement.errors import NoDemand
 from ml.placement.knapsack import NO_PARENT, Knapsack
 from ml.placement.objective import start_worth_bytes
-from ml.placement.spread import NO_COPY, EdgeRoom, read_edges, spread_titles
+from ml.placement.spread import NO_COPY, EdgeRoom, read_edges, route_titles, spread_titles
 from ml.placement.watching import WatchThrough
 
 PLAN_SCHEMA = {
@@ -82,6 +82,8 @@ class EdgeTotals:
     fill_bytes: int
     blocks: int
     titles: int
+    expected_sessions: float
+    """Of the titles that viewers are sent there for, as a replay sends them; the edges of a region add up to it."""
     promised_bytes: float
     """Expected bytes that it serves from what is placed, of the titles whose home it is."""
     expected_upstream_bytes: float
@@ -204,7 +206,7 @@ def plan(
     copies = spread_titles(load, _titles_held(blocks, held), rooms)
 
     parts, candidates, totals, questions = [], [], [], []
-    placed_anywhere = np.zeros(len(blocks), dtype=np.bool_)
+    placed = np.zeros(held.shape, dtype=np.bool_)
     for index, room in enumerate(rooms):
         copy = copies[blocks.title, index]
         value = np.where(copy == NO_COPY, 0.0, worth * REPLICA_SHARE ** np.maximum(copy, 0))
@@ -212,11 +214,14 @@ def plan(
             notes.append(f"{room.edge_id} has no room for placements ({room.capacity_bytes:.0f} bytes)")
         at_home = np.where(copy == 0, expected_bytes, 0.0)
         choice = _choose_within_limit(blocks, units, value, at_home, held[:, index], room, settings, notes)
-        placed_anywhere |= choice.rank >= 0
+        placed[:, index] = choice.rank >= 0
         parts.append(_plan_rows(blocks, room, region_id, value, choice.rank))
         candidates.append(_candidate_rows(blocks, room, copy, requests, choice))
         totals.append(_totals(blocks, room, held[:, index], choice, at_home))
         questions.append(EdgeQuestion(edge_id=room.edge_id, knapsack=choice.knapsack, placed=choice.answer))
+    placed_anywhere = placed.any(axis=1)
+    sent = np.bincount(route_titles(blocks, placed), sessions, minlength=len(rooms))
+    totals = [replace(edge, expected_sessions=float(count)) for edge, count in zip(totals, sent, strict=True)]
     rows = pl.concat(parts)
     return PlacementPlan(
         plan_id=(plan_id := _plan_id(rows, label)),
@@ -497,6 +502,7 @@ def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice, ex
         fill_bytes=int(blocks.size_bytes[placed & ~held].sum()),
         blocks=int(placed.sum()),
         titles=len(np.unique(blocks.title[placed])),
+        expected_sessions=0.0,  # known once all edges are planned
         promised_bytes=float(expected_bytes[placed].sum()),
         expected_upstream_bytes=choice.upstream_bytes(blocks, expected_bytes, held),
         upstream_price=choice.price,

@@ -11,7 +11,6 @@ forecast behind the plan has seen that day. The causal measure is the back-test 
 from __future__ import annotations
 
 import datetime as dt
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +30,7 @@ from ml.placement.catalogue import (
 from ml.placement.errors import PlacementInputError
 from ml.placement.lru import LeastRecentlyUsed
 from ml.placement.objective import score
-from ml.placement.spread import EdgeRoom, read_edges
+from ml.placement.spread import EdgeRoom, read_edges, route_titles
 from ml.placement.watching import LAYOUT, GroupLayout
 
 LRU = "lru"
@@ -351,7 +350,7 @@ def _play(
     placed: BoolArray,
     rooms: tuple[EdgeRoom, ...],
 ) -> _Outcome:
-    route = _routes(blocks, placed, rooms)
+    route = route_titles(blocks, placed)
     edge = route[blocks.title[asked.block]]
     placed_hits = placed[asked.block, edge]
     hits = placed_hits.copy()
@@ -406,17 +405,3 @@ def _by_title(blocks: Blocks, outcome: _Outcome, new: BoolArray, rooms: tuple[Ed
             "unasked_fill_bytes": fill.ravel(),
         }
     ).filter((pl.col("sessions") > 0) | (pl.col("unasked_fill_bytes") > 0))
-
-
-def _routes(blocks: Blocks, placed: BoolArray, rooms: tuple[EdgeRoom, ...]) -> IntArray:
-    """The edge that answers for each title: one that holds a prefix of it, else by hash of its id; shape [titles]."""
-    prefix = (blocks.group == 0) & (blocks.kind == "video")
-    holds = np.zeros((len(blocks.titles), len(rooms)), dtype=np.int64)
-    np.add.at(holds, blocks.title[prefix], placed[prefix].astype(np.int64))
-    by_hash = np.array([zlib.crc32(title.encode()) % len(rooms) for title in blocks.titles], dtype=np.int64)
-    # of several holders the one with more of it, so that a replica's prefix does not draw sessions from the body
-    rows = np.nonzero(placed)
-    weight = np.zeros(holds.shape)
-    np.add.at(weight, (blocks.title[rows[0]], rows[1]), blocks.size_bytes[rows[0]])
-    weight = np.where(holds > 0, weight, -1.0)
-    return np.where(holds.any(axis=1), weight.argmax(axis=1), by_hash).astype(np.int64)

@@ -1,13 +1,14 @@
-"""Which edge of a region is a title's home, and where its further copies may stand."""
+"""Which edge of a region is a title's home, where its further copies may stand, and which edge then answers for it."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from ml.placement.catalogue import BoolArray, FloatArray, IntArray, require_columns
+from ml.placement.catalogue import Blocks, BoolArray, FloatArray, IntArray, require_columns
 from ml.placement.errors import PlacementInputError
 
 NO_COPY = -1
@@ -113,3 +114,23 @@ def spread_titles(load: FloatArray, held: BoolArray, edges: tuple[EdgeRoom, ...]
                 copies[title, usable[place]] = len(taken)
                 taken.add(domains[place])
     return copies
+
+
+def route_titles(blocks: Blocks, placed: BoolArray) -> IntArray:
+    """The edge that answers for each title: one that holds a prefix of it, else by hash of its id; shape [titles].
+
+    Args:
+        blocks: The catalogue.
+        placed: What each edge holds, shape [blocks, edges].
+    """
+    edges = placed.shape[1]
+    prefix = (blocks.group == 0) & (blocks.kind == "video")
+    holds = np.zeros((len(blocks.titles), edges), dtype=np.int64)
+    np.add.at(holds, blocks.title[prefix], placed[prefix].astype(np.int64))
+    by_hash = np.array([zlib.crc32(title.encode()) % edges for title in blocks.titles], dtype=np.int64)
+    # of several holders the one with more of it, so that a replica's prefix does not draw sessions from the body
+    rows = np.nonzero(placed)
+    weight = np.zeros(holds.shape)
+    np.add.at(weight, (blocks.title[rows[0]], rows[1]), blocks.size_bytes[rows[0]])
+    weight = np.where(holds > 0, weight, -1.0)
+    return np.where(holds.any(axis=1), weight.argmax(axis=1), by_hash).astype(np.int64)

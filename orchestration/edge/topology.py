@@ -50,7 +50,7 @@ class Edge:
     viewer_rate_bps: float
     origin_latency_s: float
     origin_rate_bps: float
-    upstream_bytes_a_day: float
+    upstream_bytes_a_day: float = float("inf")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,12 +111,13 @@ function showNetwork(network) {
   for (const id of ["by-region", "by-title"]) byId(id).hidden = false;
   byId("network").replaceChildren(table(
     [["Edge"], ["Filled", true], ["Hits promised", true], ["Hits served", true], ["Of them placed", true], ["Day, no plan", true],
-      ["Day, its plan", true], ["Day, oracle", true], ["Sessions / forecast", true], ["Promised · earned", true], ["Regret", true],
+      ["Day, its plan", true], ["Day, oracle", true], ["Sessions / forecast", true], ["Forecast · sessions", true], ["Promised · earned", true], ["Regret", true],
       ["Forecast too low", true], ["Too high", true]],
     network.edges.map((edge) => [
       element("div", {}, element("b", { textContent: edge.edge_id }), element("div", { className: "dim", textContent: edge.region_id })),
       ...[edge.filled, edge.replayed_hit_ratio, edge.hit_ratio, edge.placed_ratio, edge.lru_hit_ratio, edge.day_hit_ratio,
         edge.oracle_hit_ratio, edge.actual_over_forecast].map(shade),
+      [edge.expected_sessions, edge.sessions].map((value) => orDash(value, (count) => number(Math.round(count)))).join(" · "),
       `${orDash(edge.promised_bytes, bytes)} · ${orDash(edge.earned_bytes, bytes)}`,
       ...[edge.regret_bytes, edge.too_low_bytes, edge.too_high_bytes].map((value) => orDash(value, bytes)),
     ]),

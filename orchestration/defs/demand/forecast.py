@@ -31,6 +31,7 @@ FORECAST_KEY = dg.AssetKey(["demand", "forecast"])
 HORIZON_DAYS = 7
 PREVIEW_TITLES = 5
 PREVIEW_FEATURES = 10
+ALL_REGIONS = "all"
 BLOCKING = {
     forecast_rules.COMPLETE: "No forecast is NaN, infinite or null.",
     forecast_rules.REGIONS: "Every region of the seeds has a forecast.",
@@ -136,8 +137,11 @@ def _top_features(model: DemandModel | None) -> str:
 
 
 def _totals(ahead: pl.DataFrame) -> pl.DataFrame:
+    """Sessions by region and day, and of all regions together."""
+    everywhere = ahead.with_columns(region_id=pl.lit(ALL_REGIONS))
     return (
-        ahead.group_by("region_id", "day")
+        pl.concat([ahead, everywhere])
+        .group_by("region_id", "day")
         .agg(pl.col("sessions").sum().round(1))
         .sort("region_id", "day")
         .pivot(on="day", index="region_id", values="sessions")

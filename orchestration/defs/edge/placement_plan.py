@@ -129,21 +129,19 @@ def placement_plan(
     )
 
 
-def read_accepted_plans(store: ObjectStore, region_id: str) -> Iterator[PlanRecord]:
-    """The records of a region's plans that passed the gate, newest first."""
+def read_plans(store: ObjectStore, region_id: str) -> Iterator[PlanRecord]:
+    """The records of a region's plans, newest first, with those that the gate refused."""
     # ids begin with the moment of making, so that the last key is the newest plan
     for key in sorted(store.keys(f"plans/{region_id}"), reverse=True):
         if key.endswith(".json"):
-            record = msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
-            if record.accepted:
-                yield record
+            yield msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
 
 
 def read_plans_of_day(store: ObjectStore, region_id: str, day: dt.date) -> list[PlanRecord]:
-    """The accepted plans that were made for a day or before it, newest first; none that had seen part of the day."""
+    """The plans that were made for a day or before it, newest first, refused ones too; none that had seen the day."""
     return [
         plan
-        for plan in read_accepted_plans(store, region_id)
+        for plan in read_plans(store, region_id)
         if plan.first_day <= day and (plan.rebalanced_at is None or plan.first_day < day)
     ]
 
@@ -194,6 +192,7 @@ def _edge_table(made: PlacementPlan, result: ReplayResult) -> pl.DataFrame:
                 "fill_bytes": edge.fill_bytes,
                 "blocks": edge.blocks,
                 "titles": edge.titles,
+                "expected_sessions": edge.expected_sessions,
                 "promised_bytes": edge.promised_bytes,
                 "expected_upstream_bytes": edge.expected_upstream_bytes,
                 "upstream_price": edge.upstream_price,
@@ -239,6 +238,7 @@ def _metadata(
         "forecast_id": inputs.forecast_id,
         "first_day": inputs.first_day.isoformat(),
         "replay_day": inputs.replay_day.isoformat(),
+        "rebalanced_at": inputs.rebalanced_at.isoformat() if inputs.rebalanced_at else "planned from complete days",
         "rows": len(made.rows),
         "placed_bytes": made.placed_bytes,
         "fill_bytes": sum(edge.fill_bytes for edge in made.edges),

@@ -6,7 +6,7 @@ plan by the same functions here.
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -230,10 +230,12 @@ def make_plan(inputs: PlanInputs, *, fill_budget_bytes: int = 0, label: str = ""
     )
 
 
-def replay_plan(inputs: PlanInputs, rows: pl.DataFrame) -> ReplayResult:
-    """Replay the last known day under a plan's rows, the running plan and the plan of a perfect forecast."""
+def replay_plan(
+    inputs: PlanInputs, rows: pl.DataFrame, beside: Mapping[str, pl.DataFrame] | None = None
+) -> ReplayResult:
+    """Replay the last known day under a plan's rows, others, the running plan and the plan of a perfect forecast."""
     requests = requests_around(inputs.requests, inputs.replay_day)
-    placements = {CANDIDATE: rows}
+    placements = {CANDIDATE: rows, **(beside or {})}
     if inputs.running is not None:
         placements[RUNNING] = inputs.running
     if requests.filter(pl.col("event_day") == inputs.replay_day).height:

@@ -16,7 +16,7 @@ from ml.forecasting.nowcast import Pace
 from orchestration.automation import REBALANCE_REGION
 from orchestration.defs.demand.forecast_store import read_current_forecast
 from orchestration.defs.edge.pace import measure_region
-from orchestration.defs.edge.placement_plan import PlanRecord, read_accepted_plans
+from orchestration.defs.edge.placement_plan import PlanRecord, read_plans
 from orchestration.defs.edge.planning import REQUEST_COLUMNS
 from orchestration.edge.topology import Network, Region, read_network
 from orchestration.edge.window import next_opening
@@ -110,7 +110,7 @@ def _look(
     moment: dt.datetime,
     now: dt.datetime,
 ) -> RegionLook:
-    running = next(read_accepted_plans(store, region.region_id), None)
+    running = next((plan for plan in read_plans(store, region.region_id) if plan.accepted), None)
     pace = measure_region(forecast, requests, region.region_id, moment, known_at=_known_at(running, moment))
     because = list(_reasons_to_wait(running, region, now)) if pace.leaves_band else []
     return RegionLook(

@@ -33,9 +33,14 @@ from orchestration.store import ObjectMissing, ObjectStore
 
 HINDSIGHT_KEY = dg.AssetKey(["ops", "hindsight"])
 PLANS_EARNED = "plans_earned_their_place"
+GATE_WAS_RIGHT = "gate_was_right"
+REFUSED = "refused"
+"""The newest plan for the day that the gate had refused, among the placements of a replay."""
 AREA = "hindsight"
 POINTER_KEY = f"{AREA}/CURRENT"
 TITLES_SHOWN = 15
+FORETOLD = ("expected_sessions", "promised_bytes")
+"""What a plan's record says of an edge; null for plans of a time when it did not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +49,10 @@ class RegionHindsight:
 
     Attributes:
         record: The plan that was in force.
-        result: The day replayed under it (as the candidate), under LRU and under the oracle.
-        edges: One row an edge: :func:`ml.placement.measure_edges` with region_id, plan_id, promised_bytes and the bytes
-            that forecast errors cost.
+        result: The day replayed under it (as the candidate), under LRU, the oracle and, if there is one, the plan that
+            the gate refused.
+        edges: One row an edge: :func:`ml.placement.measure_edges` with region_id, plan_id, what the plan foretold and
+            the bytes that forecast errors cost.
         titles: :func:`ml.placement.cost_forecast_errors` with region_id.
     """
 
@@ -67,7 +73,12 @@ class RegionHindsight:
             PLANS_EARNED,
             asset=HINDSIGHT_KEY,
             description="On the last complete day no region would have done better without its plan.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            GATE_WAS_RIGHT,
+            asset=HINDSIGHT_KEY,
+            description="No plan that the gate refused for that day would have done better than the one in force.",
+        ),
     ],
 )
 def hindsight(
@@ -90,7 +101,7 @@ def hindsight(
             found.append(seen)
     if not found:
         return dg.MaterializeResult(
-            metadata={"day": day.isoformat(), "regions": 0}, check_results=[_judge_regions(found)]
+            metadata={"day": day.isoformat(), "regions": 0}, check_results=_judge_regions(found)
         )
     edges = pl.concat([seen.edges for seen in found])
     titles = pl.concat([seen.titles for seen in found])
@@ -107,7 +118,7 @@ def hindsight(
             "replays": dg.MetadataValue.md(markdown_table(pl.concat(measures))),
             "plans": {seen.record.region_id: seen.record.plan_id for seen in found},
         },
-        check_results=[_judge_regions(found)],
+        check_results=_judge_regions(found),
     )
 
 
@@ -117,9 +128,10 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
     The catalogue is that of now: of titles that were packaged anew since, nothing counts as placed.
     """
     plans = read_plans_of_day(store, region_id, day)
-    if not plans:
+    accepted = [plan for plan in plans if plan.accepted]
+    if not accepted:
         return None
-    record = plans[0]
+    record = accepted[0]
     try:
         # asks no edge: its disk of today says nothing of that day
         inputs = read_plan_inputs(
@@ -136,7 +148,9 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
     sizes = {str(edge["edge_id"]): float(edge["capacity_bytes"]) for edge in record.edges}
     rows = read_plan(store, region_id, record.plan_id).rows
     # what an older plan had brought was not filled for this day
-    before = next((plan for plan in plans if plan.first_day < day), None)
+    before = next((plan for plan in accepted if plan.first_day < day), None)
+    # refused after the plan in force was made: an earlier one was made good by it
+    refused = next((plan for plan in plans[: plans.index(record)] if plan.first_day == day), None)
     inputs = replace(
         inputs,
         edges=inputs.edges.filter(pl.col("edge_id").is_in(list(sizes))).with_columns(
@@ -147,19 +161,20 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
         ),
         running=None,
     )
-    result = replay_plan(inputs, rows)
+    beside = {REFUSED: read_plan(store, region_id, refused.plan_id).rows} if refused else {}
+    result = replay_plan(inputs, rows, beside)
     expected, _ = forecast_of_days(read_forecast(store, record.forecast_id), day, 1)
     region = pl.lit(region_id).alias("region_id")
     titles = cost_forecast_errors(result, expected.filter(pl.col("region_id") == region_id))
-    promised = pl.DataFrame(
-        [(edge["edge_id"], edge.get("promised_bytes")) for edge in record.edges],
-        schema={"edge_id": pl.String, "promised_bytes": pl.Float64},
+    foretold = pl.DataFrame(
+        [(edge["edge_id"], *(edge.get(name) for name in FORETOLD)) for edge in record.edges],
+        schema={"edge_id": pl.String, **dict.fromkeys(FORETOLD, pl.Float64)},
         orient="row",
     )
     costs = titles.group_by("edge_id").agg(pl.col(list(COSTS)).sum())
     edges = (
         measure_edges(result)
-        .join(promised, on="edge_id", how="left", maintain_order="left")
+        .join(foretold, on="edge_id", how="left", maintain_order="left")
         .join(costs, on="edge_id", how="left", maintain_order="left")
         .with_columns(pl.col(list(COSTS)).fill_null(0.0))
     )
@@ -170,8 +185,8 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
             region,
             "edge_id",
             pl.lit(record.plan_id).alias("plan_id"),
-            "promised_bytes",
-            pl.exclude("edge_id", "promised_bytes"),
+            *FORETOLD,
+            pl.exclude("edge_id", *FORETOLD),
         ),
         titles=titles.select(region, pl.all()),
     )
@@ -198,14 +213,21 @@ def read_hindsight(store: ObjectStore, day: dt.date) -> pl.DataFrame | None:
     return pl.read_parquet(io.BytesIO(store.read_bytes(key)))
 
 
-def _judge_regions(found: list[RegionHindsight]) -> dg.AssetCheckResult:
-    worse = [
-        f"{seen.record.region_id}: score {seen.result.metric(CANDIDATE, 'score'):.3f} with its plan, "
-        f"{seen.result.metric(LRU, 'score'):.3f} with pull-through alone"
-        for seen in found
-        if seen.result.metric(CANDIDATE, "score") < seen.result.metric(LRU, "score") - TOLERANCE
+def _judge_regions(found: list[RegionHindsight]) -> list[dg.AssetCheckResult]:
+    without = [_better(seen, LRU, "with pull-through alone") for seen in found]
+    refused = [_better(seen, REFUSED, "with the plan that was refused") for seen in found]
+    return [
+        warn_of(HINDSIGHT_KEY, PLANS_EARNED, [fault for fault in without if fault]),
+        warn_of(HINDSIGHT_KEY, GATE_WAS_RIGHT, [fault for fault in refused if fault]),
     ]
-    return warn_of(HINDSIGHT_KEY, PLANS_EARNED, worse)
+
+
+def _better(seen: RegionHindsight, placement: str, words: str) -> str:
+    """A sentence where another placement would have had a better score than the plan in force; else empty."""
+    ours, theirs = (seen.result.metric(name, "score") for name in (CANDIDATE, placement))
+    if not theirs > ours + TOLERANCE:  # a placement that was not replayed has no score
+        return ""
+    return f"{seen.record.region_id}: score {ours:.3f} with its plan, {theirs:.3f} {words}"
 
 
 def warn_of(asset_key: dg.AssetKey, check_name: str, faults: Sequence[str]) -> dg.AssetCheckResult:

@@ -50,6 +50,8 @@ HINDSIGHT = {
     "byte_hit_ratio": "day_hit_ratio",
     "byte_hit_ratio_lru": "lru_hit_ratio",
     "byte_hit_ratio_oracle": "oracle_hit_ratio",
+    "sessions": "sessions",
+    "expected_sessions": "expected_sessions",
     "promised_bytes": "promised_bytes",
     "earned_bytes": "earned_bytes",
     "regret_bytes": "regret_bytes",
@@ -145,8 +147,12 @@ def filled_shares(store: ObjectStore, world: Network, answers: Sequence[EdgeAnsw
 
 def plans_of_day(store: ObjectStore, world: Network, day: dt.date) -> dict[str, PlanRecord]:
     """The plan of each region that was in force on a day: the newest accepted one that was made for it or before it."""
-    plans = {region.region_id: read_plans_of_day(store, region.region_id, day) for region in world.regions}
-    return {region_id: newest[0] for region_id, newest in plans.items() if newest}
+    found = {}
+    for region in world.regions:
+        accepted = [plan for plan in read_plans_of_day(store, region.region_id, day) if plan.accepted]
+        if accepted:
+            found[region.region_id] = accepted[0]
+    return found
 
 
 def edge_table(
@@ -195,7 +201,7 @@ def join_matrix(by_edge: pl.DataFrame, looked_back: pl.DataFrame | None, by_regi
     if looked_back is None:
         known = pl.DataFrame(schema={"edge_id": pl.String, **dict.fromkeys(HINDSIGHT.values(), pl.Float64)})
     else:
-        known = looked_back.select("edge_id", **{new: pl.col(old) for old, new in HINDSIGHT.items()})
+        known = looked_back.select("edge_id", **{new: pl.col(old).cast(pl.Float64) for old, new in HINDSIGHT.items()})
     ratios = by_region.select("region_id", "actual_over_forecast")
     return by_edge.join(known, on="edge_id", how="left", maintain_order="left").join(
         ratios, on="region_id", how="left", maintain_order="left"

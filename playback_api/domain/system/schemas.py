@@ -97,6 +97,8 @@ class NetworkEdge(msgspec.Struct, frozen=True, kw_only=True):
     oracle_hit_ratio: Annotated[
         float | None, msgspec.Meta(description="The same under the plan of a perfect forecast.")
     ]
+    sessions: Annotated[float | None, msgspec.Meta(description="Sent there in the replay of the day.")]
+    expected_sessions: Annotated[float | None, msgspec.Meta(description="Forecast, as its plan sends titles.")]
     promised_bytes: float | None
     earned_bytes: float | None
     regret_bytes: Annotated[

@@ -182,6 +182,13 @@ def test_a_plan_is_the_same_for_rows_in_any_order(objects, demand, rung_mix, edg
     assert first.rows.equals(second.rows)
 
 
+def test_what_edges_expect_adds_up_to_their_region(objects, demand, rung_mix, edges_of):
+    # with room for few titles: those that stand nowhere are sent somewhere too
+    made = plan(objects, demand, rung_mix, edges_of(1_500.0, 800.0), region_id="eu")
+    assert all(edge.expected_sessions > 0 for edge in made.edges)
+    assert sum(edge.expected_sessions for edge in made.edges) == pytest.approx(demand["sessions"].sum())
+
+
 def limited(edges, *limits):
     return edges.with_columns(upstream_limit_bytes=pl.Series(limits, dtype=pl.Float64))
 

@@ -102,6 +102,7 @@ def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms, put_table):
     assert tested["published_method"] in (MODEL, FALLBACK)
 
     made = metadata_of(result, ["demand", "forecast"])
+    assert "| all |" in made["totals"]
     assert made["method"] == tested["published_method"]
     assert made["reason"] == tested["reason"]
     assert made["stale_days"] == 0

@@ -7,7 +7,7 @@ import pytest
 from orchestration import partitions
 from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
 from orchestration.defs.edge import rebalance
-from orchestration.defs.edge.placement_plan import REPLAY_GATE, placement_plan, read_accepted_plans, read_plans_of_day
+from orchestration.defs.edge.placement_plan import REPLAY_GATE, placement_plan, read_plans, read_plans_of_day
 from orchestration.edge import current_plan_key, read_current_plan
 from orchestration.edge.topology import Network, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -109,7 +109,7 @@ def test_a_region_that_leaves_its_band_is_planned_by_its_day_and_filled_at_once(
         return made.rows.filter(pl.col("title_id") == HOT)["size_bytes"].sum()
 
     assert bytes_of_it(running) > bytes_of_it(night)
-    record = next(read_accepted_plans(store, REGION))
+    record = next(read_plans(store, REGION))
     assert record.plan_id == running.plan_id
     assert record.rebalanced_at == dt.datetime.fromisoformat(configs["edge__placement_plan"]["rebalance_at"])
     assert (record.first_day, record.replay_day) == (TODAY, TODAY), "the gate replays the day so far"

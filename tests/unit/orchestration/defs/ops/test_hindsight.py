@@ -1,6 +1,8 @@
 import datetime as dt
+import io
 
 import dagster as dg
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -8,8 +10,9 @@ import pytest
 from ml.placement import LRU, GateVerdict
 from orchestration import partitions
 from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
-from orchestration.defs.edge.placement_plan import placement_plan
+from orchestration.defs.edge.placement_plan import placement_plan, read_plans
 from orchestration.defs.ops import hindsight as page
+from orchestration.edge import plan_key, read_plan
 from orchestration.edge.topology import read_network
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
@@ -29,7 +32,7 @@ def forecast_for(day, titles=TITLES):
 
 @pytest.fixture
 def look(warehouse, tmp_path):
-    """Plans by a forecast, if there is one, and then looks back on the day; answers the metadata and the check."""
+    """Plans by a forecast, if there is one, and then looks back on the day; answers the metadata and the checks."""
     storage = MediaStorage(root=str(tmp_path / "store"))
     rooms = {"warehouse": warehouse, "storage": storage, "edges": EdgeFleet(secret="s", urls={})}
 
@@ -51,30 +54,32 @@ def look(warehouse, tmp_path):
             result = dg.materialize(
                 [page.hindsight], resources=rooms, instance=instance, run_config=config("ops__hindsight", TODAY)
             )
-        (check,) = result.get_asset_check_evaluations()
-        assert check.severity is dg.AssetCheckSeverity.WARN
+        checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+        assert all(check.severity is dg.AssetCheckSeverity.WARN for check in checks.values())
         metadata = result.asset_materializations_for_node("ops__hindsight")[0].metadata
-        return {name: value.value for name, value in metadata.items()}, check
+        return {name: value.value for name, value in metadata.items()}, checks
 
     run.store = storage.store()
     return run
 
 
 def test_a_day_without_a_plan_is_told_and_nothing_is_stored(look):
-    told, check = look()
+    told, checks = look()
     assert told == {"day": DAY.isoformat(), "regions": 0}
-    assert check.passed
+    assert all(check.passed for check in checks.values())
     assert page.read_hindsight(look.store, DAY) is None
 
 
 def test_the_plan_of_the_day_stands_beside_its_promise_and_the_oracle(look):
-    told, check = look(forecast_for(DAY))
-    assert check.passed, check.description
+    told, checks = look(forecast_for(DAY))
+    assert [check.description for check in checks.values()] == [None, None]
     edges = page.read_hindsight(look.store, DAY)
     assert edges is not None
     assert edges["edge_id"].to_list() == [edge.edge_id for edge in read_network().edges_of(REGION)]
     assert edges["sessions"].sum() == 200
     assert (edges["promised_bytes"] > 0).all()
+    # t-00 has no licence any more: nobody is expected to come for it
+    assert edges["expected_sessions"].sum() == pytest.approx(forecast_for(DAY)["sessions"][1:].sum())
     assert (edges["earned_bytes"] > 0).all()
     assert edges["too_low_bytes"].sum() > 0
     assert 0 < edges["regret_bytes"].sum() <= edges["too_low_bytes"].sum() + edges["crowded_out_bytes"].sum()
@@ -89,6 +94,28 @@ def test_a_plan_that_did_harm_is_a_warning(look, monkeypatch):
     # it expects what nobody came for, so that its placements only take room from pull-through
     verdict = GateVerdict(accepted=True, reason="the day before was another one", beside=LRU)
     monkeypatch.setattr("orchestration.defs.edge.placement_plan.judge", lambda _: verdict)
-    _, check = look(forecast_for(DAY, TITLES[::-1]))
-    assert not check.passed
-    assert "with pull-through alone" in check.description
+    _, checks = look(forecast_for(DAY, TITLES[::-1]))
+    assert "with pull-through alone" in checks[page.PLANS_EARNED].description
+    assert checks[page.GATE_WAS_RIGHT].passed
+
+
+def test_a_gate_that_refused_the_better_plan_is_told(look):
+    look(forecast_for(DAY))
+    record = next(read_plans(look.store, REGION))
+    good = read_plan(look.store, REGION, record.plan_id).rows
+
+    def keep(plan_id, rows, *, accepted):
+        buffer = io.BytesIO()
+        rows.with_columns(plan_id=pl.lit(plan_id)).write_parquet(buffer)
+        key = plan_key(REGION, plan_id)
+        look.store.put_bytes(key, buffer.getvalue())
+        made = msgspec.structs.replace(record, plan_id=plan_id, accepted=accepted)
+        look.store.put_bytes(key.replace(".parquet", ".json"), msgspec.json.encode(made))
+
+    # later than the good one: the tail of it in force, and then the whole refused
+    keep("99990101t000000-poor", good.filter(pl.col("rank") > pl.col("rank").max() - 3), accepted=True)
+    keep("99990101t010000-good", good, accepted=False)
+    told, checks = look()
+    assert told["plans"] == {REGION: "99990101t000000-poor"}
+    assert "| refused |" in told["replays"]
+    assert "with the plan that was refused" in checks[page.GATE_WAS_RIGHT].description
