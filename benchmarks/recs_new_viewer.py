@@ -3,7 +3,8 @@
 Usage: ``PYTHONPATH=. python benchmarks/recs_new_viewer.py --split ml1m-last``, a leave-last split by
 ``harness/recs_eval.py split``. Some users are left out of training altogether. Their watching then arrives as a live
 profile would send it, at ``OnlineRecommender``: all of it, or only the newest few titles, and the title held out is to
-be found. Beside it the very first titles of these users, the one after them to be found.
+be found. Beside it the very first titles of these users, the one after them to be found: another question, whose
+scale is what popularity answers to it and not the full history, of which there is none yet.
 """
 
 from __future__ import annotations
@@ -46,7 +47,12 @@ def main() -> None:
     for count in NEWEST:
         long_enough = [user for user in users if len(watched[user]) > count]
         ranks = [rank_of(recommender, watched[user][:count], watched[user][count]) for user in long_enough]
-        report(f"first {count}, the next to be found", ranks, whole)
+        report(f"first {count}, the next to be found", ranks, None)
+        unseen = [
+            place_of(title_id_of(watched[user][count]), unwatched(popular, watched[user][:count]))
+            for user in long_enough
+        ]
+        report("  the same by popularity", unseen, None)
 
 
 def rank_of(recommender: OnlineRecommender, movies: Sequence[int], wanted: int) -> int:
@@ -57,6 +63,12 @@ def rank_of(recommender: OnlineRecommender, movies: Sequence[int], wanted: int) 
     ]
     answer = recommender.recommend(viewer_id=None, recent=recent, exclude=(), region_id=None, k=CUT)
     return place_of(title_id_of(wanted), [title.title_id for title in answer.titles])
+
+
+def unwatched(title_ids: Sequence[str], movies: Sequence[int]) -> list[str]:
+    """The first titles without those that were watched."""
+    seen = {title_id_of(movie) for movie in movies}
+    return [title_id for title_id in title_ids[: CUT + len(seen)] if title_id not in seen][:CUT]
 
 
 def place_of(title_id: str, listed: Sequence[str]) -> int:
