@@ -40,8 +40,8 @@ TITLE = FakeTitle(
 SETTINGS = PlaybackSettings(buffer_max_s=12.0)
 PIECE_BYTES = 1 << 18
 """What the server writes at once: less to hold for a reader that is slow."""
-RAMP_PER_S = 25.0
-"""New sessions a second: each asks for three times its rate until its buffer is full."""
+RAMP_PER_S = 5.0
+"""New sessions a second: each reads its playlists, and asks for all that there is until its buffer is full."""
 TRANSPORTS: Mapping[str, Callable[[], httpx.AsyncBaseTransport]] = {"http": http_transport, "http1": http1_transport}
 
 

@@ -80,3 +80,11 @@ def test_the_blocking_session_prepares_and_hands_out_bytes(blocking):
     assert {kind for kind, _ in pieces} == {"video", "audio"}
     assert all(size_bytes for _, size_bytes in pieces)
     assert session.report.played_s == pytest.approx(1.0)
+
+
+def test_players_differ_unless_they_are_told_not_to():
+    def name(**arguments):
+        return Player(**arguments).open_url("http://a.test/m.m3u8").plan.session_id
+
+    assert len({name() for _ in range(20)}) == 20
+    assert name(seed=5) == name(seed=5)

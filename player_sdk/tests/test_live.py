@@ -140,7 +140,7 @@ def play(url="http://live.test/m.m3u8", *, watch_s=None, start_s=0.0, rate_bps=2
         clock = VirtualClock(START)
         live = LiveServer(clock, **server)
         transport = EmulatedTransport(live, clock=clock, link=Link.constant(rate_bps))
-        async with Player(transport=transport, clock=clock) as player:
+        async with Player(transport=transport, clock=clock, seed=0) as player:
             session = player.open_url(url, start_s=start_s)
             events = []
             async for event in session.events(watch_s):
@@ -221,7 +221,7 @@ def test_a_player_that_falls_behind_goes_on_where_the_window_begins(abr, jump_co
         live = LiveServer(clock)
         outage = Link([(10.0, 20e6), (40.0, 0.0), (1000.0, 20e6)])
         transport = EmulatedTransport(live, clock=clock, link=outage)
-        async with Player(transport=transport, clock=clock, abr=abr) as player:
+        async with Player(transport=transport, clock=clock, abr=abr, seed=0) as player:
             session = player.open_url("http://live.test/m.m3u8")
             return [event async for event in session.events(60.0)]
 
@@ -356,7 +356,7 @@ def test_a_session_holds_no_more_after_a_day_of_a_live_title_than_after_two_hour
         clock = VirtualClock(START)
         server = FlakyServer(clock, window=10, period=30)
         transport = EmulatedTransport(server, clock=clock, link=Link([(40, 3e6), (20, 0.4e6)]))
-        async with Player(transport=transport, clock=clock) as player:
+        async with Player(transport=transport, clock=clock, seed=0) as player:
             session = player.open_url(f"http://live.test/{name}")
             before = None
             async for _ in session.events(24 * 3600.0):

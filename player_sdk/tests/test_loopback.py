@@ -14,6 +14,10 @@ from player_sdk.testing import FakeTitle
 
 from player_sdk import Player, SyncPlayer, Viewer
 
+LIVE = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="2026-01-01T00:00:00Z"
+  timeShiftBufferDepth="PT20S"><Period id="p" start="PT0S"><AdaptationSet contentType="video">
+  <SegmentTemplate duration="2" media="$Number$.m4s"/><Representation id="240p" bandwidth="200000" height="240"/>
+  </AdaptationSet></Period></MPD>"""
 TITLE = FakeTitle(duration_s=1.0, segment_s=0.25, ladder={"240p": 200_000})
 
 
@@ -31,8 +35,10 @@ def server():
             self.wfile.write(body)
 
         def do_GET(self):
+            if self.path == "/live.mpd":
+                return self.answer(200, LIVE, "application/dash+xml")
             found = TITLE.resource(self.path.partition("/media/film/")[2])
-            self.answer(200, *found) if found else self.answer(404, b"{}")
+            return self.answer(200, *found) if found else self.answer(404, b"{}")
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -89,10 +95,18 @@ def test_the_command_line_plays_and_probes(server, capsys):
     assert main(["probe", manifest]) == 0
     probed = json.loads(capsys.readouterr().out)
     assert [track["rung"] for track in probed["video"]] == ["240p"]
+    assert probed["captions"] == []
     assert main(["play", manifest, "--watch-s", "0.5", "--events"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"Started", "SegmentDownloaded", "Ended"} <= {line.get("event") for line in lines}
     assert lines[-1]["played_s"] == pytest.approx(0.5)
+
+
+def test_a_live_manifest_is_probed_as_of_now(server, capsys):
+    assert main(["probe", f"{server[0]}/live.mpd"]) == 0
+    probed = json.loads(capsys.readouterr().out)
+    assert probed["duration_s"] is None
+    assert probed["video"][0]["segments"] in (10, 11)  # of 20 s, wherever they are cut
 
 
 def test_the_command_line_shows_what_it_does_while_it_plays(server, capsys):

@@ -123,7 +123,7 @@ async def opened(url, abr):
     inner = http_transport()
     transport = EmulatedTransport(inner, clock=clock, link=Link.constant(5e6))
     try:
-        async with Player(transport=transport, clock=clock, abr=abr) as player:
+        async with Player(transport=transport, clock=clock, abr=abr, seed=0) as player:
             yield player.open_url(url)
     finally:
         await inner.aclose()

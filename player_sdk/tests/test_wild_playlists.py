@@ -74,7 +74,7 @@ def play(path, manifests, start_s):
     async def run():
         clock = VirtualClock(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
         transport = EmulatedTransport(WildServer(manifests), clock=clock, link=Link.constant(5e6, latency_s=0.02))
-        async with Player(transport=transport, clock=clock) as player:
+        async with Player(transport=transport, clock=clock, seed=0) as player:
             return await player.open_url(f"http://wild.test/{path}", start_s=start_s).watch(30.0, patience_s=200.0)
 
     return asyncio.run(run())

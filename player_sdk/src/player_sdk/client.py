@@ -51,7 +51,8 @@ class Player:
         beats: How heartbeats are sent; None sends none.
         settings: How sessions play.
         memory: Knows what the network gave the last time, and learns it when the player closes.
-        seed: Jitter of retries; players with the same seed and the same world do the same.
+        seed: Jitter of retries, and names of sessions that no API names: players with the same seed and the same world
+            do the same. None draws one, so that players do not retry in step.
 
     Example:
         async with Player(api_url="http://127.0.0.1:8801", viewer=viewer) as player:
@@ -72,7 +73,7 @@ class Player:
         beats: HeartbeatSettings | None = HeartbeatSettings(),  # noqa: B008 - frozen
         settings: PlaybackSettings | None = None,
         memory: NetworkMemory | None = None,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         self.viewer = viewer or _ANYONE
         self.clock: Clock = clock or SystemClock()

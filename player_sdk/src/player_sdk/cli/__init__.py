@@ -178,13 +178,14 @@ async def _probe(options: argparse.Namespace) -> int:
         response = await http.get(options.url)
     if not response.is_success:
         raise PlaylistError(f"{options.url} answered {response.status_code}")
-    presentation = parse_manifest(response.text, str(response.url))
+    presentation = parse_manifest(response.text, str(response.url), SystemClock().utc_now().timestamp())
     _write(
         {
             "url": str(response.url),
             "duration_s": presentation.duration_s,
             "video": [_track(track) for track in presentation.video],
             "audio": [_track(track) for track in presentation.audio],
+            "captions": [_track(track) for track in presentation.text],
             "steering_uri": presentation.steering_uri,
         }
     )

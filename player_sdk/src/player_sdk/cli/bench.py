@@ -43,7 +43,9 @@ async def bench(
             for policy in policies:
                 clock = VirtualClock(dt.datetime.now(dt.UTC))
                 emulated = EmulatedTransport(transport, clock=clock, link=link)
-                async with Player(transport=emulated, clock=clock, abr=POLICIES[policy], settings=settings) as player:
+                async with Player(
+                    transport=emulated, clock=clock, abr=POLICIES[policy], settings=settings, seed=0
+                ) as player:
                     report = await player.open_url(url).watch(watch_s)
                 yield BenchRow(line=name, policy=policy, report=report)
     finally:

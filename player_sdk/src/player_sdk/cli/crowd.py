@@ -53,7 +53,7 @@ async def watch_together(
         await clock.sleep(ramp_s * number / viewers)
         async with (
             open_transport() as transport,
-            Player(transport=transport, clock=clock, settings=settings, seed=number) as player,
+            Player(transport=transport, clock=clock, settings=settings) as player,
         ):
             return await player.open_url(url).watch(watch_s)
 
