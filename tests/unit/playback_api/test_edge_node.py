@@ -8,6 +8,7 @@ import httpx
 import msgspec
 import pytest
 
+from playback_api import edge_node
 from playback_api.edge import SIGNATURE_HEADER, sign
 from playback_api.edge.disk import EdgeDisk
 from playback_api.edge_node import create_edge_app
@@ -487,6 +488,8 @@ class TestFill:
             return stage(disk, content, sha256=sha256)
 
         monkeypatch.setattr(EdgeDisk, "stage", take)
+        # one after the other: what others had under way when the disk is full is given up, sooner or later
+        monkeypatch.setattr(edge_node, "FILL_WORKERS", 1)
         async with edge(capacity_bytes=1000) as client:
             await client.fill("plan-1", groups)
             progress = await client.filled()
