@@ -12,6 +12,18 @@ from ml.forecasting.nowcast import Pace, foretell_a_day_ahead, measure_pace, ren
 HISTORY_DAYS = 7
 
 
+def read_moment(text: str) -> dt.datetime:
+    """A moment in UTC from ISO 8601.
+
+    Raises:
+        ValueError: It is none, or has no offset: the machine's own zone would be a guess.
+    """
+    moment = dt.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} is no moment without its offset; write {text}+00:00 for UTC")
+    return moment.astimezone(dt.UTC)
+
+
 def measure_region(
     forecast: pl.DataFrame,
     requests: pl.DataFrame,

@@ -29,7 +29,7 @@ from ml.placement import (
 )
 from orchestration.defs.demand.forecast_store import read_current_forecast
 from orchestration.defs.demand.inputs import DemandDay
-from orchestration.defs.edge.pace import expect_a_day_ahead
+from orchestration.defs.edge.pace import expect_a_day_ahead, read_moment
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, read_current_plan
 from orchestration.edge.topology import Edge, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -57,7 +57,7 @@ class PlanConfig(DemandDay):
 
     def moment(self) -> dt.datetime | None:
         """The moment of a running day in UTC; None for a plan from complete days."""
-        return dt.datetime.fromisoformat(self.rebalance_at).astimezone(dt.UTC) if self.rebalance_at else None
+        return read_moment(self.rebalance_at) if self.rebalance_at else None
 
     def date(self) -> dt.date:
         """The first day that is planned."""
