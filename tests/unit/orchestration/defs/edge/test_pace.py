@@ -27,6 +27,6 @@ def test_what_the_plan_in_force_knew_is_not_held_against_its_forecast_again(know
 
 def test_a_moment_is_told_with_its_offset_or_refused():
     assert PlanConfig(rebalance_at="2026-11-22T01:30:00+05:30").moment() == at(20) - dt.timedelta(days=1)
-    assert PlanConfig(rebalance_at="2026-11-22T01:30:00+05:30").date() == dt.date(2026, 11, 21)
+    assert PlanConfig(rebalance_at="2026-11-22T01:30:00+05:30").first_day() == dt.date(2026, 11, 21)
     with pytest.raises(ValueError, match="without its offset; write 2026-11-22T12:30:00"):
         PlanConfig(rebalance_at="2026-11-22T12:30:00").moment()
