@@ -7,6 +7,8 @@ Schedules are off until somebody switches them on in the UI: on a laptop the dem
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 
@@ -114,14 +116,28 @@ def build_defs() -> dg.Definitions:
 
 def _plan_schedule(region: Region) -> dg.ScheduleDefinition:
     # An hour before the window opens, so that the gate has spoken when the fill starts.
-    return _regional_schedule(region, name="plan", job_name=PLAN_PLACEMENT, hour=(region.fill_start_hour - 1) % 24)
+    hour = (region.fill_start_hour - 1) % 24
+    return _regional_schedule(region, name="plan", job_name=PLAN_PLACEMENT, hour=hour, configure=_plan_config)
+
+
+def _plan_config(planned_at: dt.datetime) -> dict[str, Any]:
+    """A plan is for the day (UTC, as all days of the lake) that most of the 24 hours after it are of."""
+    most_of = (planned_at.astimezone(dt.UTC) + dt.timedelta(hours=12)).date()
+    return {"ops": {"edge__placement_plan": {"config": {"plan_from": most_of.isoformat()}}}}
 
 
 def _fill_schedule(region: Region) -> dg.ScheduleDefinition:
     return _regional_schedule(region, name="fill", job_name=FILL_EDGES, hour=region.fill_start_hour)
 
 
-def _regional_schedule(region: Region, *, name: str, job_name: str, hour: int) -> dg.ScheduleDefinition:
+def _regional_schedule(
+    region: Region,
+    *,
+    name: str,
+    job_name: str,
+    hour: int,
+    configure: Callable[[dt.datetime], dict[str, Any]] | None = None,
+) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{name}_{region.region_id.replace('-', '_')}",
         cron_schedule=f"0 {hour} * * *",
@@ -133,6 +149,7 @@ def _regional_schedule(region: Region, *, name: str, job_name: str, hour: int) -
         return dg.RunRequest(
             run_key=context.scheduled_execution_time.isoformat(),
             partition_key=region.region_id,
+            run_config=configure(context.scheduled_execution_time) if configure else None,
             tags={"matinee/region": region.region_id},
         )
 

@@ -97,17 +97,18 @@ def pace(*, at: str = "") -> int:
     """Hold each region's running day against its forecast, and say what the hourly rebalance would do. Changes nothing.
 
     Args:
-        at: A moment, such as 2026-11-22T12:30:00+00:00; by default now.
+        at: A moment with its offset, such as 2026-11-22T12:30:00+00:00; by default now.
     """
     import datetime as dt
 
     from rich.console import Console
 
+    from orchestration.defs.edge.pace import read_moment
     from orchestration.pace import look, print_looks
     from orchestration.settings import SettingsError, read_settings
 
     try:
-        now = dt.datetime.fromisoformat(at).astimezone(dt.UTC) if at else dt.datetime.now(dt.UTC)
+        now = read_moment(at) if at else dt.datetime.now(dt.UTC)
         print_looks(look(read_settings(), now), Console())
     except (SettingsError, ValueError) as error:
         print(error, file=sys.stderr)

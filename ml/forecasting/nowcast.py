@@ -61,11 +61,11 @@ class Pace:
         )
 
 
-def measure_pace(forecast: pl.DataFrame, seen: pl.DataFrame, share_of_day: float) -> Pace:
+def measure_pace(forecast: pl.DataFrame, seen: pl.DataFrame, part: float) -> Pace:
     """Hold a region's day against its forecast; arguments as for :func:`hold_against_band`."""
-    titles = hold_against_band(forecast, seen, share_of_day)
+    titles = hold_against_band(forecast, seen, part)
     return Pace(
-        share_of_day=share_of_day,
+        share_of_day=part,
         **{name: float(titles[name].sum()) for name in ("sessions", "expected", "excess", "absent")},
         titles=titles,
     )
@@ -85,20 +85,19 @@ def share_of_day(started_at: pl.Series, moment: dt.time) -> float:
     return (begun + PRIOR_SESSIONS * clock_s / SECONDS_A_DAY) / (len(started_at) + PRIOR_SESSIONS)
 
 
-def hold_against_band(forecast: pl.DataFrame, seen: pl.DataFrame, share_of_day: float) -> pl.DataFrame:
+def hold_against_band(forecast: pl.DataFrame, seen: pl.DataFrame, part: float) -> pl.DataFrame:
     """What was seen of each title in a part of a day, beside the band of its forecast.
 
     Args:
         forecast: title_id, sessions, q10, q90 of the whole day, one region.
         seen: title_id, sessions of a part of it, such as the day so far. A title that nobody watched may be absent, and
             so may one from the forecast.
-        share_of_day: Share of the day's sessions that should be in that part, see :func:`share_of_day`.
+        part: Share of the day's sessions that should be in that part, see :func:`share_of_day`.
 
     Returns:
         title_id, forecast (of the whole day), expected (in the part), low, high, sessions, excess, absent; the greatest
         excess first.
     """
-    part = share_of_day
     chance = SIGMAS * (part * (1.0 - part)) ** 0.5
     return (
         forecast.select("title_id", pl.col("sessions").alias("forecast"), "q10", "q90")

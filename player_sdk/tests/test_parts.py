@@ -146,6 +146,13 @@ def test_contents_that_were_not_used_for_longest_go():
     assert [kept.get(key) for key in "abc"] == [b"1", None, b"3"]
 
 
+def test_a_content_that_is_put_again_is_the_newest():
+    kept = RecentContents(2)
+    for key in ("a", "b", "a", "c"):
+        kept.put(key, key.encode())
+    assert [kept.get(key) for key in ("a", "b", "c")] == [b"a", None, b"c"]
+
+
 def test_a_report_counts_all_errors_and_keeps_the_last_hundred():
     tally = SessionTally()
     for number in range(250):

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 
 import polars as pl
 
 from ml.forecasting.nowcast import Pace, foretell_a_day_ahead, measure_pace, renew, share_of_day
 
 HISTORY_DAYS = 7
+
+
+def read_moment(text: str) -> dt.datetime:
+    """A moment in UTC from ISO 8601.
+
+    Raises:
+        ValueError: It is none, or has no offset: the machine's own zone would be a guess.
+    """
+    moment = dt.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} is no moment without its offset; write {text}+00:00 for UTC")
+    return moment.astimezone(dt.UTC)
 
 
 def measure_region(
@@ -55,8 +68,10 @@ def _measure(today: pl.DataFrame, own: pl.DataFrame, moment: dt.datetime, *, sin
     begun = pl.col("started_at").dt.date()
     history = own.filter((begun < moment.date()) & (begun >= moment.date() - dt.timedelta(days=HISTORY_DAYS)))
     after, until = (share_of_day(history["started_at"], at.time()) for at in (start, moment))
+    # a session at midnight is of the day; one at ``since`` is among those that the forecast was renewed by
+    closed: Literal["both", "right"] = "both" if since is None else "right"
     seen = own.filter(
-        (pl.col("started_at") >= start.replace(tzinfo=None)) & (pl.col("started_at") <= moment.replace(tzinfo=None))
+        pl.col("started_at").is_between(start.replace(tzinfo=None), moment.replace(tzinfo=None), closed=closed)
     )
     return measure_pace(today, seen.group_by("title_id").agg(pl.len().alias("sessions")), until - after)
 

@@ -29,7 +29,7 @@ from ml.placement import (
 )
 from orchestration.defs.demand.forecast_store import read_current_forecast
 from orchestration.defs.demand.inputs import DemandDay
-from orchestration.defs.edge.pace import expect_a_day_ahead
+from orchestration.defs.edge.pace import expect_a_day_ahead, read_moment
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, read_current_plan
 from orchestration.edge.topology import Edge, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -45,24 +45,29 @@ class PlanConfig(DemandDay):
     """How a plan is made.
 
     Attributes:
+        plan_from: The first day that is planned (ISO); empty for ``today``. A plan of the last hours of a day serves
+            the next one, of which as little is known.
         plan_days: For how many days of the forecast the plan is to serve.
         fill_budget_bytes: Most new bytes an edge may be asked to bring in; 0 for any number.
         rebalance_at: A moment of a running day (ISO, with its offset): plan for the 24 hours from it, by the forecast
             and by what was watched until then, and replay the day so far. Empty for a plan from complete days.
     """
 
+    plan_from: str = ""
     plan_days: int = 1
     fill_budget_bytes: int = 0
     rebalance_at: str = ""
 
     def moment(self) -> dt.datetime | None:
         """The moment of a running day in UTC; None for a plan from complete days."""
-        return dt.datetime.fromisoformat(self.rebalance_at).astimezone(dt.UTC) if self.rebalance_at else None
+        return read_moment(self.rebalance_at) if self.rebalance_at else None
 
-    def date(self) -> dt.date:
+    def first_day(self) -> dt.date:
         """The first day that is planned."""
         moment = self.moment()
-        return moment.date() if moment else super().date()
+        if moment is not None:
+            return moment.date()
+        return dt.date.fromisoformat(self.plan_from) if self.plan_from else self.date()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +117,12 @@ def read_plan_inputs(
         raise NoDemand("no title is packaged yet; there is nothing to place")
     if forecast.is_empty():
         raise NoDemand(f"forecast {forecast_id} is empty")
-    first_day = config.date()
+    first_day = config.first_day()
     expected, forecast_gap = forecast_of_days(forecast, first_day, config.plan_days)
     moment = config.moment()
-    known = pl.col("event_day") < first_day if moment is None else pl.col("started_at") <= moment.replace(tzinfo=None)
+    known = (
+        pl.col("event_day") < config.date() if moment is None else pl.col("started_at") <= moment.replace(tzinfo=None)
+    )
     requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(known)
     if moment is None:
         demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())

@@ -163,6 +163,8 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
     )
     beside = {REFUSED: read_plan(store, region_id, refused.plan_id).rows} if refused else {}
     result = replay_plan(inputs, rows, beside)
+    if not result.sessions:
+        return None
     expected, _ = forecast_of_days(read_forecast(store, record.forecast_id), day, 1)
     region = pl.lit(region_id).alias("region_id")
     titles = cost_forecast_errors(result, expected.filter(pl.col("region_id") == region_id))

@@ -28,6 +28,7 @@ class RecentContents(Generic[Key]):
 
     def put(self, key: Key, content: bytes) -> None:
         """Keep a content; the one that was not used for longest goes."""
+        self._by_key.pop(key, None)
         self._by_key[key] = content
         if len(self._by_key) > self._most:
             del self._by_key[next(iter(self._by_key))]

@@ -1,6 +1,8 @@
 """The code location as a whole: it loads, it hangs together, and every asset is filed as the house asks."""
 
+import datetime as dt
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -71,6 +73,24 @@ def test_each_region_plans_and_fills_by_its_own_clock() -> None:
         fill, plan = schedules[f"fill_{suffix}"], schedules[f"plan_{suffix}"]
         assert fill.execution_timezone == plan.execution_timezone == region.time_zone
         assert fill.cron_schedule == f"0 {region.fill_start_hour} * * *"
+
+
+@pytest.mark.parametrize(
+    ("region_id", "local", "day"),
+    [
+        ("eu-north", "2026-11-22T01:00", "2026-11-22"),
+        ("eu-north", "2026-07-22T01:00", "2026-07-22"),  # in summer, 23:00 UTC of the day before
+        ("sa-east", "2026-11-22T01:00", "2026-11-22"),
+        ("ap-south", "2026-11-22T01:00", "2026-11-22"),  # 19:30 UTC of the day before
+    ],
+)
+def test_a_nightly_plan_is_for_the_day_that_it_serves(region_id: str, local: str, day: str) -> None:
+    schedules = {schedule.name: schedule for schedule in automation.build_schedules()}
+    planned_at = dt.datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(read_network().region(region_id).time_zone))
+    context = dg.build_schedule_context(scheduled_execution_time=planned_at)
+    request = schedules[f"plan_{region_id.replace('-', '_')}"](context)
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_config == {"ops": {"edge__placement_plan": {"config": {"plan_from": day}}}}
 
 
 def test_blocking_checks_guard_what_people_would_notice(definitions: dg.Definitions) -> None:

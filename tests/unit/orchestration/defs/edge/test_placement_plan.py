@@ -60,13 +60,13 @@ def instance():
         yield ephemeral
 
 
-def materialize(rooms, instance):
+def materialize(rooms, instance, **config):
     return dg.materialize(
         [placement_plan],
         resources=rooms,
         instance=instance,
         partition_key=REGION,
-        run_config={"ops": {"edge__placement_plan": {"config": {"today": TODAY.isoformat()}}}},
+        run_config={"ops": {"edge__placement_plan": {"config": {"today": TODAY.isoformat()} | config}}},
         raise_on_error=False,
     )
 
@@ -103,6 +103,15 @@ def test_a_plan_is_made_replayed_and_put_in_force(rooms, instance):
     assert record.accepted
     assert record.placed_bytes == running.rows["size_bytes"].sum()
     assert record.expected_hit_ratio == told["promised_hit_ratio"]
+
+
+def test_a_plan_for_tomorrow_is_replayed_on_the_last_complete_day(rooms, instance):
+    tomorrow = (TODAY + dt.timedelta(days=1)).isoformat()
+    publish(rooms["storage"].store(), make_forecast().with_columns(day=pl.lit(TODAY + dt.timedelta(days=1))))
+    result = materialize(rooms, instance, plan_from=tomorrow)
+    told = metadata_of(result)
+    assert (told["first_day"], told["replay_day"]) == (tomorrow, "2026-11-21"), "today has not ended"
+    assert checks_of(result)[FORECAST_COVERS_PLAN]
 
 
 def test_a_refused_plan_is_stored_but_never_in_force(rooms, instance):

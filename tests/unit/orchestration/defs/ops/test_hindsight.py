@@ -90,6 +90,22 @@ def test_the_plan_of_the_day_stands_beside_its_promise_and_the_oracle(look):
     assert page.read_hindsight(look.store, TODAY) is None, "the newest are of another day"
 
 
+def test_a_region_that_nobody_watched_in_is_left_out(look, warehouse, monkeypatch):
+    look(forecast_for(DAY))
+    assert page.look_back(look.store, warehouse, REGION, DAY) is not None
+    nobody = warehouse.read("serving.srv_requests").with_columns(region_id=pl.lit("elsewhere"))
+    read = type(warehouse).read
+    monkeypatch.setattr(
+        type(warehouse),
+        "read",
+        lambda self, table, columns=None: (
+            nobody.select(columns) if table == "serving.srv_requests" else read(self, table, columns)
+        ),
+    )
+    told, _ = look()
+    assert told == {"day": DAY.isoformat(), "regions": 0}
+
+
 def test_a_plan_that_did_harm_is_a_warning(look, monkeypatch):
     # it expects what nobody came for, so that its placements only take room from pull-through
     verdict = GateVerdict(accepted=True, reason="the day before was another one", beside=LRU)
