@@ -126,8 +126,11 @@ def _named_by_ingest(store: ObjectStore, title_id: str, settings: MediaSettings)
 
 
 def _is_older(store: ObjectStore, prefix: str, moment: dt.datetime) -> bool:
-    """Whether all files below a prefix are older; false where there is none."""
-    written = list(_written_s(store, prefix))
+    """Whether all files below a prefix are older; false where there is none, or where somebody is at work just now."""
+    try:
+        written = list(_written_s(store, prefix))
+    except FileNotFoundError:  # it went between the listing and the look at it
+        return False
     return bool(written) and max(written) < moment.timestamp()
 
 

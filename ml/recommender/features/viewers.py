@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from ml.recommender.features.grain import check_grain
 
 VIEWER_COLUMNS = ("viewer_id", "age_band")
 UNKNOWN_BAND = "unknown"
+ASCII = r"^[\x21-\x7e]+$"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,13 +43,16 @@ NO_VIEWER_FACTS = ViewerFacts(viewer_ids=(), age_bands=(), bands=np.empty(0, np.
 
 
 def read_viewer_facts(viewers: pl.DataFrame) -> ViewerFacts:
-    """Shape ``serving.srv_viewers``.
+    """Shape ``serving.srv_viewers``; ids are ASCII, as the API takes them, and others are left out and told.
 
     Raises:
         RecommenderError: A column is missing, or a viewer stands twice.
     """
     check_grain(viewers, VIEWER_COLUMNS, noun="viewer")
-    known = viewers.filter(pl.col("age_band").is_not_null() & (pl.col("age_band") != UNKNOWN_BAND)).sort("viewer_id")
+    usable = viewers.filter(pl.col("viewer_id").str.contains(ASCII))
+    if usable.height < viewers.height:
+        logger.warning("%d viewers have no id that the API takes, and are left out", viewers.height - usable.height)
+    known = usable.filter(pl.col("age_band").is_not_null() & (pl.col("age_band") != UNKNOWN_BAND)).sort("viewer_id")
     age_bands = known["age_band"].unique().sort()
     return ViewerFacts(
         viewer_ids=known["viewer_id"].to_list(),

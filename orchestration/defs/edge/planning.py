@@ -133,7 +133,7 @@ def read_plan_inputs(
     with fleet.clients(edge.edge_id for edge in network.edges_of(region_id)) as clients:
         answers = {answer.edge_id: answer for answer in ask_edges(clients)}
     edges, resident, silent = describe_edges(network.edges_of(region_id), answers, objects)
-    edges = edges.with_columns(pl.col("upstream_limit_bytes") * config.plan_days)
+    edges = edges.with_columns(pl.col("upstream_limit_bytes") * (config.plan_days if moment is None else 1))
     running, problem = _running_plan(store, region_id)
     return PlanInputs(
         region_id=region_id,

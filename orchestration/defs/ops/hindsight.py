@@ -24,7 +24,7 @@ from orchestration.defs.demand.tables import markdown_table
 from orchestration.defs.edge.placement_plan import PLAN_KEY, WAREHOUSE_TABLES, PlanRecord, read_plans_of_day
 from orchestration.defs.edge.planning import PlanConfig, forecast_of_days, read_plan_inputs, replay_plan
 from orchestration.defs.ops.hindsight_plot import COSTS, plot_hindsight
-from orchestration.edge import read_plan
+from orchestration.edge import PlanUnusableError, read_plan
 from orchestration.edge.topology import read_network
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
@@ -94,7 +94,11 @@ def hindsight(
     store, day = storage.store(), config.date() - dt.timedelta(days=1)
     found = []
     for region in read_network().regions:
-        seen = look_back(store, warehouse, region.region_id, day)
+        try:
+            seen = look_back(store, warehouse, region.region_id, day)
+        except PlanUnusableError as error:
+            context.log.warning("%s is left out: %s", region.region_id, error)
+            continue
         if seen is None:
             context.log.info("no plan was in force in %s on %s, or nobody watched", region.region_id, day)
         else:

@@ -499,8 +499,9 @@ class _Part:
             piece = piece[skipped:]
         if wanted.byte_range is not None:
             piece = piece[: wanted.byte_range.length - self.held_bytes]
-        self.pieces.append(piece)
-        self.held_bytes += len(piece)
+        if piece:
+            self.pieces.append(piece)
+            self.held_bytes += len(piece)
 
     def check(self, wanted: _Wanted) -> None:
         """The body is over.

@@ -28,3 +28,9 @@ def test_a_missing_column_and_a_viewer_twice_are_refused():
         read_viewer_facts(VIEWERS.drop("age_band"))
     with pytest.raises(RecommenderError, match="a viewer twice"):
         read_viewer_facts(pl.concat([VIEWERS, VIEWERS.head(1)]))
+
+
+def test_an_id_that_the_api_does_not_take_stops_nobody_else(caplog):
+    odd = pl.DataFrame({"viewer_id": ["zoë", None, "a"], "age_band": ["55+"] * 3})
+    assert read_viewer_facts(odd).viewer_ids == ["a"]
+    assert "2 viewers have no id" in caplog.text
