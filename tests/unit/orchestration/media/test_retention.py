@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -162,3 +163,20 @@ def test_chunks_of_an_encode_that_was_given_up_go_when_none_was_added_for_the_gr
     swept = sweep(store)
     assert (swept.chunks, swept.size_bytes) == (["left/0123"], 10)
     assert {key.removeprefix("ingest/") for key in store.keys("ingest/")} == set(list(ages)[2:])
+
+
+def test_a_chunk_that_goes_while_it_is_looked_at_stops_nothing(tmp_path: Path, title: Title) -> None:
+    class Busy(LocalStore):
+        def keys(self, prefix: str) -> Iterator[str]:
+            yield from super().keys(prefix)
+            if prefix.endswith("/chunks/"):
+                yield f"{prefix}gone.mp4"
+
+    store = Busy(tmp_path)
+    store.put_bytes("ingest/film/0123/chunks/a.0-100.mp4", b"12345")
+    os.utime(store.local_path("ingest/film/0123/chunks/a.0-100.mp4"), (0, 0))
+    title.rendition("unnamed", 90 * DAY)
+    title.package("p1", DAY)
+    title.serve("p1")
+    swept = sweep(store)
+    assert (swept.chunks, swept.renditions) == ([], ["film/unnamed"])

@@ -106,6 +106,16 @@ def test_a_region_that_nobody_watched_in_is_left_out(look, warehouse, monkeypatc
     assert told == {"day": DAY.isoformat(), "regions": 0}
 
 
+def test_a_plan_that_cannot_be_used_costs_no_other_region_its_row(look):
+    told, _ = look(forecast_for(DAY))
+    key = plan_key(REGION, told["plans"][REGION])
+    damaged = io.BytesIO()
+    pl.read_parquet(io.BytesIO(look.store.read_bytes(key))).drop("rung").write_parquet(damaged)
+    look.store.put_bytes(key, damaged.getvalue(), replace=True)
+    told, _ = look()
+    assert told == {"day": DAY.isoformat(), "regions": 0}
+
+
 def test_a_plan_that_did_harm_is_a_warning(look, monkeypatch):
     # it expects what nobody came for, so that its placements only take room from pull-through
     verdict = GateVerdict(accepted=True, reason="the day before was another one", beside=LRU)
