@@ -36,9 +36,10 @@ def print_looks(looks: list[RegionLook], console: Console) -> None:
         pace = found.pace
         if pace is None:
             continue
-        above = pace.titles.head(TITLES_SHOWN).filter(pace.titles.head(TITLES_SHOWN)["excess"] > 0)
         most = (
-            f"{row['title_id']} {row['sessions']:.0f} / {row['expected']:.1f}" for row in above.iter_rows(named=True)
+            f"{title['title_id']} {title['sessions']:.0f} / {title['expected']:.1f}"
+            for title in pace.titles.head(TITLES_SHOWN).iter_rows(named=True)
+            if title["excess"] > 0
         )
         numbers = (pace.sessions, pace.expected, pace.excess, pace.absent)
         table.add_row(found.region_id, f"{found.moment:%d %b %H:%M}", *(f"{n:.0f}" for n in numbers), ", ".join(most))

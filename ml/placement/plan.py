@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -205,23 +205,26 @@ def plan(
     load = np.bincount(blocks.title, expected_bytes, minlength=len(blocks.titles)).astype(np.float64)
     copies = spread_titles(load, _titles_held(blocks, held), rooms)
 
-    parts, candidates, totals, questions = [], [], [], []
-    placed = np.zeros(held.shape, dtype=np.bool_)
+    parts, candidates, choices, questions = [], [], [], []
+    placed, at_home = np.zeros(held.shape, dtype=np.bool_), np.zeros(held.shape)
     for index, room in enumerate(rooms):
         copy = copies[blocks.title, index]
         value = np.where(copy == NO_COPY, 0.0, worth * REPLICA_SHARE ** np.maximum(copy, 0))
         if room.usable_bytes <= 0:
             notes.append(f"{room.edge_id} has no room for placements ({room.capacity_bytes:.0f} bytes)")
-        at_home = np.where(copy == 0, expected_bytes, 0.0)
-        choice = _choose_within_limit(blocks, units, value, at_home, held[:, index], room, settings, notes)
+        at_home[:, index] = np.where(copy == 0, expected_bytes, 0.0)
+        choice = _choose_within_limit(blocks, units, value, at_home[:, index], held[:, index], room, settings, notes)
         placed[:, index] = choice.rank >= 0
         parts.append(_plan_rows(blocks, room, region_id, value, choice.rank))
         candidates.append(_candidate_rows(blocks, room, copy, requests, choice))
-        totals.append(_totals(blocks, room, held[:, index], choice, at_home))
+        choices.append(choice)
         questions.append(EdgeQuestion(edge_id=room.edge_id, knapsack=choice.knapsack, placed=choice.answer))
     placed_anywhere = placed.any(axis=1)
     sent = np.bincount(route_titles(blocks, placed), sessions, minlength=len(rooms))
-    totals = [replace(edge, expected_sessions=float(count)) for edge, count in zip(totals, sent, strict=True)]
+    totals = [
+        _totals(blocks, room, held[:, index], choices[index], at_home[:, index], float(sent[index]))
+        for index, room in enumerate(rooms)
+    ]
     rows = pl.concat(parts)
     return PlacementPlan(
         plan_id=(plan_id := _plan_id(rows, label)),
@@ -492,7 +495,14 @@ def _candidate_rows(
     )
 
 
-def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice, expected_bytes: FloatArray) -> EdgeTotals:
+def _totals(
+    blocks: Blocks,
+    room: EdgeRoom,
+    held: BoolArray,
+    choice: _Choice,
+    expected_bytes: FloatArray,
+    expected_sessions: float,
+) -> EdgeTotals:
     placed = choice.rank >= 0
     return EdgeTotals(
         edge_id=room.edge_id,
@@ -502,7 +512,7 @@ def _totals(blocks: Blocks, room: EdgeRoom, held: BoolArray, choice: _Choice, ex
         fill_bytes=int(blocks.size_bytes[placed & ~held].sum()),
         blocks=int(placed.sum()),
         titles=len(np.unique(blocks.title[placed])),
-        expected_sessions=0.0,  # known once all edges are planned
+        expected_sessions=expected_sessions,
         promised_bytes=float(expected_bytes[placed].sum()),
         expected_upstream_bytes=choice.upstream_bytes(blocks, expected_bytes, held),
         upstream_price=choice.price,

@@ -59,17 +59,24 @@ def in_eight_bits(picture: Any, video: VideoTrack) -> Any:
     Players guess the colours of an untagged picture by its size, so the rungs of one master would differ. Its own size
     decides for all of them.
     """
-    if video.transfer == "sdr":
-        if video.colours == "tagged":
-            return picture.filter("format", "yuv420p")
-        colours = HD_COLOURS if video.colours == "rgb" or _is_hd(video) else SD_COLOURS
-        if video.colours == "rgb":
-            picture = picture.filter("scale", out_color_matrix=colours, out_range="tv")
-        tags = {"colorspace": colours, "color_primaries": colours, "color_trc": colours}
-        return picture.filter("format", "yuv420p").filter("setparams", **tags)
+    if video.transfer != "sdr":
+        return _mapped_to_sdr(picture)
+    if video.colours == "rgb":
+        return _tagged(picture.filter("scale", out_color_matrix=HD_COLOURS, out_range="tv"), HD_COLOURS)
+    if video.colours == "untagged":
+        return _tagged(picture, HD_COLOURS if _is_hd(video) else SD_COLOURS)
+    return picture.filter("format", "yuv420p")
+
+
+def _mapped_to_sdr(picture: Any) -> Any:
     linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
     mapped = linear.filter("tonemap", tonemap="hable", desat=0)
     return mapped.filter("zscale", t="bt709", m="bt709", r="tv").filter("format", "yuv420p")
+
+
+def _tagged(picture: Any, colours: str) -> Any:
+    tags = {"colorspace": colours, "color_primaries": colours, "color_trc": colours}
+    return picture.filter("format", "yuv420p").filter("setparams", **tags)
 
 
 def _is_hd(video: VideoTrack) -> bool:

@@ -137,13 +137,11 @@ def read_plans(store: ObjectStore, region_id: str) -> Iterator[PlanRecord]:
             yield msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
 
 
-def read_plans_of_day(store: ObjectStore, region_id: str, day: dt.date) -> list[PlanRecord]:
+def read_plans_of_day(store: ObjectStore, region_id: str, day: dt.date) -> Iterator[PlanRecord]:
     """The plans that were made for a day or before it, newest first, refused ones too; none that had seen the day."""
-    return [
-        plan
-        for plan in read_plans(store, region_id)
-        if plan.first_day <= day and (plan.rebalanced_at is None or plan.first_day < day)
-    ]
+    for plan in read_plans(store, region_id):
+        if plan.first_day <= day and (plan.rebalanced_at is None or plan.first_day < day):
+            yield plan
 
 
 def build_defs(settings: Settings) -> dg.Definitions:

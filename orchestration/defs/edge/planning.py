@@ -101,9 +101,11 @@ class PlanInputs:
 
 
 def read_plan_inputs(
-    region_id: str, config: PlanConfig, warehouse: Warehouse, store: ObjectStore, fleet: EdgeFleet
+    region_id: str, config: PlanConfig, warehouse: Warehouse, store: ObjectStore, fleet: EdgeFleet | None
 ) -> PlanInputs:
     """Gather the forecast, the catalogue, the sessions, the running plan and what the edges say of themselves.
+
+    Without a ``fleet`` no edge is asked: all are taken for empty, with the disks of the seeds.
 
     Raises:
         NoDemand: There is no forecast or no packaged title yet.
@@ -130,9 +132,8 @@ def read_plan_inputs(
         demand = expect_a_day_ahead(forecast, requests, region_id, moment)
     replay_day = requests["event_day"].max()
     network = read_network()
-    with fleet.clients(edge.edge_id for edge in network.edges_of(region_id)) as clients:
-        answers = {answer.edge_id: answer for answer in ask_edges(clients)}
-    edges, resident, silent = describe_edges(network.edges_of(region_id), answers, objects)
+    own = network.edges_of(region_id)
+    edges, resident, silent = describe_edges(own, _ask(fleet, own) if fleet else {}, objects)
     edges = edges.with_columns(pl.col("upstream_limit_bytes") * (config.plan_days if moment is None else 1))
     running, problem = _running_plan(store, region_id)
     return PlanInputs(
@@ -153,6 +154,11 @@ def read_plan_inputs(
         notes=tuple(note for note in (*silent, forecast_gap, problem) if note),
         rebalanced_at=moment,
     )
+
+
+def _ask(fleet: EdgeFleet, edges: Sequence[Edge]) -> dict[str, EdgeAnswer]:
+    with fleet.clients(edge.edge_id for edge in edges) as clients:
+        return {answer.edge_id: answer for answer in ask_edges(clients)}
 
 
 def forecast_of_days(forecast: pl.DataFrame, first_day: dt.date, day_count: int) -> tuple[pl.DataFrame, str]:

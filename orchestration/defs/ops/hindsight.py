@@ -6,9 +6,7 @@ perfect forecast. Gathering, tables and hand-over stand here; what is measured s
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
-import hashlib
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import dagster as dg
@@ -24,12 +22,13 @@ from orchestration.defs.demand.tables import markdown_table
 from orchestration.defs.edge.placement_plan import PLAN_KEY, WAREHOUSE_TABLES, PlanRecord, read_plans_of_day
 from orchestration.defs.edge.planning import PlanConfig, forecast_of_days, read_plan_inputs, replay_plan
 from orchestration.defs.ops.hindsight_plot import COSTS, plot_hindsight
+from orchestration.defs.ops.kept_day import keep_day, read_day
+from orchestration.defs.ops.warning import warn_of
 from orchestration.edge import PlanUnusableError, read_plan
 from orchestration.edge.topology import read_network
-from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
-from orchestration.store import ObjectMissing, ObjectStore
+from orchestration.store import ObjectStore
 
 HINDSIGHT_KEY = dg.AssetKey(["ops", "hindsight"])
 PLANS_EARNED = "plans_earned_their_place"
@@ -37,7 +36,6 @@ GATE_WAS_RIGHT = "gate_was_right"
 REFUSED = "refused"
 """The newest plan for the day that the gate had refused, among the placements of a replay."""
 AREA = "hindsight"
-POINTER_KEY = f"{AREA}/CURRENT"
 TITLES_SHOWN = 15
 FORETOLD = ("expected_sessions", "promised_bytes")
 """What a plan's record says of an edge; null for plans of a time when it did not."""
@@ -60,6 +58,21 @@ class RegionHindsight:
     result: ReplayResult
     edges: pl.DataFrame
     titles: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PlansAround:
+    """The plans that count on a day.
+
+    Attributes:
+        in_force: The newest that was accepted.
+        before: The one whose blocks stood on the edges before the day.
+        refused: Made for the day after the one in force, and refused; an earlier one was made good by it.
+    """
+
+    in_force: PlanRecord | None
+    before: PlanRecord | None
+    refused: PlanRecord | None
 
 
 @dg.asset(
@@ -131,20 +144,14 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
 
     The catalogue is that of now: of titles that were packaged anew since, nothing counts as placed.
     """
-    plans = read_plans_of_day(store, region_id, day)
-    accepted = [plan for plan in plans if plan.accepted]
-    if not accepted:
+    plans = _plans_around(store, region_id, day)
+    record = plans.in_force
+    if record is None:
         return None
-    record = accepted[0]
     try:
-        # asks no edge: its disk of today says nothing of that day
-        inputs = read_plan_inputs(
-            region_id,
-            PlanConfig(today=str(day + dt.timedelta(days=1))),
-            warehouse,
-            store,
-            EdgeFleet(secret="", urls={}),
-        )
+        # the disk of today says nothing of that day
+        config = PlanConfig(today=str(day + dt.timedelta(days=1)))
+        inputs = read_plan_inputs(region_id, config, warehouse, store, fleet=None)
     except NoDemand:
         return None
     if inputs.replay_day != day:
@@ -152,20 +159,16 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
     sizes = {str(edge["edge_id"]): float(edge["capacity_bytes"]) for edge in record.edges}
     rows = read_plan(store, region_id, record.plan_id).rows
     # what an older plan had brought was not filled for this day
-    before = next((plan for plan in accepted if plan.first_day < day), None)
-    # refused after the plan in force was made: an earlier one was made good by it
-    refused = next((plan for plan in plans[: plans.index(record)] if plan.first_day == day), None)
+    filled_before = read_plan(store, region_id, plans.before.plan_id).rows if plans.before else rows.clear()
     inputs = replace(
         inputs,
         edges=inputs.edges.filter(pl.col("edge_id").is_in(list(sizes))).with_columns(
             capacity_bytes=pl.col("edge_id").replace_strict(sizes, return_dtype=pl.Float64)
         ),
-        resident=(read_plan(store, region_id, before.plan_id).rows if before else rows.clear()).select(
-            "edge_id", *BLOCK
-        ),
+        resident=filled_before.select("edge_id", *BLOCK),
         running=None,
     )
-    beside = {REFUSED: read_plan(store, region_id, refused.plan_id).rows} if refused else {}
+    beside = {REFUSED: read_plan(store, region_id, plans.refused.plan_id).rows} if plans.refused else {}
     result = replay_plan(inputs, rows, beside)
     if not result.sessions:
         return None
@@ -198,25 +201,30 @@ def look_back(store: ObjectStore, warehouse: Warehouse, region_id: str, day: dt.
     )
 
 
+def _plans_around(store: ObjectStore, region_id: str, day: dt.date) -> _PlansAround:
+    in_force = refused = None
+    for plan in read_plans_of_day(store, region_id, day):
+        if in_force is None:
+            if plan.accepted:
+                in_force = plan
+            elif refused is None and plan.first_day == day:
+                refused = plan
+        elif plan.accepted and plan.first_day < day:
+            return _PlansAround(in_force=in_force, before=plan, refused=refused)
+    return _PlansAround(in_force=in_force, before=None, refused=refused)
+
+
 def store_hindsight(store: ObjectStore, edges: pl.DataFrame, day: dt.date) -> str:
-    """Keep the rows of a day's edges and point to them; returns their key."""
+    """Keep the rows of a day's edges; returns their key."""
     buffer = io.BytesIO()
     edges.write_parquet(buffer, compression="zstd")
-    key = f"{AREA}/{day.isoformat()}-{hashlib.sha256(buffer.getvalue()).hexdigest()[:12]}.parquet"
-    store.put_bytes(key, buffer.getvalue())
-    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
-    return key
+    return keep_day(store, AREA, day, buffer.getvalue(), form="parquet")
 
 
 def read_hindsight(store: ObjectStore, day: dt.date) -> pl.DataFrame | None:
     """The rows of a day's edges; None when the newest are of another day, or there are none."""
-    try:
-        key = store.read_bytes(POINTER_KEY).decode()
-    except ObjectMissing:
-        return None
-    if not key.startswith(f"{AREA}/{day.isoformat()}-"):
-        return None
-    return pl.read_parquet(io.BytesIO(store.read_bytes(key)))
+    content = read_day(store, AREA, day)
+    return None if content is None else pl.read_parquet(io.BytesIO(content))
 
 
 def _judge_regions(found: list[RegionHindsight]) -> list[dg.AssetCheckResult]:
@@ -234,14 +242,3 @@ def _better(seen: RegionHindsight, placement: str, words: str) -> str:
     if not theirs > ours + TOLERANCE:  # a placement that was not replayed has no score
         return ""
     return f"{seen.record.region_id}: score {ours:.3f} with its plan, {theirs:.3f} {words}"
-
-
-def warn_of(asset_key: dg.AssetKey, check_name: str, faults: Sequence[str]) -> dg.AssetCheckResult:
-    """A check that warns of faults and passes without any."""
-    return dg.AssetCheckResult(
-        asset_key=asset_key,
-        check_name=check_name,
-        passed=not faults,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(faults) or None,
-    )

@@ -5,7 +5,6 @@ Reading, drawing and publishing for the operator's page; how a plan or a forecas
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +18,9 @@ from orchestration.defs.demand.inputs import DEMAND_COLUMNS, DEMAND_KEY, TITLES_
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.defs.edge.placement_plan import PlanRecord, read_plans_of_day
-from orchestration.defs.ops.hindsight import HINDSIGHT_KEY, read_hindsight, warn_of
+from orchestration.defs.ops.hindsight import HINDSIGHT_KEY, read_hindsight
+from orchestration.defs.ops.kept_day import keep_day
+from orchestration.defs.ops.warning import warn_of
 from orchestration.edge import EdgeAnswer, PlanUnusableError, ask_edges, compare, planned_groups, read_current_plan
 from orchestration.edge.topology import Network, read_network
 from orchestration.resources.edges import EdgeFleet
@@ -60,7 +61,6 @@ HINDSIGHT = {
 }
 """Columns of ``ops/hindsight`` and what they are called beside the others of an edge."""
 AREA = "network"
-POINTER_KEY = f"{AREA}/CURRENT"
 WEEK = 7
 MOVERS_SHOWN = 12
 MATRIX = {
@@ -149,9 +149,9 @@ def plans_of_day(store: ObjectStore, world: Network, day: dt.date) -> dict[str, 
     """The plan of each region that was in force on a day: the newest accepted one that was made for it or before it."""
     found = {}
     for region in world.regions:
-        accepted = [plan for plan in read_plans_of_day(store, region.region_id, day) if plan.accepted]
-        if accepted:
-            found[region.region_id] = accepted[0]
+        plan = next((plan for plan in read_plans_of_day(store, region.region_id, day) if plan.accepted), None)
+        if plan is not None:
+            found[region.region_id] = plan
     return found
 
 
@@ -214,10 +214,7 @@ def publish_network(
     """Put the page's tables where the control API finds them; returns their key."""
     tables = {"edges": edges, "regions": regions, "titles": titles}
     content = msgspec.json.encode({"day": day, **{name: frame.to_dicts() for name, frame in tables.items()}})
-    key = f"{AREA}/{day.isoformat()}-{hashlib.sha256(content).hexdigest()[:12]}.json"
-    store.put_bytes(key, content)
-    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
-    return key
+    return keep_day(store, AREA, day, content, form="json")
 
 
 def compare_forecast(forecast: pl.DataFrame | None, actual: pl.DataFrame, day: dt.date) -> pl.DataFrame:

@@ -115,7 +115,7 @@ def test_a_region_that_leaves_its_band_is_planned_by_its_day_and_filled_at_once(
     assert (record.first_day, record.replay_day) == (TODAY, TODAY), "the gate replays the day so far"
     # what saw the day is not what is held against it
     assert [made.plan_id for made in read_plans_of_day(store, REGION, TODAY)] == [night.plan_id]
-    assert read_plans_of_day(store, REGION, TODAY + dt.timedelta(days=1))[0].plan_id == running.plan_id
+    assert next(read_plans_of_day(store, REGION, TODAY + dt.timedelta(days=1))).plan_id == running.plan_id
 
     assert isinstance(tick(rooms, NOON + dt.timedelta(minutes=5)), dg.SkipReason), "the plan in force knows of it"
 

@@ -8,6 +8,7 @@ import pytest
 from orchestration.defs.demand.forecast_store import read_forecast_for, store_forecast, store_mentions
 from orchestration.defs.edge.placement_plan import PlanRecord
 from orchestration.defs.ops import network as page
+from orchestration.defs.ops.kept_day import pointer_key
 from orchestration.edge import EdgeAnswer, EdgeInventory, current_plan_key, plan_key
 from orchestration.edge.topology import read_network
 from orchestration.resources.edges import EdgeFleet
@@ -191,7 +192,7 @@ def test_the_asset_draws_with_and_without_a_day(tmp_path, days, put_table):
         return
     assert metadata["day"].value == "2026-11-21"
     assert metadata["matrix"].value.startswith("![regions and edges](data:image/png;base64,iVBOR")
-    assert storage.store().read_bytes(page.POINTER_KEY).decode() == metadata["store_key"].value
+    assert storage.store().read_bytes(pointer_key(page.AREA)).decode() == metadata["store_key"].value
     assert "| eu-north | a | Alpha | 0 | 12 | 100 |" in metadata["titles_that_move"].value
     assert "eu-north: 12 sessions, 100 forecast" in checks[page.FORECAST_NEAR_ACTUAL].description
     assert not checks[page.PLANS_KEEP_THEIR_PROMISE].passed
