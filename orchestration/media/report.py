@@ -39,9 +39,9 @@ class VideoTrack(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fie
     rotation_degrees: int
     interlaced: bool
     transfer: Literal["sdr", "pq", "hlg"]
+    colours: Literal["tagged", "untagged", "rgb"]
     start_s: float
     duration_s: float
-    colours: Literal["tagged", "untagged", "rgb"] = "tagged"
 
     @property
     def rate(self) -> Fraction:

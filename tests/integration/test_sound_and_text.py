@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -209,6 +210,22 @@ def test_a_changed_sidecar_makes_a_new_package_without_an_encode(delivered: Path
     assert not room.was_ingested(master)
     room.ingest(master)
     assert room.was_ingested(master)
+
+
+def test_a_probe_that_says_less_than_is_asked_today_is_made_anew(delivered: Path, tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    shutil.copytree(delivered, room.masters, dirs_exist_ok=True)
+    master = room.masters / "film.mkv"
+    room.ingest(master)
+    [probe] = [key for key in room.store.keys("ingest/film") if key.endswith("/probe.json")]
+    known = room.store.read_bytes(probe)
+    older = json.loads(known)
+    del next(track for track in older["report"]["tracks"] if track["kind"] == "video")["colours"]
+    room.store.put_bytes(probe, json.dumps(older).encode(), replace=True)
+    assert not room.was_ingested(master)
+    room.ingest(master)
+    assert room.was_ingested(master)
+    assert room.store.read_bytes(probe) == known
 
 
 def test_the_same_bytes_delivered_again_encode_nothing(delivered: Path, tmp_path: Path) -> None:

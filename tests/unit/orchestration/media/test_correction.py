@@ -28,7 +28,7 @@ def ladder() -> Ladder:
     track = VideoTrack(
         index=0, codec="h264", width=640, height=360, coded_width=640, coded_height=360, pixel_format="yuv420p",
         bit_depth=8, frame_rate="25", variable_frame_rate=False, rotation_degrees=0, interlaced=False, transfer="sdr",
-        start_s=0.0, duration_s=10.0,
+        colours="tagged", start_s=0.0, duration_s=10.0,
     )  # fmt: skip
     report = ProbeReport(
         file="film.mp4", size_bytes=1, verdict="playable", reasons=[], warnings=[], hints=[], decoded_duration_s=10.0,

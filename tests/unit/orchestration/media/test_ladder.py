@@ -19,7 +19,7 @@ def report(width: int = 1920, height: int = 1080, rate: str = "25", *, languages
             "index": 0, "codec": "h264", "width": width, "height": height, "coded_width": width,
             "coded_height": height, "pixel_format": "yuv420p", "bit_depth": 8, "frame_rate": rate,
             "variable_frame_rate": False, "rotation_degrees": 0, "interlaced": False, "transfer": "sdr",
-            "start_s": 0.0, "duration_s": 10.0, **video,
+            "colours": "tagged", "start_s": 0.0, "duration_s": 10.0, **video,
         }
     )  # fmt: skip
     sounds = [
