@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ml import recommender
-from ml.tracking import ModelSignature, RegisteredVersion, TrackedRun, Tracker
+from ml.tracking import CHALLENGER, ModelSignature, RegisteredVersion, TrackedRun, Tracker
 from orchestration.defs.recommender.inputs import VIEWING_TABLE
 
 EXPERIMENT = "recommender"
@@ -78,9 +78,40 @@ def register_affinity(tracker: Tracker, trained: recommender.TrainedAffinity, *,
         return tracker.register(run, AFFINITY, folder, signature=_AFFINITY_SIGNATURE)
 
 
+def accept_top_n(tracker: Tracker, version: int, *, trial: bool) -> str:
+    """What follows for a version that has passed the gate: the champion moves, or waits for what viewers say.
+
+    Args:
+        tracker: The registry.
+        version: Of the ranking model.
+        trial: Whether a running experiment has an arm for a challenger.
+
+    Returns:
+        What was done, in words.
+    """
+    if not trial or tracker.champion(TOP_N) is None:
+        tracker.promote(TOP_N, version)
+        return "is the champion now"
+    on_trial = tracker.aliased(TOP_N, CHALLENGER)
+    if on_trial is not None:
+        return f"waits, since version {on_trial.version} is on trial"
+    tracker.try_beside_champion(TOP_N, version)
+    return "is on trial beside the champion now"
+
+
 def champion_top_n(tracker: Tracker) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
     """The ranking champion, read from its files; None while there is none."""
-    version = tracker.champion(TOP_N)
+    return _loaded_top_n(tracker, tracker.champion(TOP_N))
+
+
+def challenger_top_n(tracker: Tracker) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
+    """The ranking model on trial, read from its files; None while there is none."""
+    return _loaded_top_n(tracker, tracker.aliased(TOP_N, CHALLENGER))
+
+
+def _loaded_top_n(
+    tracker: Tracker, version: RegisteredVersion | None
+) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
     if version is None:
         return None
     return version, recommender.load_top_n(tracker.model_folder(TOP_N, version.version))

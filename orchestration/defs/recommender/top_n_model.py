@@ -1,6 +1,7 @@
 """The ranking model: training beside the champion, registration, and the gate that alone moves the champion."""
 
 import base64
+import datetime as dt
 
 import dagster as dg
 
@@ -16,7 +17,8 @@ from orchestration.defs.recommender.inputs import (
     VIEWING_TABLE,
     not_trained,
 )
-from orchestration.defs.recommender.registry import TOP_N, champion_top_n, register_top_n
+from orchestration.defs.recommender.registry import TOP_N, accept_top_n, champion_top_n, register_top_n
+from orchestration.experiments import trial_is_declared
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
 
@@ -92,7 +94,8 @@ def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
     Both by the paired bootstrap over viewers. What the model would have earned on past pages is reported beside it and
     decides nothing: where exploration showed too little of what it wants, it says so. It blocks, so that
     recommendations are made after the decision, but a refusal is only a warning: the champion stays, and what follows
-    uses it.
+    uses it. While an experiment with an arm for a challenger runs, the first model that passes makes the pages of that
+    arm instead, and `matinee champion promote` moves the champion when people have seen what viewers say.
     """
     tracker = tracking.tracker()
     newest = tracker.latest(TOP_N)
@@ -100,14 +103,16 @@ def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=True, metadata={"decision": "there is no model to judge yet"})
     folder = tracker.model_folder(TOP_N, newest.version)
     decision = recommender.decide_from_evidence(folder, seed=SEED)
+    outcome = decision.reason
     if decision.promote:
-        tracker.promote(TOP_N, newest.version)
-    tracker.tag(TOP_N, newest.version, {"gate": decision.reason})
+        trial = trial_is_declared(dt.datetime.now(dt.UTC).date())
+        outcome += f": it {accept_top_n(tracker, newest.version, trial=trial)}"
+    tracker.tag(TOP_N, newest.version, {"gate": outcome})
     champion = tracker.champion(TOP_N)
     return dg.AssetCheckResult(
         passed=decision.promote,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"version {newest.version} {decision.reason}",
+        description=f"version {newest.version} {outcome}",
         metadata={
             "judged_version": newest.version,
             "champion_version": champion.version if champion else "none",
