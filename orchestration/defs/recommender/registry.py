@@ -16,6 +16,7 @@ TOP_N = "recommender-top-n"
 AFFINITY = "recommender-affinity"
 
 PRIMARY_METRIC = "ndcg_at_10"
+LIST_MS_P99 = "list_ms_p99"
 RMSE = "rmse"
 TITLE_MEAN_RMSE = "title_mean_rmse"
 
@@ -47,6 +48,7 @@ def register_top_n(
                 PRIMARY_METRIC: challenger.ndcg.mean,
                 "hit_rate_at_10": challenger.hit_rate,
                 "coverage_at_10": challenger.coverage,
+                LIST_MS_P99: challenger.list_ms_p99,
                 **{f"baselines/{score.model}/{PRIMARY_METRIC}": score.ndcg.mean for score in baselines},
             }
         )
@@ -62,7 +64,7 @@ def register_top_n(
         run.log_plot("ndcg_by_slice", plot)
         folder = Path(scratch, "model")
         recommender.save_top_n(trained.model, folder)
-        trained.save_evidence(folder)
+        trained.evidence.save(folder)
         shadow.save(folder)
         return tracker.register(run, TOP_N, folder, signature=_TOP_N_SIGNATURE)
 
