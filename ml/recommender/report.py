@@ -66,7 +66,7 @@ def publication_summary(publication: Publication) -> str:
             f"{publication.new_titles} of them as new titles",
             f"- {publication.coverage_at_10:.0%} of them stand in somebody's first ten",
             f"- match percentages for {publication.affinity_viewers} viewers",
-            f"- the age band of {publication.aged_viewers} viewers, which steers as long as their watching does not",
+            f"- age or picked genres of {publication.known_viewers} viewers, which steer until their watching does",
             f"- {publication.unanswered} titles go down for single viewers: shown on three days or more, never taken",
         ]
     )

@@ -81,6 +81,7 @@ def viewers() -> pl.DataFrame:
         {
             "viewer_id": [f"v-{number:06d}" for number in numbers],
             "age_band": ["55+" if number % 2 else "18-24" for number in numbers],
+            "preferred_genres": [["drama"] if number % 2 else [] for number in numbers],
         }
     )
 

@@ -49,7 +49,7 @@ def recommendations(
     """The champion's list of titles for every viewer, with everything that serving needs to update it while they watch.
 
     Grain: one immutable folder per materialisation, eighty titles per viewer in it; models/recommender/CURRENT names
-    the newest. Viewers of a known age who have watched nothing get what others of their age watch. Used by the serving
+    the newest. Viewers who have watched nothing get what others of their age and picks watch. Used by the serving
     snapshot, which carries it to the playback API. While there is no champion nothing is published and the API answers
     with popularity. While a trial runs, the challenger's lists are beside the champion's.
     """
