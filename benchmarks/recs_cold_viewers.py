@@ -63,7 +63,8 @@ def main() -> None:
 def viewers_of(users: pd.DataFrame) -> pl.DataFrame:
     """As ``serving.srv_viewers`` tells of them."""
     bands = np.array(BANDS)[np.digitize(users.age, BAND_STARTS)]
-    return pl.DataFrame({"viewer_id": [viewer_id_of(user) for user in users.user_id], "age_band": bands})
+    viewer_ids = [viewer_id_of(user) for user in users.user_id]
+    return pl.DataFrame({"viewer_id": viewer_ids, "age_band": bands}).with_columns(preferred_genres=pl.lit(None))
 
 
 def listed_for(recommender: OnlineRecommender, user: int, number_of: dict[str, int]) -> list[int]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
+PREVIOUS = "previous"
+"""The version that was champion before; a rollback goes there."""
+CHALLENGER = "challenger"
+"""The version that is tried beside the champion; none at most times."""
 MODEL_FOLDER = "model"
 FLAVOUR = "matinee"
 
@@ -105,20 +109,52 @@ class Tracker:
         versions = self._client.search_model_versions(f"name = '{name}'")
         return self._described(max(versions, key=lambda version: int(version.version))) if versions else None
 
-    def champion(self, name: str) -> RegisteredVersion | None:
-        """The version under the alias ``champion``; None while nothing was promoted."""
+    def aliased(self, name: str, alias: str) -> RegisteredVersion | None:
+        """The version under an alias; None while there is none."""
         found = self._client.search_registered_models(f"name = '{name}'")
-        number = found[0].aliases.get(CHAMPION) if found else None
+        number = found[0].aliases.get(alias) if found else None
         return None if number is None else self._described(self._client.get_model_version(name, str(number)))
 
+    def champion(self, name: str) -> RegisteredVersion | None:
+        """The version under the alias ``champion``; None while nothing was promoted."""
+        return self.aliased(name, CHAMPION)
+
     def promote(self, name: str, version: int) -> None:
-        """Move the alias ``champion`` to a version.
+        """Move the alias ``champion`` to a version; the champion before it becomes ``previous``.
+
+        A trial ends with it, since what was tried was tried beside another champion.
 
         Raises:
             ModelMissing: There is no such version.
         """
         self._version(name, version)
+        before = self.champion(name)
+        if before is not None and before.version != version:
+            self._client.set_registered_model_alias(name, PREVIOUS, str(before.version))
         self._client.set_registered_model_alias(name, CHAMPION, str(version))
+        if self.aliased(name, CHALLENGER) is not None:
+            self._client.delete_registered_model_alias(name, CHALLENGER)
+
+    def roll_back(self, name: str) -> RegisteredVersion:
+        """Make the champion before this one champion again; doing it twice undoes it.
+
+        Raises:
+            ModelMissing: There was none.
+        """
+        previous = self.aliased(name, PREVIOUS)
+        if previous is None:
+            raise ModelMissing(f"no version of {name} was champion before this one: there is nothing to go back to")
+        self.promote(name, previous.version)
+        return previous
+
+    def try_beside_champion(self, name: str, version: int) -> None:
+        """Move the alias ``challenger`` to a version.
+
+        Raises:
+            ModelMissing: There is no such version.
+        """
+        self._version(name, version)
+        self._client.set_registered_model_alias(name, CHALLENGER, str(version))
 
     def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
         """Note something on a version, such as what the gate decided."""

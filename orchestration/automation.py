@@ -20,6 +20,7 @@ LOAD_CATALOGUE = "load_catalogue"
 INGEST_EVENTS = "ingest_events"
 BUILD_WAREHOUSE = "build_warehouse"
 TRAIN_RECOMMENDER = "train_recommender"
+UPDATE_RECOMMENDATIONS = "update_recommendations"
 FORECAST_DEMAND = "forecast_demand"
 PLAN_PLACEMENT = "plan_placement"
 FILL_EDGES = "fill_edges"
@@ -65,6 +66,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             description="Train, evaluate, register, gate and publish the recommender.",
         ),
         dg.define_asset_job(
+            UPDATE_RECOMMENDATIONS,
+            dg.AssetSelection.assets(["recommender", "recommendations"]),
+            description="What was watched since, into the champion's lists; nothing is trained.",
+        ),
+        dg.define_asset_job(
             FORECAST_DEMAND,
             dg.AssetSelection.groups(taxonomy.DEMAND),
             description="Back-test and forecast of sessions by title and region.",
@@ -97,6 +103,9 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
     plain = [
         dg.ScheduleDefinition(name="hourly_catalogue", cron_schedule="0 * * * *", job_name=LOAD_CATALOGUE),
         dg.ScheduleDefinition(name="hourly_ingest", cron_schedule="5 * * * *", job_name=INGEST_EVENTS),
+        dg.ScheduleDefinition(
+            name="hourly_recommendations", cron_schedule="35 * * * *", job_name=UPDATE_RECOMMENDATIONS
+        ),
         dg.ScheduleDefinition(name="nightly_training", cron_schedule="0 1 * * *", job_name=TRAIN_RECOMMENDER),
         dg.ScheduleDefinition(name="nightly_forecast", cron_schedule="30 0 * * *", job_name=FORECAST_DEMAND),
         dg.ScheduleDefinition(name="hourly_snapshot", cron_schedule="45 * * * *", job_name=PUBLISH_SNAPSHOT),

@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from ml.tracking import Tracker
 
 app = App(name="matinee", help="A video-on-demand platform whose whole life is one Dagster asset graph.")
 
@@ -168,6 +172,68 @@ def simulate(*, sessions: int = 60, seed: int = 1) -> int:
     try:
         print(json.dumps(simulate_wave(sessions=sessions, seed=seed), indent=2))
     except (DemoStateError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+champion = App(name="champion", help="Which ranking model is served, which is tried beside it, and the way back.")
+app.command(champion)
+
+
+@champion.command
+def show() -> int:
+    """Print the versions that are champion, on trial, and champion before."""
+    from orchestration.champion import describe
+
+    return _move_champion(lambda tracker: "\n".join(describe(tracker)), then_publish=False)
+
+
+@champion.command(name="try")
+def try_version(version: int, /) -> int:
+    """Put a version on trial: it makes the pages of the arm that `experiments.csv` declares for the challenger.
+
+    Args:
+        version: Of the registered ranking model, whether its gate let it pass or not.
+    """
+    from orchestration.champion import put_on_trial
+
+    return _move_champion(lambda tracker: put_on_trial(tracker, version))
+
+
+@champion.command
+def promote(version: int | None = None, /) -> int:
+    """Make a version the champion, and publish. A trial ends with it.
+
+    Args:
+        version: Of the registered ranking model; by default the one on trial.
+    """
+    from orchestration.champion import make_champion
+
+    return _move_champion(lambda tracker: make_champion(tracker, version))
+
+
+@champion.command
+def rollback() -> int:
+    """Make the champion before this one champion again, and publish. Doing it twice undoes it."""
+    from orchestration.champion import roll_back
+
+    return _move_champion(roll_back)
+
+
+def _move_champion(move: Callable[[Tracker], str], *, then_publish: bool = True) -> int:
+    """Do something to the registry, say what, and let it count."""
+    from ml.tracking import TrackingError
+    from orchestration.champion import ChampionError, open_tracker, publish
+    from orchestration.demo.runs import RunFailed
+    from orchestration.settings import SettingsError, read_settings
+
+    try:
+        settings = read_settings()
+        print(move(open_tracker(settings)))
+        if then_publish:
+            print(publish(settings))
+    except (ChampionError, RunFailed, SettingsError, TrackingError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

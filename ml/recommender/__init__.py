@@ -21,17 +21,16 @@ if TYPE_CHECKING:
         read_title_facts,
         read_viewer_facts,
     )
-    from ml.recommender.gate import GateDecision
+    from ml.recommender.gate import GateDecision, decide, read_evidence
     from ml.recommender.online import OnlineRecommender, RecentWatch, Scored
     from ml.recommender.publication import Publication, publish
     from ml.recommender.ranker import RankerRecipe
-    from ml.recommender.report import metrics_table, publication_summary, slices_plot
+    from ml.recommender.report import gate_table, metrics_table, publication_summary, slices_plot
     from ml.recommender.shadow import SHOWN_COLUMNS, ShadowScore, read_shadow_score, score_in_shadow
     from ml.recommender.top_n import Recipe, TopNModel, load_top_n, save_top_n
     from ml.recommender.training import (
         TrainedAffinity,
         TrainedTopN,
-        decide_from_evidence,
         train_affinity,
         train_top_n,
     )
@@ -48,14 +47,14 @@ _NAMES_BY_MODULE = {
         "read_title_facts",
         "read_viewer_facts",
     ),
-    "gate": ("GateDecision",),
+    "gate": ("GateDecision", "decide", "read_evidence"),
     "online": ("OnlineRecommender", "RecentWatch", "Scored"),
     "publication": ("Publication", "publish"),
     "ranker": ("RankerRecipe",),
-    "report": ("metrics_table", "publication_summary", "slices_plot"),
+    "report": ("gate_table", "metrics_table", "publication_summary", "slices_plot"),
     "shadow": ("SHOWN_COLUMNS", "ShadowScore", "read_shadow_score", "score_in_shadow"),
     "top_n": ("Recipe", "TopNModel", "load_top_n", "save_top_n"),
-    "training": ("TrainedAffinity", "TrainedTopN", "decide_from_evidence", "train_affinity", "train_top_n"),
+    "training": ("TrainedAffinity", "TrainedTopN", "train_affinity", "train_top_n"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
@@ -81,13 +80,15 @@ __all__ = [
     "TrainedTopN",
     "ViewingError",
     "ViewingInsufficient",
-    "decide_from_evidence",
+    "decide",
     "evaluate",
+    "gate_table",
     "load_affinity",
     "load_top_n",
     "metrics_table",
     "publication_summary",
     "publish",
+    "read_evidence",
     "read_interactions",
     "read_shadow_score",
     "read_title_facts",

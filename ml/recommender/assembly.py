@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ml.recommender.candidate_features import TITLE_FEATURES
 from ml.recommender.features import NO_VIEWER_FACTS, Interactions, TitleFacts, ViewerFacts
 from ml.recommender.model_files import FORMAT_VERSION, OnlineArrays, OnlineIndex, no_unanswered, title_number_type
-from ml.recommender.popularity import measure_age_trend, measure_popularity
+from ml.recommender.popularity import measure_group_trend, measure_popularity
 from ml.recommender.top_n import TopNModel
 
 NEW_FOR_DAYS = 90
@@ -50,9 +50,9 @@ def assemble(
     popularity = measure_popularity(interactions)
     trend = np.full((len(popularity.region_ids), len(title_ids)), popularity.trend().min(initial=0.0), np.float16)
     trend[:, renumbered] = popularity.trend()
-    viewer_bands, band_count = viewer_facts.bands_of(interactions.viewer_ids), len(viewer_facts.age_bands)
-    age_trend = np.zeros((band_count, len(title_ids)), np.float16)
-    age_trend[:, renumbered] = measure_age_trend(interactions, viewer_bands, band_count)
+    memberships, group_count = viewer_facts.of(interactions.viewer_ids), len(viewer_facts.groups)
+    group_trend = np.zeros((group_count, len(title_ids)), np.float16)
+    group_trend[:, renumbered] = measure_group_trend(interactions, memberships, group_count)
     number_type = title_number_type(len(title_ids))
     trees = model.trees
     starts = interactions.starts
@@ -65,7 +65,7 @@ def assemble(
         title_ids=title_ids,
         region_ids=popularity.region_ids,
         blend=model.facts.recipe.blend,
-        age_bands=list(viewer_facts.age_bands),
+        groups=list(viewer_facts.groups),
     )
     arrays = OnlineArrays(
         viewer_ids=_ascii(interactions.viewer_ids),
@@ -78,9 +78,9 @@ def assemble(
         rule_titles=_extended(model.rule_titles, len(title_ids), number_type),
         rule_weights=_extended(model.rule_weights, len(title_ids), np.float32),
         trend=trend,
-        age_trend=age_trend,
-        aged_viewer_ids=_ascii(viewer_facts.viewer_ids),
-        aged_viewer_bands=viewer_facts.bands,
+        group_trend=group_trend,
+        known_viewer_ids=_ascii(viewer_facts.viewer_ids),
+        known_viewer_groups=viewer_facts.memberships,
         recommendable=facts.recommendable,
         new_titles=_new_titles(interactions, facts, renumbered).astype(number_type),
         genres=facts.genres,

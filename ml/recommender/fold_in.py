@@ -11,6 +11,7 @@ Numpy only. The same functions score a request, fill the batch lists and are mea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 
 from ml.recommender.candidate_features import CandidateScores, candidate_features
 from ml.recommender.diversity import diversified, likeness_of
-from ml.recommender.model_files import Blend, OnlineArrays
+from ml.recommender.model_files import WHO_PICKED, Blend, OnlineArrays
 from ml.recommender.repetition import order_by_rest
 
 BECAUSE_WATCHED = "because-watched"
 TRENDING = "trending"
 NEW_TITLE = "new-title"
 AGE_BAND = "age-band"
-REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE, AGE_BAND)
+PICKED_GENRE = "picked-genre"
+REASONS = (BECAUSE_WATCHED, TRENDING, NEW_TITLE, AGE_BAND, PICKED_GENRE)
 """Why a title is in a list; ``OnlineArrays.top_reasons`` holds positions in this tuple."""
 
 HISTORY_LIMIT = 150
@@ -188,24 +190,37 @@ def rank_titles(
     return _lend_place_to_new_title(arrays, ranked, shortlist.steering, allowed)
 
 
-def rank_by_age(arrays: OnlineArrays, band: int, *, region: int, excluded: NDArray[np.integer], k: int) -> RankedTitles:
-    """The ``k`` best titles for a viewer of whom nothing but the age is known: the region's trend, moved by the age.
+def rank_by_groups(
+    arrays: OnlineArrays,
+    groups: Sequence[str],
+    memberships: int,
+    *,
+    region: int,
+    excluded: NDArray[np.integer],
+    k: int,
+) -> RankedTitles:
+    """The ``k`` best titles for a viewer who has watched nothing: the region's trend, moved by every group of theirs.
 
     Args:
         arrays: The model.
-        band: Row of ``age_trend``.
+        groups: Names of the rows of ``group_trend``.
+        memberships: Bit ``g`` is set for each group of the viewer.
         region: Row of ``trend``.
         excluded: Numbers of titles that must not be shown.
         k: How many titles are wanted.
     """
-    scores = arrays.trend[region].astype(np.float32) + arrays.age_trend[band].astype(np.float32)
+    own = [group for group in range(len(groups)) if memberships >> group & 1]
+    moves = arrays.group_trend[own].astype(np.float32)
+    scores = arrays.trend[region].astype(np.float32) + moves.sum(axis=0)
     scores[~arrays.recommendable] = -np.inf
     scores[excluded] = -np.inf
     best = _best(scores, k)
+    reason_of = np.array([REASONS.index(PICKED_GENRE if groups[g].startswith(WHO_PICKED) else AGE_BAND) for g in own])
+    strongest = moves[:, best]
     return RankedTitles(
         titles=best,
         scores=scores[best],
-        reasons=np.full(len(best), REASONS.index(AGE_BAND)),
+        reasons=np.where(strongest.max(axis=0) > 0, reason_of[strongest.argmax(axis=0)], REASONS.index(TRENDING)),
         because=np.full(len(best), arrays.no_title),
     )
 

@@ -22,10 +22,15 @@ from numpy.typing import NDArray
 from ml.recommender.errors import ModelFolderError
 from ml.recommender.trees import Trees
 
-FORMAT_VERSION = (2, 2)
+FORMAT_VERSION = (2, 3)
 """Readers refuse another major version and accept any minor one."""
 
 INDEX_FILE = "index.msgpack"
+
+MAX_GROUPS = 64
+"""A viewer's groups are the bits of one number."""
+OF_AGE, WHO_PICKED = "age:", "genre:"
+"""How the names of groups begin, by what their members have in common."""
 
 
 class Blend(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +56,7 @@ class OnlineIndex(msgspec.Struct, frozen=True, kw_only=True):
         trained_through: Time of the latest viewing that the model knows; later watching is folded in.
         region_ids: Rows of ``trend``; the first is ``*``, all regions.
         affinity_mean: Mean affinity of the training data, the start of every affinity prediction.
-        age_bands: Rows of ``age_trend``.
+        groups: Rows of ``group_trend``: ages (``OF_AGE``) and genres that were picked (``WHO_PICKED``).
     """
 
     format_version: tuple[int, int]
@@ -61,15 +66,17 @@ class OnlineIndex(msgspec.Struct, frozen=True, kw_only=True):
     region_ids: list[str]
     blend: Blend
     affinity_mean: float = 0.0
+    groups: list[str] = []
     age_bands: list[str] = []
+    """Only before format 2.3: rows of what was ``age_trend`` then."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OnlineArrays:
     """The arrays, one ``.npy`` file each.
 
-    V viewers, T titles, R regions, N neighbours, H history rows, G genres, B age bands, W viewers of a known age band,
-    who may have watched nothing.
+    V viewers, T titles, R regions, N neighbours, H history rows, G genres, B groups of viewers, W viewers who
+    belong to any, and who may have watched nothing.
 
     Attributes:
         viewer_ids: [V] ASCII, sorted.
@@ -80,9 +87,9 @@ class OnlineArrays:
         ease_titles, ease_weights: [T, N] float32, what a title in the history says about its N strongest neighbours.
         rule_titles, rule_weights: [T, N] float32, what tends to be watched soon after a title.
         trend: [R, T] float16, standardised log of recent decayed popularity per region.
-        age_trend: [B, T] float16, what an age band adds to it, see ``popularity.measure_age_trend``.
-        aged_viewer_ids: [W] ASCII, sorted.
-        aged_viewer_bands: [W] uint8, rows of ``age_bands``.
+        group_trend: [B, T] float16, what each group adds to it, see ``popularity.measure_group_trend``.
+        known_viewer_ids: [W] ASCII, sorted.
+        known_viewer_groups: [W] uint64, bit ``b`` is set where the viewer belongs to row ``b`` of ``groups``.
         recommendable: [T] whether the title could be played when the model was trained.
         new_titles: [<= T] titles too new for neighbours, newest first.
         genres: [T, G] float16, unit rows; zero rows where nothing is known.
@@ -112,9 +119,9 @@ class OnlineArrays:
     rule_titles: NDArray[np.unsignedinteger]
     rule_weights: NDArray[np.floating]
     trend: NDArray[np.floating]
-    age_trend: NDArray[np.floating]
-    aged_viewer_ids: NDArray[np.bytes_]
-    aged_viewer_bands: NDArray[np.unsignedinteger]
+    group_trend: NDArray[np.floating]
+    known_viewer_ids: NDArray[np.bytes_]
+    known_viewer_groups: NDArray[np.unsignedinteger]
     recommendable: NDArray[np.bool_]
     new_titles: NDArray[np.unsignedinteger]
     genres: NDArray[np.floating]
@@ -182,7 +189,10 @@ def open_model_files(folder: Path) -> tuple[OnlineIndex, OnlineArrays]:
     if index.format_version < (2, 1):
         added |= no_unanswered(len(_map_array(folder / "viewer_ids.npy")))
     if index.format_version < (2, 2):
-        added |= _no_ages(len(index.title_ids))
+        added |= _no_groups(len(index.title_ids))
+    elif index.format_version < (2, 3):
+        index = msgspec.structs.replace(index, groups=[f"{OF_AGE}{band}" for band in index.age_bands])
+        added |= _groups_by_age(folder)
     mapped = {
         field.name: _map_array(folder / f"{field.name}.npy")
         for field in fields(OnlineArrays)
@@ -202,12 +212,21 @@ def no_unanswered(viewer_count: int) -> dict[str, np.ndarray]:
     }
 
 
-def _no_ages(title_count: int) -> dict[str, np.ndarray]:
-    """The arrays of a model that knows nobody's age."""
+def _no_groups(title_count: int) -> dict[str, np.ndarray]:
+    """The arrays of a model that knows nothing of viewers but what they watched."""
     return {
-        "age_trend": np.empty((0, title_count), np.float16),
-        "aged_viewer_ids": np.empty(0, np.bytes_),
-        "aged_viewer_bands": np.empty(0, np.uint8),
+        "group_trend": np.empty((0, title_count), np.float16),
+        "known_viewer_ids": np.empty(0, np.bytes_),
+        "known_viewer_groups": np.empty(0, np.uint64),
+    }
+
+
+def _groups_by_age(folder: Path) -> dict[str, np.ndarray]:
+    """The same arrays of a model that knows ages alone."""
+    return {
+        "group_trend": _map_array(folder / "age_trend.npy"),
+        "known_viewer_ids": _map_array(folder / "aged_viewer_ids.npy"),
+        "known_viewer_groups": np.uint64(1) << _map_array(folder / "aged_viewer_bands.npy").astype(np.uint64),
     }
 
 
@@ -241,8 +260,8 @@ def _check_sizes(folder: Path, index: OnlineIndex, arrays: OnlineArrays) -> None
         "rule_titles": titles,
         "rule_weights": titles,
         "trend": len(index.region_ids),
-        "age_trend": len(index.age_bands),
-        "aged_viewer_bands": len(arrays.aged_viewer_ids),
+        "group_trend": len(index.groups),
+        "known_viewer_groups": len(arrays.known_viewer_ids),
         "recommendable": titles,
         "genres": titles,
         "title_features": titles,

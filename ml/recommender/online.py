@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY, history_weight_of
-from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_by_age, rank_for_viewer, trained_history
+from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_by_groups, rank_for_viewer, trained_history
 from ml.recommender.model_files import OnlineArrays, OnlineIndex, open_model_files
 
 ALL_REGIONS = "*"
@@ -24,7 +24,7 @@ ALL_REGIONS = "*"
 LIST_LENGTH = 80
 """Titles in a stored list, and what a page asks for: a row, and enough behind it for the rows by single titles."""
 
-STORED, COMPUTED, BY_AGE, NOTHING = "stored", "computed", "age-band", "nothing"
+STORED, COMPUTED, SIGN_UP, NOTHING = "stored", "computed", "sign-up", "nothing"
 """Where the titles of an ``Answer`` come from."""
 
 
@@ -61,8 +61,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         titles: Best first; empty when nothing about the viewer can steer a recommendation.
-        origin: ``STORED`` for the list that was published, ``COMPUTED`` for one made now, ``BY_AGE`` for what viewers
-            of the age watch, ``NOTHING`` without titles.
+        origin: ``STORED`` for the list that was published, ``COMPUTED`` for one made now, ``SIGN_UP`` for what viewers
+            of the same age and with the same picks watch, ``NOTHING`` without titles.
     """
 
     titles: list[Scored]
@@ -121,7 +121,8 @@ class OnlineRecommender:
         A viewer with nothing new since training gets the list that was published, unless it is too short; else the
         recent watching is folded into the history and the list is computed. Titles of the history are never
         recommended, and those that were shown for days and not taken go down, see ``repetition``. A viewer whose
-        watching steers nothing gets what is watched in the region by viewers of the same age, if the age is known.
+        watching steers nothing gets what is watched in the region, moved by what viewers of the same age and those who
+        picked the same genres watch more of, if either is known.
 
         Args:
             viewer_id: None, or an id that training never saw, is a viewer known by ``recent`` alone.
@@ -141,11 +142,18 @@ class OnlineRecommender:
         excluded = self._numbers([*exclude, *(watch.title_id for watch in recent)])
         seen = history.titles.astype(np.intp)
         if not history.steers:
-            band = self._age_band(viewer_id)
-            if band is None:
+            known = _found(self._arrays.known_viewer_ids, viewer_id)
+            if known is None:
                 return Answer(titles=[], origin=NOTHING)
-            by_age = rank_by_age(self._arrays, band, region=region, excluded=np.concatenate([seen, excluded]), k=k)
-            return Answer(titles=self._named(by_age), origin=BY_AGE)
+            by_groups = rank_by_groups(
+                self._arrays,
+                self._index.groups,
+                int(self._arrays.known_viewer_groups[known]),
+                region=region,
+                excluded=np.concatenate([seen, excluded]),
+                k=k,
+            )
+            return Answer(titles=self._named(by_groups), origin=SIGN_UP)
         if row is not None and not fresh and region == home:
             listed = self._listed(row, excluded, k)
             if listed is not None:
@@ -184,10 +192,6 @@ class OnlineRecommender:
 
     def _viewer_row(self, viewer_id: str | None) -> int | None:
         return _found(self._arrays.viewer_ids, viewer_id)
-
-    def _age_band(self, viewer_id: str | None) -> int | None:
-        row = _found(self._arrays.aged_viewer_ids, viewer_id)
-        return None if row is None else int(self._arrays.aged_viewer_bands[row])
 
     def _region_row(self, region_id: str | None) -> int:
         return self._row_of_region.get(region_id or ALL_REGIONS, self._row_of_region[ALL_REGIONS])

@@ -1,7 +1,8 @@
 """What is watched where, and by whom.
 
 Recent, decayed popularity by region is the trend part of every score, and the baseline that a model must beat. How
-viewers of an age differ from all others is what can be said to somebody who has watched nothing yet.
+viewers of an age, or those who picked a genre, differ from all others is what can be said to somebody who has watched
+nothing yet.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ HALF_LIFE_DAYS = 7.0
 PRIOR_EVENTS = 50.0
 """A region's own events count as much as all regions' together once it has this many decayed events."""
 
-AGE_HALF_LIFE_DAYS = 365.0
-AGE_PRIOR_EVENTS = 800.0
+GROUP_HALF_LIFE_DAYS = 365.0
+GROUP_PRIOR_EVENTS = 800.0
 """What an age likes lasts longer than what is watched this week, and its difference from all viewers is small."""
 
 _DAY_S = 86_400.0
@@ -66,27 +67,31 @@ def measure_popularity(interactions: Interactions, *, half_life_days: float = HA
     return Popularity(region_ids=[ALL_REGIONS, *interactions.region_ids], shares=np.vstack([everywhere, of_regions]))
 
 
-def measure_age_trend(
-    interactions: Interactions, viewer_bands: NDArray[np.integer], band_count: int
+def measure_group_trend(
+    interactions: Interactions, memberships: NDArray[np.uint64], group_count: int
 ) -> NDArray[np.float16]:
-    """By how much viewers of each age band differ from all viewers, to be added to a region's ``Popularity.trend``.
+    """By how much each group of viewers differs from all of them, to be added to a region's ``Popularity.trend``.
 
     Args:
         interactions: What was watched.
-        viewer_bands: [V] the age band of each viewer as a number; -1 where it is unknown.
-        band_count: How many bands there are.
+        memberships: [V] bit ``g`` is set where a viewer belongs to group ``g``; groups may overlap.
+        group_count: How many groups there are.
 
     Returns:
-        [B, T] the root of a title's share in the band's viewing less that in all viewing, in standard deviations of the
-        latter.
+        [G, T] the root of a title's share in the group's viewing less that in all viewing, in standard deviations of
+        the latter.
     """
-    decayed = _decayed_liking(interactions, AGE_HALF_LIFE_DAYS)
+    decayed = _decayed_liking(interactions, GROUP_HALF_LIFE_DAYS)
     everyone = _shares(interactions, decayed)
-    groups = viewer_bands[interactions.viewers]
-    of_bands = _shares_by_group(interactions, decayed, groups, band_count, everyone, AGE_PRIOR_EVENTS)
     root = np.sqrt(everyone)
-    difference: NDArray[np.float64] = np.sqrt(of_bands) - root
-    return (difference / max(float(root.std()), _SMALL)).astype(np.float16)
+    unit = 1.0 / max(float(root.std()), _SMALL)
+    trend = np.zeros((group_count, len(everyone)), np.float16)
+    for group in range(group_count):
+        is_member = (memberships >> np.uint64(group) & np.uint64(1)).astype(bool)
+        of_group = np.where(is_member[interactions.viewers], 0, -1)
+        (shares,) = _shares_by_group(interactions, decayed, of_group, 1, everyone, GROUP_PRIOR_EVENTS)
+        trend[group] = (np.sqrt(shares) - root) * unit
+    return trend
 
 
 def _decayed_liking(interactions: Interactions, half_life_days: float) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ class Publication:
         viewers_without_list: Viewers whose watching steers nothing, such as bounces only; they get the fallback.
         coverage_at_10: Share of recommendable titles in at least one viewer's first ten.
         affinity_viewers: Viewers that the affinity model knows.
-        aged_viewers: Viewers whose age band is known, and steers while their watching does not.
+        known_viewers: Viewers whose age band or picked genres are known, and steer while their watching does not.
         unanswered: Pairs of viewer and title that go down, since they were shown often and not taken.
     """
 
@@ -40,7 +40,7 @@ class Publication:
     new_titles: int
     coverage_at_10: float
     affinity_viewers: int
-    aged_viewers: int
+    known_viewers: int
     unanswered: int
     size_bytes: int
 
@@ -65,7 +65,7 @@ def publish(
         interactions: All viewing up to now, which may be newer than the models.
         facts: The catalogue of now.
         model_version: What logs and impressions will name.
-        viewer_facts: Whose age is known, whether they have watched anything or not.
+        viewer_facts: Whose age and picked genres are known, whether they have watched anything or not.
         unanswered: ``serving.srv_unanswered``: viewer_id, title_id, days_shown; None where nothing was shown yet.
     """
     index, arrays = assemble(model, interactions, facts, model_version=model_version, viewer_facts=viewer_facts)
@@ -90,7 +90,7 @@ def publish(
         new_titles=len(arrays.new_titles),
         coverage_at_10=len(shown) / max(recommendable, 1),
         affinity_viewers=int(np.isfinite(arrays.viewer_biases).sum()),
-        aged_viewers=len(arrays.aged_viewer_ids),
+        known_viewers=len(arrays.known_viewer_ids),
         unanswered=len(arrays.unanswered_titles),
         size_bytes=size_bytes,
     )

@@ -7,6 +7,7 @@ import io
 import numpy as np
 
 from ml.recommender.evaluation import Evaluation
+from ml.recommender.gate import GateDecision
 from ml.recommender.publication import Publication
 
 
@@ -24,19 +25,30 @@ def metrics_table(evaluation: Evaluation) -> str:
     return "\n".join([*lines, "", f"{evaluation.viewers} viewers, last title held out, all titles as candidates."])
 
 
+def gate_table(decision: GateDecision) -> str:
+    """A Markdown table of what the gate asked and found."""
+    lines = ["| | condition | found | wanted |", "|---|---|---|---|"]
+    lines += [
+        f"| {'holds' if condition.holds else '**fails**'} | {condition.name} | {condition.found} | {condition.wanted} |"
+        for condition in decision.conditions
+    ]
+    return "\n".join(lines)
+
+
 def slices_plot(evaluation: Evaluation) -> bytes:
     """A PNG: NDCG@10 by length of history and by region, one bar per model."""
     from matplotlib.figure import Figure
 
-    names = list(evaluation.slice_viewers)
+    names = list(evaluation.slice_members)
     figure = Figure(figsize=(max(6.0, 1.1 * len(names)), 3.6), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / max(len(evaluation.scores), 1)
     places = np.arange(len(names))
     for number, score in enumerate(evaluation.scores):
-        heights = [evaluation.slices[score.model][name] for name in names]
+        of_slices = evaluation.by_slice(score.model)
+        heights = [of_slices[name] for name in names]
         axes.bar(places + (number - (len(evaluation.scores) - 1) / 2) * width, heights, width, label=score.model)
-    labels = [f"{name}\n{evaluation.slice_viewers[name]} viewers" for name in names]
+    labels = [f"{name}\n{members.sum()} viewers" for name, members in evaluation.slice_members.items()]
     axes.set_xticks(places, labels, fontsize=7)
     axes.set_ylabel("NDCG@10")
     axes.legend(fontsize=7)
@@ -54,7 +66,7 @@ def publication_summary(publication: Publication) -> str:
             f"{publication.new_titles} of them as new titles",
             f"- {publication.coverage_at_10:.0%} of them stand in somebody's first ten",
             f"- match percentages for {publication.affinity_viewers} viewers",
-            f"- the age band of {publication.aged_viewers} viewers, which steers as long as their watching does not",
+            f"- age or picked genres of {publication.known_viewers} viewers, which steer until their watching does",
             f"- {publication.unanswered} titles go down for single viewers: shown on three days or more, never taken",
         ]
     )

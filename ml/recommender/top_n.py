@@ -21,6 +21,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ml.recommender.drift import ViewingProfile
 from ml.recommender.errors import ModelFolderError
 from ml.recommender.features import Interactions
 from ml.recommender.model_files import Blend, title_number_type
@@ -54,10 +55,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TopNFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about a model beside its arrays: how it was trained, and the time of the latest event it saw."""
+    """What is known about a model beside its arrays.
+
+    Attributes:
+        recipe: How it was trained.
+        trained_through: Time of the latest event that it saw.
+        profile: How the viewing that it saw is spread, see ``drift``; empty where nobody will ask.
+    """
 
     recipe: Recipe
     trained_through: dt.datetime
+    profile: ViewingProfile = {}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,26 +7,24 @@ all viewing ──► last title of each viewer held out ──► evaluation of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from ml.recommender.affinity import HELD_OUT_SHARE, AffinityModel, affinity_rmse, choose_affinity_recipe, fit_affinity
-from ml.recommender.errors import ModelFolderError, ViewingInsufficient
+from ml.recommender.drift import drift, profile_of
+from ml.recommender.errors import ViewingInsufficient
 from ml.recommender.evaluation import POPULARITY, Evaluation, evaluate
 from ml.recommender.features import HeldOut, Interactions, leave_last_out, read_interactions, read_title_facts
-from ml.recommender.gate import GateDecision, decide
+from ml.recommender.gate import CHAMPION, Evidence
 from ml.recommender.ranker import Ranker
 from ml.recommender.top_n import Recipe, TopNModel, fit_top_n
 from ml.recommender.tune import choose_recipe
 
 CHALLENGER = "challenger"
-CHAMPION = "champion"
-EVIDENCE_FILE = "evidence.npz"
 
 EVALUATED_VIEWERS = 2000
 MIN_EVALUATED_VIEWERS = 20
@@ -43,28 +41,17 @@ class TrainedTopN:
     Attributes:
         model: Trained on all viewing; this is what is registered.
         evaluation: Of the same recipe without each viewer's last title.
-        champion_gains: NDCG@10 of the champion by evaluated viewer, NaN where it cannot be compared fairly; None
-            without a champion.
+        evidence: What the gate decides on.
         validation_ndcg_at_10: What the chosen blend scored where it was chosen.
         ranker: What came of growing trees over it.
     """
 
     model: TopNModel
     evaluation: Evaluation
-    champion_gains: NDArray[np.float64] | None
+    evidence: Evidence
     validation_ndcg_at_10: float
     ranker: Ranker
     interactions: Interactions
-
-    def save_evidence(self, folder: Path) -> None:
-        """Write what the gate decides on into the model's folder."""
-        evidence: dict[str, Any] = {
-            CHALLENGER: self.evaluation.of(CHALLENGER).gains,
-            POPULARITY: self.evaluation.of(POPULARITY).gains,
-        }
-        if self.champion_gains is not None:
-            evidence[CHAMPION] = self.champion_gains
-        np.savez_compressed(folder / EVIDENCE_FILE, **evidence)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,16 +107,28 @@ def train_top_n(
     tuned = choose_recipe(remaining, facts, recipe, seed=seed)
     challenger = fit_top_n(remaining, tuned.recipe, tuned.ranker.trees)
     evaluation = evaluate({CHALLENGER: challenger}, remaining, held_out, facts, seed=seed)
-    champion_gains = None
+    own, serving = evaluation.of(CHALLENGER), evaluation.of(POPULARITY)
+    profile = profile_of(interactions)
+    champion_gains, moved = None, {}
     if champion is not None:
         rival, comparable = _fair_champion(champion, challenger, remaining, held_out)
-        scored = evaluate({CHAMPION: rival}, remaining, held_out, facts, seed=seed, baselines=False)
-        champion_gains = np.where(comparable, scored.of(CHAMPION).gains, np.nan)
+        serving = evaluate({CHAMPION: rival}, remaining, held_out, facts, seed=seed, baselines=False).of(CHAMPION)
+        champion_gains = np.where(comparable, serving.gains, np.nan)
+        moved = drift(champion.facts.profile, profile)
+    model = fit_top_n(interactions, tuned.recipe, tuned.ranker.trees)
     return TrainedTopN(
-        model=fit_top_n(interactions, tuned.recipe, tuned.ranker.trees),
+        model=replace(model, facts=msgspec.structs.replace(model.facts, profile=profile)),
         ranker=tuned.ranker,
         evaluation=evaluation,
-        champion_gains=champion_gains,
+        evidence=Evidence(
+            challenger=own.gains,
+            popularity=evaluation.of(POPULARITY).gains,
+            champion=champion_gains,
+            slices=evaluation.slice_members,
+            coverage=own.coverage,
+            rival_coverage=serving.coverage,
+            drift=moved,
+        ),
         validation_ndcg_at_10=tuned.validation_ndcg_at_10,
         interactions=interactions,
     )
@@ -150,21 +149,6 @@ def _fair_champion(
     if champion.facts.recipe == challenger.facts.recipe:
         return challenger, everyone
     return fit_top_n(remaining, champion.facts.recipe, champion.trees), everyone
-
-
-def decide_from_evidence(folder: Path, *, seed: int) -> GateDecision:
-    """The gate's decision on a trained model, from the evidence in its folder.
-
-    Raises:
-        ModelFolderError: There is no evidence that can be read.
-    """
-    try:
-        with np.load(folder / EVIDENCE_FILE, allow_pickle=False) as stored:
-            gains = {name: stored[name] for name in stored.files}
-        challenger, popularity = gains[CHALLENGER], gains[POPULARITY]
-    except (OSError, KeyError, ValueError) as error:
-        raise ModelFolderError(f"{folder} holds no evidence for the gate ({error}); train again") from error
-    return decide(challenger, popularity, gains.get(CHAMPION), seed=seed)
 
 
 def train_affinity(viewing: pl.DataFrame, *, seed: int) -> TrainedAffinity:

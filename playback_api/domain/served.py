@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -89,6 +89,8 @@ class Served:
     Attributes:
         recommender: None while nothing is trained, or when the model could not be opened.
         recommender_problem: Why it could not be opened; empty otherwise.
+        challenger: The model on trial beside it; None while there is none, or when it could not be opened.
+        challenger_problem: Likewise.
         by_name: All titles in the order of the catalogue.
         popularity_by_region: Score by title, 1 for the region's top title.
     """
@@ -99,6 +101,13 @@ class Served:
     popularity_by_region: dict[str, dict[str, float]]
     recommender: Recommender | None = None
     recommender_problem: str = ""
+    challenger: Recommender | None = None
+    challenger_problem: str = ""
+
+    @property
+    def has_trial(self) -> bool:
+        """Whether champion and challenger can both be served."""
+        return self.recommender is not None and self.challenger is not None
 
     def popularity_of(self, region_id: str, title_id: str) -> float:
         """The title's score as a share of the region's top score; of all regions where the region has none."""
@@ -160,6 +169,8 @@ class ServedSnapshots:
             self._counters.add("snapshot_loads")
             if served.recommender_problem:
                 self._counters.add("recommender_load_failures")
+            if served.challenger_problem:
+                self._counters.add("challenger_load_failures")
             return True
 
     def _prepare_next(self) -> Served | None:
@@ -167,31 +178,34 @@ class ServedSnapshots:
         snapshot = self.reader.current
         if snapshot is None or (self._served is not None and snapshot.snapshot_id == self._served.snapshot.snapshot_id):
             return None
-        recommender, problem = self._open(snapshot)
-        return prepare_served(self._addresses.apply(snapshot), recommender=recommender, recommender_problem=problem)
+        recommender, recommender_problem = self._open(snapshot.recommender_folder)
+        challenger, challenger_problem = self._open(snapshot.challenger_folder)
+        return replace(
+            prepare_served(self._addresses.apply(snapshot)),
+            recommender=recommender,
+            recommender_problem=recommender_problem,
+            challenger=challenger,
+            challenger_problem=challenger_problem,
+        )
 
-    def _open(self, snapshot: Snapshot) -> tuple[Recommender | None, str]:
-        if snapshot.recommender_folder is None:
+    def _open(self, folder: Path | None) -> tuple[Recommender | None, str]:
+        if folder is None:
             return None, ""
         try:
-            return self._open_recommender(snapshot.recommender_folder), ""
+            return self._open_recommender(folder), ""
         except RecommenderUnavailable as error:
-            logger.error("snapshot %s is served by popularity alone: %s", snapshot.snapshot_id, error)
+            logger.error("pages are made without it: %s", error)
             return None, str(error)
 
 
-def prepare_served(
-    snapshot: Snapshot, *, recommender: Recommender | None = None, recommender_problem: str = ""
-) -> Served:
-    """Derive what requests need: the search index, the catalogue's order, popularity by title."""
+def prepare_served(snapshot: Snapshot) -> Served:
+    """Derive what requests need but for the models: the search index, the catalogue's order, popularity by title."""
     popularity = {region_id: _relative(entries) for region_id, entries in snapshot.popularity.items()}
     return Served(
         snapshot=snapshot,
         search=SearchIndex(snapshot.titles, popularity.get(ALL_REGIONS, {})),
         by_name=tuple(sorted(snapshot.titles, key=lambda title: (title.name.casefold(), title.title_id))),
         popularity_by_region=popularity,
-        recommender=recommender,
-        recommender_problem=recommender_problem,
     )
 
 

@@ -9,6 +9,7 @@ from playback_api.snapshot.errors import SnapshotDamaged, SnapshotError, Snapsho
 from playback_api.snapshot.faults import find_faults
 from playback_api.snapshot.reader import ALL_REGIONS, RefreshFailure, Snapshot, SnapshotReader, load_snapshot
 from playback_api.snapshot.schema import (
+    CHALLENGER_FOLDER,
     SCHEMA_VERSION,
     ArmRecord,
     ExperimentRecord,
@@ -17,6 +18,7 @@ from playback_api.snapshot.schema import (
     PathwayRecord,
     PlacedTitles,
     PopularTitle,
+    Ranking,
     RegionRecord,
     RungRecord,
     SnapshotContent,
@@ -28,6 +30,7 @@ from playback_api.snapshot.writer import publish, remove_old, write_snapshot
 
 __all__ = [
     "ALL_REGIONS",
+    "CHALLENGER_FOLDER",
     "SCHEMA_VERSION",
     "ArmRecord",
     "ExperimentRecord",
@@ -36,6 +39,7 @@ __all__ = [
     "PathwayRecord",
     "PlacedTitles",
     "PopularTitle",
+    "Ranking",
     "RefreshFailure",
     "RegionRecord",
     "RungRecord",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ import msgspec
 
 from playback_api.snapshot.errors import SnapshotDamaged, SnapshotError, SnapshotMissing, SnapshotVersionUnsupported
 from playback_api.snapshot.schema import (
+    CHALLENGER_FOLDER,
     SCHEMA_VERSION,
     ExperimentRecord,
     ModelRecord,
@@ -45,6 +46,7 @@ class Snapshot:
         popularity: Best first, by region; ``*`` is all regions.
         placement: What the plans put on each edge; never proof that an edge holds it.
         recommender_folder: Files for ``ml.recommender.online``; None while nothing is trained.
+        challenger_folder: The same of the model on trial; None at most times.
     """
 
     manifest: SnapshotManifest
@@ -54,6 +56,7 @@ class Snapshot:
     placement: dict[str, PlacedTitles]
     models: list[ModelRecord]
     recommender_folder: Path | None
+    challenger_folder: Path | None
     experiments: list[ExperimentRecord]
 
     @property
@@ -109,7 +112,6 @@ def load_snapshot(store_folder: Path, snapshot_id: str) -> Snapshot:
     for file in manifest.files:
         _verify_file(folder, file.path, file.size_bytes, file.sha256)
     names = {file.path for file in manifest.files}
-    recommender = any(name.startswith(f"{RECOMMENDER_FOLDER}/") for name in names)
     return Snapshot(
         manifest=manifest,
         titles=tuple(_decode(folder / "titles.msgpack", list[TitleRecord])),
@@ -117,9 +119,14 @@ def load_snapshot(store_folder: Path, snapshot_id: str) -> Snapshot:
         topology=_decode(folder / "topology.msgpack", Topology),
         placement=_decode(folder / "placement.msgpack", dict[str, PlacedTitles]),
         models=_decode(folder / "models.msgpack", list[ModelRecord]),
-        recommender_folder=folder / RECOMMENDER_FOLDER if recommender else None,
+        recommender_folder=_folder_of(folder, RECOMMENDER_FOLDER, names),
+        challenger_folder=_folder_of(folder, f"{RECOMMENDER_FOLDER}/{CHALLENGER_FOLDER}", names),
         experiments=_decode(folder / EXPERIMENTS_FILE, list[ExperimentRecord]) if EXPERIMENTS_FILE in names else [],
     )
+
+
+def _folder_of(snapshot_folder: Path, name: str, files: Iterable[str]) -> Path | None:
+    return snapshot_folder / name if any(file.startswith(f"{name}/") for file in files) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ format; neither knows a web framework.
     snapshots/<snapshot_id>/placement.msgpack   dict[edge_id, PlacedTitles]
     snapshots/<snapshot_id>/models.msgpack      list[ModelRecord]
     snapshots/<snapshot_id>/experiments.msgpack list[ExperimentRecord]; absent before version 1.1
-    snapshots/<snapshot_id>/recommender/...     files of ml.recommender.online, absent while nothing is trained
+    snapshots/<snapshot_id>/recommender/...     files of ml.recommender.online, absent while nothing is trained; below
+                                                challenger/ the same of a model on trial, if there is one
     snapshots/CURRENT                           the id of the snapshot to serve, replaced by atomic rename
 """
 
@@ -23,8 +24,11 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA_VERSION = (1, 1)
+SCHEMA_VERSION = (1, 2)
 """Readers refuse another major version and accept any minor one."""
+
+CHALLENGER_FOLDER = "challenger"
+"""Where, below the recommender's files, those of the model on trial are."""
 
 #: title_id -> rung -> segment groups, the shape in which placements and inventories are compared
 PlacedTitles = dict[str, dict[str, list[int]]]
@@ -105,6 +109,9 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
 
 
+Ranking = Literal["model", "challenger", "popularity"]
+
+
 class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One way of making home pages. What an arm leaves open (None) is as it is without an experiment.
 
@@ -112,14 +119,14 @@ class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
         share: Of all viewers, 0 to 1; the shares of an experiment add up to 1.
         is_control: Whether the others are compared with it; exactly one arm is.
         exploration_share: How likely a place of the main row explores.
-        ranking: What fills the main row.
+        ranking: What fills the main row; the challenger is the model on trial beside the champion.
     """
 
     arm: str
     share: float
     is_control: bool = False
     exploration_share: float | None = None
-    ranking: Literal["model", "popularity"] | None = None
+    ranking: Ranking | None = None
 
 
 class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +139,11 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     def runs(self, today: dt.date) -> bool:
         """Whether pages of this day are made by its arms."""
         return self.last_day is None or today <= self.last_day
+
+    @property
+    def tries_challenger(self) -> bool:
+        """Whether an arm is ranked by the model on trial."""
+        return any(arm.ranking == "challenger" for arm in self.arms)
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,8 +22,8 @@ def test_the_files_and_their_form(tmp_path):
     folder = tmp_path / "snapshots" / manifest.snapshot_id
     written = json.loads((folder / "manifest.json").read_text())
 
-    assert SCHEMA_VERSION == (1, 1)
-    assert written["schema_version"] == [1, 1]
+    assert SCHEMA_VERSION == (1, 2)
+    assert written["schema_version"] == [1, 2]
     assert written["created_at"] == "2026-10-01T12:00:00Z"
     assert written["expires_at"] == "2026-10-01T18:00:00Z"
     assert {path.name for path in folder.iterdir()} == {

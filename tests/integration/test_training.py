@@ -11,14 +11,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+import orchestration.champion
 from ml.recommender import OnlineRecommender, RecentWatch
-from ml.tracking import Tracker
-from orchestration.defs.recommender import build_defs
+from ml.tracking import CHALLENGER, PREVIOUS, Tracker
+from orchestration.champion import ChampionError, describe, make_champion, put_on_trial, roll_back
+from orchestration.cli import app
+from orchestration.defs.recommender import build_defs, recommendations, top_n_model
 from orchestration.defs.recommender.registry import AFFINITY, TOP_N
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
 from orchestration.settings import read_settings
+from playback_api.snapshot import CHALLENGER_FOLDER
 
 TITLES = 30
 VIEWERS = 80
@@ -77,6 +81,7 @@ def viewers() -> pl.DataFrame:
         {
             "viewer_id": [f"v-{number:06d}" for number in numbers],
             "age_band": ["55+" if number % 2 else "18-24" for number in numbers],
+            "preferred_genres": [["drama"] if number % 2 else [] for number in numbers],
         }
     )
 
@@ -121,9 +126,15 @@ class Home:
         assets = [*(defs.assets or []), *(defs.asset_checks or [])]
         return dg.materialize(assets, resources=resources, instance=dg.DagsterInstance.ephemeral())
 
-    def published(self) -> OnlineRecommender:
+    def published(self, below: str = "") -> OnlineRecommender:
+        return OnlineRecommender.load(self._published_folder() / below)
+
+    def publishes(self, below: str) -> bool:
+        return (self._published_folder() / below).exists()
+
+    def _published_folder(self) -> Path:
         store = self.storage.store()
-        return OnlineRecommender.load(store.local_path(store.read_bytes("models/recommender/CURRENT").decode()))
+        return store.local_path(store.read_bytes("models/recommender/CURRENT").decode())
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +203,61 @@ def test_a_model_from_spoilt_data_does_not_become_champion(home):
     assert tracker.latest(TOP_N).version > champion
     assert tracker.champion(TOP_N).version == champion
     assert home.published().model_version == f"top-n-{champion}"
+
+
+def test_while_a_trial_is_declared_a_model_that_passes_is_published_beside_the_champion(home, monkeypatch):
+    tracker = home.tracking.tracker()
+    champion = tracker.champion(TOP_N).version
+    for module in (top_n_model, recommendations, orchestration.champion):
+        monkeypatch.setattr(module, "trial_is_declared", lambda today: True)
+    fill(home.warehouse, viewing(seed=1))
+
+    first = home.materialise()
+    on_trial = tracker.aliased(TOP_N, CHALLENGER).version
+    second = home.materialise()
+
+    assert on_trial > champion == tracker.champion(TOP_N).version
+    assert "is on trial beside the champion now" in check(first, "champion_gate").description
+    assert f"waits, since version {on_trial} is on trial" in check(second, "champion_gate").description
+    assert home.published().model_version == f"top-n-{champion}"
+    assert home.published(CHALLENGER_FOLDER).model_version == f"top-n-{on_trial}"
+    assert metadata(second, "recommendations")["challenger"] == f"version {on_trial}"
+    names = [line.split(",")[0] for line in describe(tracker)]
+    assert names[:2] == [f"champion: version {champion}", f"challenger: version {on_trial}"]
+
+    shutil.rmtree(tracker.model_folder(TOP_N, on_trial))
+    without = home.materialise()
+    assert without.success, "a challenger that is damaged stops nothing"
+    assert "has no files" in metadata(without, "recommendations")["challenger"]
+    assert home.published().model_version == f"top-n-{champion}"
+    assert not home.publishes(CHALLENGER_FOLDER)
+
+    newest = tracker.latest(TOP_N).version
+    assert put_on_trial(tracker, newest) == f"version {newest} is on trial beside the champion"
+    assert make_champion(tracker, None) == f"version {newest} is the champion now"
+    with pytest.raises(ChampionError, match="no model is on trial"):
+        make_champion(tracker, None)
+    assert roll_back(tracker) == f"version {champion} is the champion again"
+
+
+def test_the_champion_is_moved_back_and_published_by_one_command(home, monkeypatch, capsys):
+    tracker = home.tracking.tracker()
+    champion, previous = tracker.champion(TOP_N).version, tracker.aliased(TOP_N, PREVIOUS).version
+    published = []
+    monkeypatch.setattr(orchestration.champion, "open_tracker", lambda settings: tracker)
+    monkeypatch.setattr(orchestration.champion, "publish", lambda settings: published.append("once") or "published")
+
+    assert app(["champion", "rollback"], result_action="return_value") == 0
+    assert tracker.champion(TOP_N).version == previous
+    assert published == ["once"]
+    assert app(["champion", "show"], result_action="return_value") == 0
+    assert f"champion: version {previous}, NDCG@10" in capsys.readouterr().out
+    assert app(["champion", "promote", "999"], result_action="return_value") == 1
+    assert "no version 999" in capsys.readouterr().err
+    assert app(["champion", "try", str(champion)], result_action="return_value") == 1
+    assert "declare one in dbt/seeds/experiments.csv" in capsys.readouterr().err
+    assert app(["champion", "promote", str(champion)], result_action="return_value") == 0
+    assert published == ["once", "once"]
 
 
 def test_what_is_watched_since_is_folded_in(home):

@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from ml.recommender import OnlineRecommender
-from ml.tracking import RegisteredVersion
+from ml.tracking import CHALLENGER, RegisteredVersion
 from orchestration.defs.recommender.registry import PRIMARY_METRIC, RMSE, TOP_N
 from orchestration.store import ObjectStore, file_sha256
 from playback_api.snapshot.schema import ModelRecord
@@ -23,25 +23,31 @@ PREVIEWED_VIEWERS = 5
 PREVIEWED_TITLES = 5
 
 
-def store_publication(store: ObjectStore, folder: Path, versions: Sequence[RegisteredVersion]) -> str:
+def store_publication(
+    store: ObjectStore, folder: Path, versions: Sequence[RegisteredVersion], challenger: RegisteredVersion | None = None
+) -> str:
     """Copy a published folder into the store and point to it.
 
     ``models.json`` beside the files is a list of ``ModelRecord``: which registered versions made them.
 
     Args:
         store: Where to.
-        folder: Written by ``ml.recommender.publish``.
+        folder: Written by ``ml.recommender.publish``; the challenger's files in a folder of their own below.
         versions: The champions behind it, the ranking model first.
+        challenger: The version on trial.
 
     Returns:
         The key of the new folder: the same content gets the same key.
     """
-    (folder / MODELS_FILE).write_bytes(msgspec.json.encode([_record(version) for version in versions]))
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    content = hashlib.sha256("\n".join(f"{path.name} {file_sha256(path)}" for path in files).encode()).hexdigest()
-    key = f"{AREA}/{versions[0].version:04d}-{content[:12]}"
-    for path in files:
-        store.put_file(f"{key}/{path.name}", path)
+    records = [_record(version) for version in versions]
+    if challenger is not None:
+        records.append(msgspec.structs.replace(_record(challenger), name=f"{challenger.name}@{CHALLENGER}"))
+    (folder / MODELS_FILE).write_bytes(msgspec.json.encode(records))
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    content = hashlib.sha256("\n".join(f"{name} {file_sha256(path)}" for name, path in files.items()).encode())
+    key = f"{AREA}/{versions[0].version:04d}-{content.hexdigest()[:12]}"
+    for name, path in files.items():
+        store.put_file(f"{key}/{name}", path)
     store.put_bytes(POINTER_KEY, key.encode(), replace=True)
     return key
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ml import recommender
-from ml.tracking import ModelSignature, RegisteredVersion, TrackedRun, Tracker
+from ml.tracking import CHALLENGER, ModelSignature, RegisteredVersion, TrackedRun, Tracker
 from orchestration.defs.recommender.inputs import VIEWING_TABLE
 
 EXPERIMENT = "recommender"
@@ -16,6 +16,7 @@ TOP_N = "recommender-top-n"
 AFFINITY = "recommender-affinity"
 
 PRIMARY_METRIC = "ndcg_at_10"
+LIST_MS_P99 = "list_ms_p99"
 RMSE = "rmse"
 TITLE_MEAN_RMSE = "title_mean_rmse"
 
@@ -47,6 +48,7 @@ def register_top_n(
                 PRIMARY_METRIC: challenger.ndcg.mean,
                 "hit_rate_at_10": challenger.hit_rate,
                 "coverage_at_10": challenger.coverage,
+                LIST_MS_P99: challenger.list_ms_p99,
                 **{f"baselines/{score.model}/{PRIMARY_METRIC}": score.ndcg.mean for score in baselines},
             }
         )
@@ -62,7 +64,7 @@ def register_top_n(
         run.log_plot("ndcg_by_slice", plot)
         folder = Path(scratch, "model")
         recommender.save_top_n(trained.model, folder)
-        trained.save_evidence(folder)
+        trained.evidence.save(folder)
         shadow.save(folder)
         return tracker.register(run, TOP_N, folder, signature=_TOP_N_SIGNATURE)
 
@@ -78,9 +80,40 @@ def register_affinity(tracker: Tracker, trained: recommender.TrainedAffinity, *,
         return tracker.register(run, AFFINITY, folder, signature=_AFFINITY_SIGNATURE)
 
 
+def accept_top_n(tracker: Tracker, version: int, *, trial: bool) -> str:
+    """What follows for a version that has passed the gate: the champion moves, or waits for what viewers say.
+
+    Args:
+        tracker: The registry.
+        version: Of the ranking model.
+        trial: Whether a running experiment has an arm for a challenger.
+
+    Returns:
+        What was done, in words.
+    """
+    if not trial or tracker.champion(TOP_N) is None:
+        tracker.promote(TOP_N, version)
+        return "is the champion now"
+    on_trial = tracker.aliased(TOP_N, CHALLENGER)
+    if on_trial is not None:
+        return f"waits, since version {on_trial.version} is on trial"
+    tracker.try_beside_champion(TOP_N, version)
+    return "is on trial beside the champion now"
+
+
 def champion_top_n(tracker: Tracker) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
     """The ranking champion, read from its files; None while there is none."""
-    version = tracker.champion(TOP_N)
+    return _loaded_top_n(tracker, tracker.champion(TOP_N))
+
+
+def challenger_top_n(tracker: Tracker) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
+    """The ranking model on trial, read from its files; None while there is none."""
+    return _loaded_top_n(tracker, tracker.aliased(TOP_N, CHALLENGER))
+
+
+def _loaded_top_n(
+    tracker: Tracker, version: RegisteredVersion | None
+) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
     if version is None:
         return None
     return version, recommender.load_top_n(tracker.model_folder(TOP_N, version.version))

@@ -1,6 +1,7 @@
 """The ranking model: training beside the champion, registration, and the gate that alone moves the champion."""
 
 import base64
+import datetime as dt
 
 import dagster as dg
 
@@ -16,7 +17,8 @@ from orchestration.defs.recommender.inputs import (
     VIEWING_TABLE,
     not_trained,
 )
-from orchestration.defs.recommender.registry import TOP_N, champion_top_n, register_top_n
+from orchestration.defs.recommender.registry import LIST_MS_P99, TOP_N, accept_top_n, champion_top_n, register_top_n
+from orchestration.experiments import trial_is_declared
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
 
@@ -89,25 +91,30 @@ def top_n_model(
 def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
     """Promotes the newest ranking model to champion when it beats popularity and is not worse than the champion.
 
-    Both by the paired bootstrap over viewers. What the model would have earned on past pages is reported beside it and
-    decides nothing: where exploration showed too little of what it wants, it says so. It blocks, so that
-    recommendations are made after the decision, but a refusal is only a warning: the champion stays, and what follows
-    uses it.
+    Both by the paired bootstrap over viewers; and no slice of viewers (region, length of history) may certainly lose,
+    coverage must not shrink, lists must be quick, and viewing must look like what the champion learnt from. What the
+    model would have earned on past pages is reported beside it and decides nothing: where exploration showed too little
+    of what it wants, it says so. It blocks, so that recommendations are made after the decision, but a refusal is only
+    a warning: the champion stays, and what follows uses it. While an experiment with an arm for a challenger runs, the
+    first model that passes makes the pages of that arm instead, and `matinee champion promote` moves the champion when
+    people have seen what viewers say.
     """
     tracker = tracking.tracker()
     newest = tracker.latest(TOP_N)
     if newest is None:
         return dg.AssetCheckResult(passed=True, metadata={"decision": "there is no model to judge yet"})
     folder = tracker.model_folder(TOP_N, newest.version)
-    decision = recommender.decide_from_evidence(folder, seed=SEED)
+    decision = recommender.decide(recommender.read_evidence(folder), list_ms_p99=newest.metrics[LIST_MS_P99], seed=SEED)
+    outcome = decision.reason
     if decision.promote:
-        tracker.promote(TOP_N, newest.version)
-    tracker.tag(TOP_N, newest.version, {"gate": decision.reason})
+        trial = trial_is_declared(dt.datetime.now(dt.UTC).date())
+        outcome += f": it {accept_top_n(tracker, newest.version, trial=trial)}"
+    tracker.tag(TOP_N, newest.version, {"gate": outcome})
     champion = tracker.champion(TOP_N)
     return dg.AssetCheckResult(
         passed=decision.promote,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"version {newest.version} {decision.reason}",
+        description=f"version {newest.version} {outcome}",
         metadata={
             "judged_version": newest.version,
             "champion_version": champion.version if champion else "none",
@@ -115,6 +122,7 @@ def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
             "difference_ndcg_at_10": decision.difference.mean,
             "difference_low": decision.difference.low,
             "difference_high": decision.difference.high,
+            "conditions": dg.MetadataValue.md(recommender.gate_table(decision)),
             "shadow": recommender.read_shadow_score(folder).described(),
         },
     )

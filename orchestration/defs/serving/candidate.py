@@ -7,11 +7,11 @@ import polars as pl
 
 from orchestration import taxonomy
 from orchestration.defs.serving.content import POPULARITY_COLUMNS, RUNG_COLUMNS, TITLE_COLUMNS, gather_content
-from orchestration.defs.serving.experiments import read_experiments
 from orchestration.defs.serving.preview import edges_table, models_table, titles_table
 from orchestration.defs.serving.sources import SourceDamaged, read_plans, read_recommender
 from orchestration.defs.serving.topology import make_topology
 from orchestration.edge.topology import read_network
+from orchestration.experiments import read_experiments
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from playback_api.domain.home.exploration import EPSILON
 from playback_api.events import Exposure
-from playback_api.snapshot import ArmRecord, ExperimentRecord
+from playback_api.snapshot import ArmRecord, ExperimentRecord, Ranking
 
 _POINTS = 2**64
 
@@ -25,12 +25,12 @@ class PageTreatment:
 
     Attributes:
         exploration_share: How likely a place of the main row explores.
-        uses_model: Whether the model fills the main row where it can; else popularity does.
+        ranking: What fills the main row where it can.
         exposures: The arms that this follows from.
     """
 
     exploration_share: float = EPSILON
-    uses_model: bool = True
+    ranking: Ranking = "model"
     exposures: tuple[Exposure, ...] = ()
 
 
@@ -49,16 +49,21 @@ def assign_arm(experiment: ExperimentRecord, viewer_id: str) -> ArmRecord:
     return experiment.arms[-1]  # the shares add up to a hair less than 1
 
 
-def treat(experiments: Iterable[ExperimentRecord], viewer_id: str, today: dt.date) -> PageTreatment:
-    """What the arms of the experiments that run today make of a viewer's page."""
-    exploration_share, ranking = EPSILON, "model"
+def treat(experiments: Iterable[ExperimentRecord], viewer_id: str, today: dt.date, *, has_trial: bool) -> PageTreatment:
+    """What the arms of the experiments that run today make of a viewer's page.
+
+    Without a trial, an experiment with the challenger stands still: every arm gets the champion, and whoever were
+    logged as exposed would make the two look alike.
+    """
+    exploration_share: float = EPSILON
+    ranking: Ranking = "model"
     exposures = []
     for experiment in experiments:
-        if not experiment.runs(today):
+        if not experiment.runs(today) or (experiment.tries_challenger and not has_trial):
             continue
         arm = assign_arm(experiment, viewer_id)
         exposures.append(Exposure(experiment_id=experiment.experiment_id, arm=arm.arm))
         if arm.exploration_share is not None:
             exploration_share = arm.exploration_share
         ranking = arm.ranking or ranking
-    return PageTreatment(exploration_share=exploration_share, uses_model=ranking == "model", exposures=tuple(exposures))
+    return PageTreatment(exploration_share=exploration_share, ranking=ranking, exposures=tuple(exposures))

@@ -37,6 +37,7 @@ REASON_TEXTS = {
     "new": "New for you",
     "new-title": "New for you",
     "age-band": "Popular with people your age",
+    "picked-genre": "For the genres that you picked",
     EXPLORED_REASON: "Something different",
 }
 

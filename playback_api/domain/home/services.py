@@ -14,10 +14,11 @@ from playback_api.domain.home.rows import PageRequest, PageRow, PlacedTitle, bui
 from playback_api.domain.home.schemas import HomePage, HomeRow, HomeTitle
 from playback_api.domain.home.shelf import Shelves
 from playback_api.domain.profiles.services import ProfileService, strictest_age
-from playback_api.domain.served import Recommendation, Served, ServedSnapshots, Watched
+from playback_api.domain.served import Recommendation, Recommender, Served, ServedSnapshots, Watched
 from playback_api.domain.steering.services import PathwayRouter
 from playback_api.events import Impression, ImpressionItem
 from playback_api.profile import ViewerProfile
+from playback_api.snapshot import Ranking
 
 LOWEST_AFFINITY, HIGHEST_AFFINITY = 1.0, 5.0
 
@@ -56,8 +57,9 @@ class HomeService:
         today = now.date()
         profile = self._profiles.profile(viewer_id)
         limit = strictest_age(max_age, profile)
-        treatment = treat(served.snapshot.experiments, viewer_id, today)
-        recommended = self._recommend(served, profile, region_id, uses_model=treatment.uses_model)
+        treatment = treat(served.snapshot.experiments, viewer_id, today, has_trial=served.has_trial)
+        recommender = served.challenger if treatment.ranking == "challenger" else served.recommender
+        recommended = self._recommend(served, recommender, profile, region_id, ranking=treatment.ranking)
         rows = build_rows(
             PageRequest(
                 shelf=self._shelves.shelf(served, today=today, max_age=limit, region_id=region_id),
@@ -67,7 +69,7 @@ class HomeService:
                 exploration_share=treatment.exploration_share,
             )
         )
-        model_version = served.recommender.model_version if recommended and served.recommender else ""
+        model_version = recommender.model_version if recommended and recommender else ""
         impression_id = self._new_impression_id()
         self._impressions.record(
             Impression(
@@ -93,13 +95,19 @@ class HomeService:
         )
 
     def _recommend(
-        self, served: Served, profile: ViewerProfile, region_id: str, *, uses_model: bool
+        self,
+        served: Served,
+        recommender: Recommender | None,
+        profile: ViewerProfile,
+        region_id: str,
+        *,
+        ranking: Ranking,
     ) -> Sequence[Recommendation]:
         """The model's answer; empty, with the reason counted, when popularity makes the page."""
-        if not uses_model:
+        if ranking == "popularity":
             self._counters.add("home_pages", source="popularity", why="experiment")
             return ()
-        if served.recommender is None:
+        if recommender is None:
             why = "model-broken" if served.recommender_problem else "no-model"
             self._counters.add("home_pages", source="popularity", why=why)
             return ()
@@ -107,11 +115,11 @@ class HomeService:
             Watched(title_id=item.title_id, completion=item.completion, watched_at=item.watched_at)
             for item in profile.recent
         ]
-        recommended = served.recommender.recommend(viewer_id=profile.viewer_id, recent=recent, region_id=region_id)
+        recommended = recommender.recommend(viewer_id=profile.viewer_id, recent=recent, region_id=region_id)
         if not recommended.titles:
             self._counters.add("home_pages", source="popularity", why="viewer-unknown")
             return ()
-        self._counters.add("home_pages", source="model", titles=recommended.origin)
+        self._counters.add("home_pages", source=ranking, titles=recommended.origin)
         return recommended.titles
 
     def _wire_rows(self, served: Served, viewer_id: str, rows: Sequence[PageRow]) -> list[HomeRow]:

@@ -39,6 +39,8 @@ class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
     regions: list[RegionRecord]
     recommender_loaded: bool
     recommender_problem: str
+    challenger_version: Annotated[str, msgspec.Meta(description="The model on trial beside it; empty without one.")]
+    challenger_problem: str
     loads: int
     refusals: Annotated[int, msgspec.Meta(description="Published snapshots that were not fit to serve.")]
     last_refusal: str | None

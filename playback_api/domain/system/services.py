@@ -93,6 +93,8 @@ class SystemService:
             regions=served.snapshot.topology.regions,
             recommender_loaded=served.recommender is not None,
             recommender_problem=served.recommender_problem,
+            challenger_version=served.challenger.model_version if served.challenger else "",
+            challenger_problem=served.challenger_problem,
             loads=reader.loads,
             refusals=reader.failures,
             last_refusal=reader.last_failure.reason if reader.last_failure else None,

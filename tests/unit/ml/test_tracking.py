@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.tracking import ModelMissing, ModelSignature, Tracker, TrackingError
+from ml.tracking import CHALLENGER, ModelMissing, ModelSignature, Tracker, TrackingError
 
 SIGNATURE = ModelSignature(inputs={"viewer_id": "string", "k": "long"}, outputs={"title_id": "string"})
 
@@ -54,6 +54,31 @@ def test_nothing_is_champion_until_it_is_promoted(tracker, tmp_path):
     tracker.promote("crowned", first.version)
     register(tracker, tmp_path / "2", "crowned", "two")
     assert tracker.champion("crowned") == first
+
+
+def test_a_rollback_goes_to_the_champion_before_and_another_one_back(tracker, tmp_path):
+    versions = [register(tracker, tmp_path / str(number), "deposed", str(number)) for number in range(2)]
+    tracker.promote("deposed", versions[0].version)
+    tracker.promote("deposed", versions[0].version)
+    with pytest.raises(ModelMissing, match="nothing to go back to"):
+        tracker.roll_back("deposed")
+    tracker.promote("deposed", versions[1].version)
+    assert tracker.roll_back("deposed") == versions[0]
+    assert tracker.champion("deposed") == versions[0]
+    assert tracker.roll_back("deposed") == versions[1]
+
+
+def test_a_trial_ends_when_the_champion_moves(tracker, tmp_path):
+    versions = [register(tracker, tmp_path / str(number), "tried", str(number)) for number in range(2)]
+    tracker.promote("tried", versions[0].version)
+    assert tracker.aliased("tried", CHALLENGER) is None
+    tracker.try_beside_champion("tried", versions[1].version)
+    assert tracker.aliased("tried", CHALLENGER) == versions[1]
+    assert tracker.champion("tried") == versions[0]
+    tracker.promote("tried", versions[1].version)
+    assert tracker.aliased("tried", CHALLENGER) is None
+    with pytest.raises(ModelMissing, match="no version 9"):
+        tracker.try_beside_champion("tried", 9)
 
 
 def test_promoting_what_does_not_exist_is_refused(tracker):

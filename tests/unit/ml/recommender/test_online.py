@@ -21,9 +21,9 @@ from ml.recommender import (
     read_viewer_facts,
 )
 from ml.recommender.affinity import fit_affinity
-from ml.recommender.fold_in import AGE_BAND, BECAUSE_WATCHED, NEW_TITLE, NEW_TITLE_POSITION, TRENDING
-from ml.recommender.model_files import INDEX_FILE, Blend, OnlineIndex, title_number_type
-from ml.recommender.online import BY_AGE, COMPUTED, NOTHING
+from ml.recommender.fold_in import AGE_BAND, BECAUSE_WATCHED, NEW_TITLE, NEW_TITLE_POSITION, PICKED_GENRE, TRENDING
+from ml.recommender.model_files import INDEX_FILE, OF_AGE, Blend, OnlineIndex, title_number_type
+from ml.recommender.online import COMPUTED, NOTHING, SIGN_UP
 from ml.recommender.top_n import Recipe, fit_top_n
 
 ODD_VIEWER = "v-000003"
@@ -255,8 +255,9 @@ def test_what_was_shown_for_days_and_not_taken_goes_down_on_every_path(world, re
 
 
 @pytest.fixture(scope="module")
-def aged(world, viewing, tmp_path_factory) -> OnlineRecommender:
-    """The camps are of different ages; ``v-young`` and ``v-old`` have watched nothing, ``v-bounce`` next to nothing."""
+def signed_up_folder(world, viewing, tmp_path_factory) -> Path:
+    """The camps are of different ages, and the odd one picked crime; ``v-bounce`` has watched next to nothing, others
+    nothing."""
     _, facts = world
     bounce = viewing.head(1).with_columns(
         session_id=pl.lit("b"), viewer_id=pl.lit("v-bounce"), title_id=pl.lit("s-0001"), completion=pl.lit(0.01)
@@ -264,13 +265,27 @@ def aged(world, viewing, tmp_path_factory) -> OnlineRecommender:
     interactions = read_interactions(pl.concat([viewing, bounce]), title_ids=facts.title_ids)
     ages = {viewer_id: "55+" if int(viewer_id[-1]) % 2 else "18-24" for viewer_id in viewing["viewer_id"].unique()}
     ages |= {"v-young": "18-24", "v-old": "55+", "v-bounce": "55+", "v-secret": "unknown"}
-    viewers = pl.DataFrame({"viewer_id": list(ages), "age_band": list(ages.values())})
-    folder = tmp_path_factory.mktemp("aged") / "model"
+    picks = {viewer_id: ["crime"] for viewer_id, band in ages.items() if band == "55+" and viewer_id != "v-old"}
+    ages |= dict.fromkeys(["v-crime", "v-both"]) | {"v-both": "18-24"}
+    picks |= {"v-crime": ["crime", "western"], "v-both": ["crime"]}
+    viewers = pl.DataFrame(
+        {
+            "viewer_id": list(ages),
+            "age_band": list(ages.values()),
+            "preferred_genres": [picks.get(viewer_id, []) for viewer_id in ages],
+        }
+    )
+    folder = tmp_path_factory.mktemp("signed-up") / "model"
     model = fit_top_n(interactions, Recipe())
     viewer_facts = read_viewer_facts(viewers)
     publication = publish(folder, model, None, interactions, facts, model_version="1", viewer_facts=viewer_facts)
-    assert publication.aged_viewers == 83
-    return OnlineRecommender.load(folder)
+    assert publication.known_viewers == 85
+    return folder
+
+
+@pytest.fixture(scope="module")
+def signed_up(signed_up_folder) -> OnlineRecommender:
+    return OnlineRecommender.load(signed_up_folder)
 
 
 def answer(recommender: OnlineRecommender, viewer_id: str, **changes):
@@ -278,26 +293,61 @@ def answer(recommender: OnlineRecommender, viewer_id: str, **changes):
     return recommender.recommend(viewer_id=viewer_id, **question)
 
 
-def test_who_has_watched_nothing_gets_what_others_of_the_age_watch(aged):
-    for viewer_id, parity in (("v-young", 0), ("v-old", 1), ("v-bounce", 1)):
-        by_age = answer(aged, viewer_id)
-        assert by_age.origin == BY_AGE
+def test_who_has_watched_nothing_gets_what_others_of_the_age_watch(signed_up):
+    for viewer_id, parity in (("v-young", 0), ("v-old", 1)):
+        by_age = answer(signed_up, viewer_id)
+        assert by_age.origin == SIGN_UP
         assert {int(title.title_id[2:]) % 2 for title in by_age.titles} == {parity}
         assert {(title.reason, title.because_title_id) for title in by_age.titles} == {(AGE_BAND, None)}
-    assert "s-0001" not in {title.title_id for title in answer(aged, "v-bounce", k=30).titles}, "it was seen"
-    excluded = [title.title_id for title in answer(aged, "v-old").titles]
-    assert not {title.title_id for title in answer(aged, "v-old", exclude=excluded).titles} & set(excluded)
+    assert "s-0001" not in {title.title_id for title in answer(signed_up, "v-bounce", k=30).titles}, "it was seen"
+    excluded = [title.title_id for title in answer(signed_up, "v-old").titles]
+    assert not {title.title_id for title in answer(signed_up, "v-old", exclude=excluded).titles} & set(excluded)
 
 
-def test_without_an_age_there_is_nothing_to_say_and_a_watched_title_says_more_than_the_age(aged):
-    assert answer(aged, "v-secret").origin == answer(aged, "v-nobody").origin == NOTHING
-    live = answer(aged, "v-young", recent=watched(aged, "s-0001", "s-0003"))
+def test_who_picked_genres_gets_what_others_with_the_same_picks_watch(signed_up):
+    picked = answer(signed_up, "v-crime")
+    assert picked.origin == SIGN_UP
+    assert {int(title.title_id[2:]) % 2 for title in picked.titles} == {1}
+    assert {title.reason for title in picked.titles} == {PICKED_GENRE}
+    age_and_picks = answer(signed_up, "v-both", k=30).titles
+    reasons = {int(title.title_id[2:]) % 2: title.reason for title in age_and_picks}
+    assert reasons == {0: AGE_BAND, 1: PICKED_GENRE}, "each title by the group that wants it"
+
+
+def test_without_anything_known_there_is_nothing_to_say_and_a_watched_title_says_more_than_the_age(signed_up):
+    assert answer(signed_up, "v-secret").origin == answer(signed_up, "v-nobody").origin == NOTHING
+    live = answer(signed_up, "v-young", recent=watched(signed_up, "s-0001", "s-0003"))
     assert live.origin == COMPUTED
     assert {int(title.title_id[2:]) % 2 for title in live.titles} == {1}
 
 
+def test_a_folder_that_knows_ages_alone_still_opens(signed_up, signed_up_folder, tmp_path):
+    """Format 2.2: one age band a viewer, and no groups."""
+    older = tmp_path / "model"
+    shutil.copytree(signed_up_folder, older)
+    index = msgspec.msgpack.decode((older / INDEX_FILE).read_bytes(), type=OnlineIndex)
+    of_age = [row for row, group in enumerate(index.groups) if group.startswith(OF_AGE)]
+    groups, trend = np.load(older / "known_viewer_groups.npy"), np.load(older / "group_trend.npy")
+    aged = groups & np.uint64(sum(1 << row for row in of_age)) > 0
+    bands = [next(place for place, row in enumerate(of_age) if int(mask) >> row & 1) for mask in groups[aged]]
+    np.save(older / "aged_viewer_ids.npy", np.load(older / "known_viewer_ids.npy")[aged])
+    np.save(older / "aged_viewer_bands.npy", np.array(bands, np.uint8))
+    np.save(older / "age_trend.npy", trend[of_age])
+    for name in ("known_viewer_ids", "known_viewer_groups", "group_trend"):
+        (older / f"{name}.npy").unlink()
+    bands_alone = [index.groups[row].removeprefix(OF_AGE) for row in of_age]
+    old_index = msgspec.structs.replace(index, format_version=(2, 2), groups=[], age_bands=bands_alone)
+    (older / INDEX_FILE).write_bytes(msgspec.msgpack.encode(old_index))
+
+    reopened = OnlineRecommender.load(older)
+    assert answer(reopened, "v-old", k=30) == answer(signed_up, "v-old", k=30)
+    assert answer(reopened, "v-crime").origin == NOTHING
+
+
 @pytest.mark.parametrize(
-    ("version", "absent"), [((2, 0), ("unanswered_*", "age*")), ((2, 1), ("age*",))], ids=["2.0", "2.1"]
+    ("version", "absent"),
+    [((2, 0), ("unanswered_*", "known_*", "group_*")), ((2, 1), ("known_*", "group_*"))],
+    ids=["2.0", "2.1"],
 )
 def test_a_folder_of_an_earlier_minor_version_still_opens(folder, tmp_path, version, absent):
     older = tmp_path / "model"

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from ml.recommender.features import read_interactions
-from ml.recommender.popularity import measure_age_trend, measure_popularity
+from ml.recommender.popularity import measure_group_trend, measure_popularity
 
 
 def test_recent_viewing_outweighs_old_viewing(build_viewing):
@@ -49,16 +49,17 @@ def test_the_trend_is_standardised_and_keeps_the_order(viewing):
     assert np.argmax(trend[1]) == np.argmax(popularity.shares[1])
 
 
-def test_an_age_band_is_told_by_how_it_differs_from_everybody_else(viewing):
+def test_a_group_is_told_by_how_it_differs_from_everybody_else(viewing):
     interactions = read_interactions(viewing)
     camps = np.array([int(viewer_id[-1]) % 2 for viewer_id in interactions.viewer_ids])
     odd = np.array([int(title_id[-1]) % 2 == 1 for title_id in interactions.title_ids])
 
-    trend = measure_age_trend(interactions, camps, 2)
+    even_camp, odd_camp, all_of_them = np.uint64(1), np.uint64(2), np.uint64(4)
+    memberships = np.where(camps == 0, even_camp, odd_camp) | all_of_them
+    trend = measure_group_trend(interactions, memberships, 3)
     assert (trend[0][odd] < 0).all()
     assert (trend[0][~odd] > 0).all()
     np.testing.assert_array_equal(np.sign(trend[1]), -np.sign(trend[0]))
-    one_band = measure_age_trend(interactions, np.zeros_like(camps), 1)
-    np.testing.assert_allclose(one_band, 0, atol=1e-3, err_msg="whoever is like everybody moves nothing")
-    nobody_known = measure_age_trend(interactions, np.full_like(camps, -1), 0)
-    assert nobody_known.shape == (0, len(interactions.title_ids))
+    np.testing.assert_allclose(trend[2], 0, atol=1e-3, err_msg="whoever is like everybody moves nothing")
+    nobody_known = measure_group_trend(interactions, np.zeros(len(camps), np.uint64), 1)
+    np.testing.assert_allclose(nobody_known, 0, atol=1e-3)

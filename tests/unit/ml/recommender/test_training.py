@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import numpy as np
 import polars as pl
 import pytest
 
-from ml.recommender import RecommenderError, ViewingInsufficient, decide_from_evidence, train_affinity, train_top_n
-from ml.recommender.errors import ModelFolderError, ViewingCorrupt, ViewingSchemaError
-from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY
+from ml.recommender import RecommenderError, ViewingInsufficient, decide, train_affinity, train_top_n
+from ml.recommender.errors import ViewingCorrupt, ViewingSchemaError
+from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY, evaluate
+from ml.recommender.features import leave_last_out, read_interactions, read_title_facts
 from ml.recommender.report import metrics_table, slices_plot
+from ml.recommender.top_n import Recipe, fit_top_n
 from ml.recommender.training import CHALLENGER
 
 
@@ -28,7 +31,7 @@ def test_the_model_finds_the_camps_and_beats_the_baselines(trained):
 def test_slices_average_to_the_whole(trained):
     evaluation = trained.evaluation
     regions = ("north", "south")
-    weighed = sum(evaluation.slices[CHALLENGER][name] * evaluation.slice_viewers[name] for name in regions)
+    weighed = sum(evaluation.by_slice(CHALLENGER)[name] * evaluation.slice_members[name].sum() for name in regions)
     assert weighed / evaluation.viewers == pytest.approx(evaluation.of(CHALLENGER).ndcg.mean)
 
 
@@ -39,11 +42,13 @@ def test_training_twice_gives_the_same(trained, viewing, titles):
     np.testing.assert_array_equal(again.evaluation.of(CHALLENGER).gains, trained.evaluation.of(CHALLENGER).gains)
 
 
-def test_on_the_same_data_the_champion_is_compared_by_recipe(trained, viewing, titles, tmp_path):
-    again = train_top_n(viewing, titles, seed=0, champion=trained.model)
-    np.testing.assert_array_equal(again.champion_gains, again.evaluation.of(CHALLENGER).gains)
-    again.save_evidence(tmp_path)
-    assert decide_from_evidence(tmp_path, seed=0).promote
+def test_on_the_same_data_the_champion_is_compared_by_recipe_and_nothing_has_moved(trained, viewing, titles):
+    evidence = train_top_n(viewing, titles, seed=0, champion=trained.model).evidence
+    np.testing.assert_array_equal(evidence.champion, evidence.challenger)
+    assert evidence.coverage == evidence.rival_coverage
+    assert evidence.drift == {"region": 0.0, "liking": 0.0, "popularity": 0.0}
+    assert {"north", "south"} <= set(evidence.slices)
+    assert decide(evidence, list_ms_p99=1.0, seed=0).promote
 
 
 def test_on_newer_data_the_champion_is_tested_on_what_it_has_not_seen(build_viewing, titles):
@@ -52,7 +57,16 @@ def test_on_newer_data_the_champion_is_tested_on_what_it_has_not_seen(build_view
     champion = train_top_n(week.filter(pl.col("started_at") <= cut), titles, seed=0).model
     challenger = train_top_n(week, titles, seed=0, champion=champion)
     last = week.group_by("viewer_id").agg(pl.col("started_at").max()).sort("viewer_id")
-    np.testing.assert_array_equal(np.isnan(challenger.champion_gains), (last["started_at"] <= cut).to_numpy())
+    np.testing.assert_array_equal(np.isnan(challenger.evidence.champion), (last["started_at"] <= cut).to_numpy())
+
+
+def test_what_a_list_costs_is_told_by_the_slowest_in_a_hundred(viewing, titles):
+    facts = read_title_facts(titles)
+    remaining, held_out = leave_last_out(read_interactions(viewing))
+    ticks = itertools.count()
+    model = fit_top_n(remaining, Recipe())
+    scored = evaluate({"m": model}, remaining, held_out, facts, seed=0, baselines=False, cpu_clock=lambda: next(ticks))
+    assert scored.of("m").list_ms_p99 == 1000.0
 
 
 def test_titles_that_cannot_be_played_are_neither_listed_nor_asked_for(viewing, titles):
@@ -92,11 +106,6 @@ def test_the_affinity_model_is_measured_beside_title_means(viewing):
 def test_few_events_are_not_enough_for_affinity(viewing):
     with pytest.raises(ViewingInsufficient, match="too few to train an affinity model"):
         train_affinity(viewing.head(50), seed=0)
-
-
-def test_a_model_without_evidence_cannot_pass_the_gate(tmp_path):
-    with pytest.raises(ModelFolderError, match="no evidence"):
-        decide_from_evidence(tmp_path, seed=0)
 
 
 def test_the_report_names_every_model_and_the_plot_is_a_png(trained):

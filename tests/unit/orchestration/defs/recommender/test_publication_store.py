@@ -47,6 +47,16 @@ def test_the_same_content_keeps_its_key(store, write_folder):
     )
 
 
+def test_the_challenger_goes_along_in_a_folder_of_its_own(store, write_folder):
+    folder = write_folder("a", "one")
+    (folder / "challenger").mkdir()
+    (folder / "challenger" / "weights.npy").write_text("two")
+    key = store_publication(store, folder, [version(TOP_N, 1, ndcg_at_10=0.2)], version(TOP_N, 2, ndcg_at_10=0.3))
+    assert store.read_bytes(f"{key}/challenger/weights.npy") == b"two"
+    models = msgspec.json.decode(store.read_bytes(f"{key}/{MODELS_FILE}"), type=list[ModelRecord])
+    assert [(model.name, model.version) for model in models] == [(TOP_N, "1"), (f"{TOP_N}@challenger", "2")]
+
+
 def test_the_models_behind_it_lie_beside_it(store, write_folder):
     key = store_publication(
         store, write_folder("a", "one"), [version(TOP_N, 3, ndcg_at_10=0.2), version(AFFINITY, 2, rmse=0.9)]

@@ -36,7 +36,8 @@ def publish_model(folder, *, titles):
     interactions = read_interactions(pl.DataFrame(viewing), title_ids=facts.title_ids)
     model, affinity = fit_top_n(interactions, Recipe()), fit_affinity(interactions, seed=0)
     ages = {f"v-{viewer:03d}": "55+" if viewer % 2 else "18-24" for viewer in range(40)} | {"v-new-odd": "55+"}
-    viewer_facts = read_viewer_facts(pl.DataFrame({"viewer_id": list(ages), "age_band": list(ages.values())}))
+    viewers = pl.DataFrame({"viewer_id": list(ages), "age_band": list(ages.values())})
+    viewer_facts = read_viewer_facts(viewers.with_columns(preferred_genres=pl.lit(None)))
     publish(folder, model, affinity, interactions, facts, model_version="top-n-1", viewer_facts=viewer_facts)
     return folder
 

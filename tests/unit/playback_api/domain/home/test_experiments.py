@@ -48,12 +48,12 @@ def test_experiments_share_out_viewers_independently_of_each_other():
 
 
 def test_an_arm_says_how_the_page_is_made_and_what_it_leaves_open_stays():
-    assert treat([], "v-1", TODAY) == PageTreatment()
+    assert treat([], "v-1", TODAY, has_trial=False) == PageTreatment()
     explored = experiment("explored", shares=(0.0, 1.0), exploration_share=0.0)
     ranked = experiment("ranked", shares=(0.0, 1.0), ranking="popularity")
-    assert treat([explored, ranked], "v-1", TODAY) == PageTreatment(
+    assert treat([explored, ranked], "v-1", TODAY, has_trial=False) == PageTreatment(
         exploration_share=0.0,
-        uses_model=False,
+        ranking="popularity",
         exposures=(
             Exposure(experiment_id="explored", arm="arm-1"),
             Exposure(experiment_id="ranked", arm="arm-1"),
@@ -63,5 +63,17 @@ def test_an_arm_says_how_the_page_is_made_and_what_it_leaves_open_stays():
 
 def test_an_experiment_ends_after_its_last_day():
     ended = experiment(shares=(0.0, 1.0), last_day=TODAY, ranking="popularity")
-    assert not treat([ended], "v-1", TODAY).uses_model
-    assert treat([ended], "v-1", TODAY + dt.timedelta(days=1)) == PageTreatment()
+    assert treat([ended], "v-1", TODAY, has_trial=False).ranking == "popularity"
+    assert treat([ended], "v-1", TODAY + dt.timedelta(days=1), has_trial=False) == PageTreatment()
+
+
+def test_without_a_challenger_nobody_is_exposed_to_its_experiment_and_others_go_on():
+    tried = experiment("tried", shares=(0.95, 0.05), ranking="challenger")
+    explored = experiment("explored", exploration_share=0.0)
+    viewers = [f"v-{number:04d}" for number in range(1000)]
+    served = [treat([tried, explored], viewer, TODAY, has_trial=True) for viewer in viewers]
+    assert 25 <= sum(each.ranking == "challenger" for each in served) <= 75
+    assert all(len(each.exposures) == 2 for each in served)
+    still = [treat([tried, explored], viewer, TODAY, has_trial=False) for viewer in viewers]
+    assert {each.ranking for each in still} == {"model"}
+    assert {exposure.experiment_id for each in still for exposure in each.exposures} == {"explored"}

@@ -10,7 +10,7 @@ from playback_api.domain.home.recommender import open_recommender
 from playback_api.domain.home.services import HomeService, match_percent
 from playback_api.domain.served import RecommenderUnavailable, ServedSnapshots
 from playback_api.profile import Preferences, ViewerProfile, WatchedTitle
-from playback_api.snapshot import ArmRecord, ExperimentRecord, SnapshotReader
+from playback_api.snapshot import CHALLENGER_FOLDER, ArmRecord, ExperimentRecord, SnapshotReader
 from playback_api.snapshot.testing import NOON, make_content, publish_content
 
 
@@ -68,11 +68,12 @@ class Recorder:
         self.recorded.append(impression)
 
 
-async def make(tmp_path, open_recommender, experiments=(), *, folder=None, recent=(WATCHED,)):
+async def make(tmp_path, open_recommender, experiments=(), *, folder=None, recent=(WATCHED,), has_challenger=False):
     if folder is None:
         folder = tmp_path / "model"
-        folder.mkdir()
-        (folder / "index").write_bytes(b"x")
+        for model in (folder, folder / CHALLENGER_FOLDER) if has_challenger else (folder,):
+            model.mkdir()
+            (model / "index").write_bytes(b"x")
     content = dataclasses.replace(make_content(recommender_folder=folder), experiments=list(experiments))
     publish_content(tmp_path, content)
     counters, recorder = Counters(), Recorder()
@@ -111,9 +112,11 @@ async def test_a_viewer_who_has_watched_nothing_gets_what_others_of_the_age_watc
     service, counters, recorder = await make(tmp_path, open_recommender, folder=large_model, recent=())
     page = service.page("v-new-odd", "north", max_age=None)
     assert page.source == "model"
-    assert {item.reason for item in page.rows[0].titles} <= {"Popular with people your age", "Something different"}
+    assert {item.reason for item in page.rows[0].titles} <= {
+        "Popular with people your age", "Popular near you", "Something different"
+    }  # fmt: skip
     assert recorder.recorded[0].items[0].reason == "age-band"
-    assert counters.value("home_pages", source="model", titles="age-band") == 1
+    assert counters.value("home_pages", source="model", titles="sign-up") == 1
 
 
 async def test_a_viewer_the_model_cannot_say_anything_of_gets_popularity(tmp_path):
@@ -145,6 +148,50 @@ async def test_an_arm_decides_who_ranks_and_how_much_is_explored_and_is_logged_w
     (logged,) = recorder.recorded
     assert [(exposure.experiment_id, exposure.arm) for exposure in logged.exposures] == [("holdout", "held-out")]
     assert {item.propensity for item in logged.items} == {1.0}
+
+
+TRIAL = ExperimentRecord(
+    experiment_id="trial",
+    arms=[
+        ArmRecord(arm="champion", share=0.5, is_control=True, ranking="model"),
+        ArmRecord(arm="new", share=0.5, ranking="challenger"),
+    ],
+)
+
+
+class Challenger(Model):
+    model_version = "top-n-4"
+
+
+def champion_or_challenger(folder):
+    return Challenger([Pick("s-0005")]) if folder.name == CHALLENGER_FOLDER else Model([Pick("s-0002")])
+
+
+async def test_the_challenger_makes_the_pages_of_its_arm_and_each_page_is_logged_by_arm_and_version(tmp_path):
+    service, counters, recorder = await make(tmp_path, champion_or_challenger, [TRIAL], has_challenger=True)
+    pages = [service.page(f"v-{number}", "north", max_age=None) for number in range(20)]
+    first_by_version = {(page.model_version, page.rows[0].titles[0].title.title_id) for page in pages}
+    assert first_by_version == {("top-n-3", "s-0002"), ("top-n-4", "s-0005")}
+    assert {page.source for page in pages} == {"model"}
+    arms = {(page.exposures[0].arm, page.model_version) for page in recorder.recorded}
+    assert arms == {("champion", "top-n-3"), ("new", "top-n-4")}
+    of_challenger = counters.value("home_pages", source="challenger", titles="computed")
+    assert 0 < of_challenger == sum(page.model_version == "top-n-4" for page in pages)
+
+
+@pytest.mark.parametrize("is_broken", [True, False])
+async def test_without_a_challenger_the_champion_makes_all_pages_and_nobody_is_exposed(tmp_path, is_broken):
+    def open_recommender(folder):
+        if folder.name == CHALLENGER_FOLDER:
+            raise RecommenderUnavailable("unknown format")
+        return Model([Pick("s-0002")])
+
+    service, counters, recorder = await make(tmp_path, open_recommender, [TRIAL], has_challenger=is_broken)
+    pages = [service.page(f"v-{number}", "north", max_age=None) for number in range(20)]
+    assert {page.model_version for page in pages} == {"top-n-3"}
+    assert not any(page.exposures for page in recorder.recorded)
+    assert counters.value("challenger_load_failures") == int(is_broken)
+    assert counters.value("recommender_load_failures") == 0
 
 
 @pytest.mark.parametrize(("affinity", "percent"), [(1.0, 0), (3.0, 50), (5.0, 100)])

@@ -1,7 +1,8 @@
-"""The experiments on home pages as the seed declares them, for the snapshot."""
+"""The experiments on home pages as the seed declares them: for the snapshot, and for the gate before the champion."""
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import polars as pl
@@ -35,3 +36,8 @@ def read_experiments(seeds_folder: Path = SEEDS_FOLDER) -> list[ExperimentRecord
         )
         for (experiment_id,), arms in declared.group_by("experiment_id", maintain_order=True)
     ]
+
+
+def trial_is_declared(today: dt.date, seeds_folder: Path = SEEDS_FOLDER) -> bool:
+    """Whether an experiment that runs today has an arm for the model on trial."""
+    return any(experiment.tries_challenger and experiment.runs(today) for experiment in read_experiments(seeds_folder))
