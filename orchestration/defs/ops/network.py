@@ -17,7 +17,7 @@ from orchestration.defs.demand.forecast_store import read_forecast_for
 from orchestration.defs.demand.inputs import DEMAND_COLUMNS, DEMAND_KEY, TITLES_KEY, DemandDay, read_titles
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
-from orchestration.defs.edge.placement_plan import PlanRecord, read_plans_of_day
+from orchestration.defs.edge.plan_store import PlanRecord, read_plans_of_day
 from orchestration.defs.ops.hindsight import HINDSIGHT_KEY, read_hindsight
 from orchestration.defs.ops.kept_day import keep_day
 from orchestration.defs.ops.warning import warn_of

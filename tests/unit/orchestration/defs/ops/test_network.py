@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from orchestration.defs.demand.forecast_store import read_forecast_for, store_forecast, store_mentions
-from orchestration.defs.edge.placement_plan import PlanRecord
+from orchestration.defs.edge.plan_store import PlanRecord
 from orchestration.defs.ops import network as page
 from orchestration.defs.ops.kept_day import pointer_key
 from orchestration.edge import EdgeAnswer, EdgeInventory, current_plan_key, plan_key
