@@ -97,6 +97,28 @@ def plan(
 
 
 @app.command
+def why(title: str, /, *, region: list[str] | None = None, plan: str = "") -> int:
+    """Say why a title is on an edge, or is not: what the plan in force of every region thought of it.
+
+    Args:
+        title: Its id, such as s-0042.
+        region: Only this region; may be given several times.
+        plan: A plan that is kept, refused ones too, by its id; by default the one in force.
+    """
+    from rich.console import Console
+
+    from orchestration.settings import SettingsError, read_settings
+    from orchestration.why import WhyError, ask, print_answers
+
+    try:
+        print_answers(ask(read_settings(), title, regions=region or (), plan_id=plan), Console())
+    except (WhyError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@app.command
 def pace(*, at: str = "") -> int:
     """Hold each region's running day against its forecast, and say what the hourly rebalance would do. Changes nothing.
 

@@ -9,17 +9,25 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from ml.forecasting.breakdown import (
+    CALIBRATION_SCHEMA,
+    SLICES_SCHEMA,
+    QuantileCounts,
+    SliceErrors,
+    age_class,
+    size_class,
+)
 from ml.forecasting.errors import TooLittleHistory
 from ml.forecasting.fallback import persistence
 from ml.forecasting.features import base_expectation, view_origin
 from ml.forecasting.forecast import FALLBACK, MODEL
-from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings, predict, train
+from ml.forecasting.model import DEFAULT_TRAINING, IMPORTANCE_SCHEMA, DemandModel, TrainingSettings, predict, train
 from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, IntArray, build_panel
 from ml.forecasting.quantiles import QUANTILES
 
@@ -28,6 +36,8 @@ logger = logging.getLogger(__name__)
 PERSISTENCE = "persistence"
 METHODS = (PERSISTENCE, FALLBACK, MODEL)
 EXAMPLE_TITLES = 3
+SIZEABLE_SESSIONS = 0.5
+"""Quantiles are judged where so many sessions are expected; of the many pairs below, most are nothing as forecast."""
 
 METRICS_SCHEMA = {
     "method": pl.String,
@@ -79,6 +89,12 @@ class BacktestResult:
             ``coverage`` the share of actual sessions' rows between q10 and q90 (rows expected above half a session;
             both NaN for methods without quantiles).
         examples: Actual and forecast sessions of the top titles, for a plot.
+        slices: Whose errors ``wape_total`` is the sum of: by region, by age of the title, by its size, and of sums of
+            titles; :class:`ml.forecasting.breakdown.SliceErrors`.
+        calibration: How often sessions lay below each of the model's quantiles, rows expected above half a session;
+            :class:`ml.forecasting.breakdown.QuantileCounts`.
+        importance: What the newest origin's model went by, as :class:`ml.forecasting.DemandModel` has it; empty
+            without one.
         origins: First forecast day of each origin.
         top_k: The k of the recalls.
         model_failure: Why there is no model, or an empty string.
@@ -89,6 +105,9 @@ class BacktestResult:
     examples: pl.DataFrame
     origins: tuple[dt.date, ...]
     top_k: int
+    slices: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SLICES_SCHEMA))
+    calibration: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CALIBRATION_SCHEMA))
+    importance: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=IMPORTANCE_SCHEMA))
     model_failure: str = ""
     notes: tuple[str, ...] = ()
 
@@ -130,19 +149,24 @@ def backtest(
     lengths = [whole.periods - horizon - step * index for index in range(origins)]
     lengths = sorted(length for length in lengths if length >= 1)
     scores = {method: _Scores(horizon, top_k) for method in METHODS}
+    slices = SliceErrors(whole.regions)
     examples: list[pl.DataFrame] = []
     failure = "" if lengths else f"{whole.periods} complete days of history leave no origin to forecast from"
+    model = None
     for length in lengths:
         origin_day = whole.day(length)
         panel = build_panel(demand, titles, today=origin_day, regions=whole.regions, cadence=cadence, mentions=mentions)
         model, problem = _train_or_say_why(panel, settings)
         failure = failure or problem
-        _score_origin(panel, model, whole, horizon, scores, examples)
+        _score_origin(panel, model, whole, horizon, scores, slices, examples)
     return BacktestResult(
         metrics=pl.DataFrame([row for method in METHODS for row in scores[method].rows(method)], schema=METRICS_SCHEMA),
         examples=pl.concat([pl.DataFrame(schema=EXAMPLES_SCHEMA), *examples])
         .unique(["region_id", "title_id", "day"], keep="last")
         .sort("region_id", "title_id", "day"),
+        slices=slices.table(),
+        calibration=scores[MODEL].counts.table(),
+        importance=model.importance if model else pl.DataFrame(schema=IMPORTANCE_SCHEMA),
         origins=tuple(whole.day(length) for length in lengths),
         top_k=top_k,
         model_failure=failure,
@@ -186,6 +210,7 @@ def _score_origin(
     whole: DemandPanel,
     horizon: int,
     scores: dict[str, _Scores],
+    slices: SliceErrors,
     examples: list[pl.DataFrame],
 ) -> None:
     """Score one origin; titles and regions that appeared later count as forecast with nothing."""
@@ -220,9 +245,13 @@ def _score_origin(
             collected[method].append(expected)
         actuals.append(actual)
         days.append(whole.day(period))
-    for method, values in collected.items():
-        if values:
-            scores[method].add_totals(np.sum(actuals, axis=0), np.sum(values, axis=0))
+    if days:
+        actual = np.sum(actuals, axis=0)
+        sums = {method: np.sum(values, axis=0) for method, values in collected.items() if values}
+        for method, expected in sums.items():
+            scores[method].add_totals(actual, expected)
+        age_days = (end - whole.release_period) * whole.cadence.period_days
+        slices.add(actual, sums, age_class(age_days), size_class(before / whole.cadence.period_days))
     if days and model is not None:
         examples.append(_examples(whole, days, actuals, collected))
 
@@ -247,7 +276,8 @@ class _Scores:
 
     def __init__(self, horizon: int, top_k: int) -> None:
         self.top_k = top_k
-        self.sums = np.zeros((horizon + 1, 12))
+        self.sums = np.zeros((horizon + 1, 8))
+        self.counts = QuantileCounts(horizon)
         self.totals = np.zeros(2)
         self.origins = np.zeros(horizon + 1, dtype=np.int64)
 
@@ -267,10 +297,8 @@ class _Scores:
             loss = actual.ravel()[:, None] - quantiles
             levels = np.array(QUANTILES)
             row[7] += np.maximum(levels * loss, (levels - 1) * loss).mean(axis=1).sum()
-            sizeable = expected.ravel() > 0.5
-            inside = (actual.ravel() >= quantiles[:, 0]) & (actual.ravel() <= quantiles[:, 2])
-            row[8] += (inside & sizeable).sum()
-            row[9] += sizeable.sum()
+            sizeable = expected.ravel() > SIZEABLE_SESSIONS
+            self.counts.add(ahead, actual.ravel()[sizeable], quantiles[sizeable])
         self.origins[ahead] += 1
 
     def add_totals(self, actual: FloatArray, expected: FloatArray) -> None:
@@ -292,7 +320,7 @@ class _Scores:
                     "recall_at_k": _ratio(sums[3], sums[4]),
                     "new_recall_at_k": _ratio(sums[5], sums[6]),
                     "pinball": sums[7] / sums[1] if sums[7] else float("nan"),
-                    "coverage": _ratio(sums[8], sums[9]),
+                    "coverage": self.counts.coverage(horizon),
                     "origins": int(self.origins[horizon] if horizon else self.origins.max()),
                     "sessions": sums[1],
                 }

@@ -42,6 +42,9 @@ SAMPLE_SHARES = (0.5, 0.35, 0.15)
 """Of the rows that are trained on: pairs that were watched, likely ones that were not, all others."""
 
 
+IMPORTANCE_SCHEMA = {"feature": pl.String, "sessions": pl.Float64, "chance": pl.Float64}
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How much to train on, and how.
@@ -159,7 +162,8 @@ def train(panel: DemandPanel, settings: TrainingSettings = DEFAULT_TRAINING) -> 
         horizon=settings.horizon,
         trained_rows=len(everything.actual),
         importance=pl.DataFrame(
-            {"feature": names, "sessions": _gain_shares(booster), "chance": _gain_shares(chance_booster)}
+            {"feature": names, "sessions": _gain_shares(booster), "chance": _gain_shares(chance_booster)},
+            schema=IMPORTANCE_SCHEMA,
         ),
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from ml.placement.catalogue import rung_height
 from ml.placement.errors import PlacementInputError
-from ml.placement.plan import WAITS, PlacementPlan
+from ml.placement.plan import WAITS
 from ml.placement.spread import NO_COPY
 
 
@@ -19,6 +20,7 @@ class Explanation:
     Attributes:
         edge_id, title_id: What was asked.
         placed: Whether anything of the title is placed there.
+        expected_sessions: Of the title in the whole region.
         score: Value per byte of the best of its blocks: expected requests, bonus and advantage of residents included.
         cutoff: The lowest score that got in at this edge before room ran out.
         rungs: Per rung the number of groups placed, of those it has.
@@ -29,6 +31,7 @@ class Explanation:
     edge_id: str
     title_id: str
     placed: bool
+    expected_sessions: float
     score: float
     cutoff: float
     rungs: dict[str, tuple[int, int]]
@@ -36,19 +39,24 @@ class Explanation:
     blocks: pl.DataFrame
 
 
-def explain(plan: PlacementPlan, title_id: str, edge_id: str) -> Explanation:
+def explain(candidates: pl.DataFrame, cutoffs: Mapping[str, float], title_id: str, edge_id: str) -> Explanation:
     """Say why a title is, or is not, on an edge.
+
+    Args:
+        candidates: Of the plan, as it was made or as it was kept.
+        cutoffs: The plan's cut-off of each edge.
+        title_id: Whose blocks.
+        edge_id: Where.
 
     Raises:
         PlacementInputError: The plan knows no such edge or title.
     """
-    totals = {edge.edge_id: edge for edge in plan.edges}
-    if edge_id not in totals:
-        raise PlacementInputError(f"the plan of {plan.region_id} knows the edges {sorted(totals)}, not {edge_id!r}")
-    blocks = plan.candidates.filter((pl.col("edge_id") == edge_id) & (pl.col("title_id") == title_id))
+    if edge_id not in cutoffs:
+        raise PlacementInputError(f"the plan knows the edges {sorted(cutoffs)}, not {edge_id!r}")
+    blocks = candidates.filter((pl.col("edge_id") == edge_id) & (pl.col("title_id") == title_id))
     if not len(blocks):
         raise PlacementInputError(f"the catalogue that the plan was made from has no title {title_id!r}")
-    edge = totals[edge_id]
+    cutoff = cutoffs[edge_id]
     score = float(blocks["score"].max())  # type: ignore[arg-type]
     placed = blocks.filter(pl.col("decision") == "placed")
     by_rung = blocks.group_by("rung").agg((pl.col("decision") == "placed").sum().alias("placed"), pl.len().alias("all"))
@@ -57,10 +65,12 @@ def explain(plan: PlacementPlan, title_id: str, edge_id: str) -> Explanation:
         edge_id=edge_id,
         title_id=title_id,
         placed=len(placed) > 0,
+        # no block is asked for more often than once a session, and the manifest is asked for by each
+        expected_sessions=float(blocks["requests"].max()),  # type: ignore[arg-type]
         score=score,
-        cutoff=edge.cutoff,
+        cutoff=cutoff,
         rungs=rungs,
-        reason=_reason(blocks, placed, score, edge.cutoff, edge_id),
+        reason=_reason(blocks, placed, score, cutoff, edge_id),
         blocks=blocks.sort("rung", "segment_group"),
     )
 

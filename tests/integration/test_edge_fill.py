@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 from orchestration.defs.edge import build_defs
+from orchestration.defs.edge.purge import build_job
 from orchestration.demo.edge_disks import EdgeDisks
 from orchestration.edge import (
     EdgeClient,
@@ -326,3 +327,29 @@ def test_assets_fill_a_region_and_tell_what_is_there(world, tmp_path):
         assert (metadata["bytes_moved"].value, metadata["stale_objects_removed"].value) == (0, 48)
         _, checks = take_inventory()
         assert checks["nothing_outside_the_plan"].passed
+
+
+def test_a_title_leaves_every_edge_and_a_dead_edge_is_asked_again_until_the_run_fails(world, http):
+    clients = clients_of(world, http)
+    fills = plan_fills(world.plan(), world.object_files, upstream_url=world.origin.url)
+    assert drive_fills(fills, clients, plan_id="plan-1", poll_interval_s=0.05).complete_edges == 2
+    network = Network(regions=(read_network().region("eu-north"),), edges=read_network().edges_of("eu-north"))
+    job = build_job(network, dg.RetryPolicy(max_retries=2, delay=0))
+    fleet = EdgeFleet(secret=SECRET, urls={edge_id: edge.url for edge_id, edge in world.edges.items()})
+
+    def purge(title_ids):
+        config = {"ops": {"purge": {"config": {"title_ids": title_ids}}}}
+        return job.execute_in_process(run_config=config, resources={"edges": fleet}, raise_on_error=False)
+
+    world.edges["eu-north-2"].kill()
+    told = purge(["t-1"])
+    assert not told.success
+    assert len([event for event in told.all_events if event.event_type_value == "STEP_RESTARTED"]) == 2
+    (failure,) = [event for event in told.all_events if event.event_type_value == "STEP_FAILURE"]
+    assert "not acknowledged by eu-north-2: " in failure.event_specific_data.user_failure_data.description
+    assert set(clients["eu-north-1"].inventory().complete) == {"t-2"}, "a dead edge holds up no other"
+
+    world.edges["eu-north-2"].start()
+    assert "t-1" in clients["eu-north-2"].inventory().complete
+    assert purge(["t-1"]).success
+    assert set(clients["eu-north-2"].inventory().complete) == {"t-2"}

@@ -2,6 +2,7 @@
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import math
+from collections.abc import Mapping
 
 import dagster as dg
 import polars as pl
@@ -11,7 +12,7 @@ from ml.tracking import Tracker
 from orchestration import taxonomy
 from orchestration.defs.demand.forecast_store import BacktestRecord, store_backtest
 from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DemandDay, read_inputs
-from orchestration.defs.demand.plots import plot_examples, png_markdown
+from orchestration.defs.demand.plots import plot_breakdown, plot_examples, png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
@@ -41,7 +42,10 @@ def demand_backtest(
     inputs = read_inputs(warehouse, storage.store())
     result = backtest(inputs.demand, inputs.titles, today=today, regions=inputs.regions, mentions=inputs.mentions)
     choice = choose(result)
-    picture = plot_examples(result.examples)
+    pictures = {
+        "forecast-and-actual": plot_examples(result.examples),
+        "errors-quantiles-features": plot_breakdown(result.slices, result.calibration, result.importance),
+    }
     errors = {
         str(row["method"]): float(row["wape_total"])
         for row in result.metrics.filter((pl.col("horizon") == 0) & pl.col("wape_total").is_not_null()).iter_rows(
@@ -50,17 +54,26 @@ def demand_backtest(
     }
     key = store_backtest(
         storage.store(),
-        BacktestRecord(today=today, published=choice.published, reason=choice.reason, wape_total=errors),
+        BacktestRecord(
+            today=today,
+            published=choice.published,
+            reason=choice.reason,
+            wape_total=errors,
+            wape_next_day=_known(result.metric(choice.published, "wape", horizon=1)),
+        ),
     )
-    run_id = _track(tracking.tracker(), result, choice, picture, today.isoformat())
+    run_id = _track(tracking.tracker(), result, choice, pictures, today.isoformat())
     return dg.MaterializeResult(
         metadata={
             "published_method": choice.published,
             "reason": choice.reason,
             "metrics": dg.MetadataValue.md(markdown_table(result.metrics)),
-            "plot": dg.MetadataValue.md(
-                png_markdown(picture, "forecast and actual sessions") if picture else "no data"
-            ),
+            "slices": dg.MetadataValue.md(markdown_table(result.slices)),
+            "calibration": dg.MetadataValue.md(markdown_table(result.calibration.filter(pl.col("horizon") == 0))),
+            **{
+                name.replace("-", "_"): dg.MetadataValue.md(png_markdown(png, name) if png else "no data")
+                for name, png in pictures.items()
+            },
             "origins": [day.isoformat() for day in result.origins],
             "demand_rows": len(inputs.demand),
             "mention_rows": len(inputs.mentions),
@@ -71,7 +84,17 @@ def demand_backtest(
     )
 
 
-def _track(tracker: Tracker, result: BacktestResult, choice: ForecastChoice, picture: bytes | None, today: str) -> str:
+def _known(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _track(
+    tracker: Tracker,
+    result: BacktestResult,
+    choice: ForecastChoice,
+    pictures: Mapping[str, bytes | None],
+    today: str,
+) -> str:
     """Log a back-test to MLflow; returns the run's id."""
     with tracker.run(EXPERIMENT, f"backtest-{today}") as run:
         run.log_parameters(
@@ -93,8 +116,19 @@ def _track(tracker: Tracker, result: BacktestResult, choice: ForecastChoice, pic
                 if row[name] is not None and math.isfinite(row[name])
             }
         )
-        run.log_text(markdown_table(result.metrics), "metrics.md")
+        published = result.slices.filter(pl.col("method") == choice.published)
+        run.log_metrics(
+            {f"{row['by']}/{row['slice']}/wape_total": row["wape_total"] for row in published.iter_rows(named=True)}
+        )
+        for name, table in (
+            ("metrics", result.metrics),
+            ("slices", result.slices),
+            ("calibration", result.calibration),
+            ("features", result.importance),
+        ):
+            run.log_text(markdown_table(table), f"{name}.md")
         run.log_text(choice.reason, "choice.txt")
-        if picture:
-            run.log_plot("forecast-and-actual", picture)
+        for name, png in pictures.items():
+            if png:
+                run.log_plot(name, png)
         return run.run_id

@@ -15,6 +15,7 @@ from ml.forecasting.model import DemandModel
 from orchestration import taxonomy
 from orchestration.defs.demand import forecast_rules
 from orchestration.defs.demand.backtest import demand_backtest
+from orchestration.defs.demand.comparison import compare_lately
 from orchestration.defs.demand.forecast_store import (
     BacktestRecord,
     forecast_key,
@@ -23,6 +24,7 @@ from orchestration.defs.demand.forecast_store import (
     store_forecast,
 )
 from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DemandDay, DemandInputs, read_inputs
+from orchestration.defs.demand.plots import plot_totals, png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
@@ -30,6 +32,7 @@ from orchestration.resources.warehouse import Warehouse
 FORECAST_KEY = dg.AssetKey(["demand", "forecast"])
 HORIZON_DAYS = 7
 PREVIEW_TITLES = 5
+DAYS_COMPARED = 14
 PREVIEW_FEATURES = 10
 ALL_REGIONS = "all"
 BLOCKING = {
@@ -43,6 +46,11 @@ CHECKS = [
         forecast_rules.PLAUSIBLE,
         asset=FORECAST_KEY,
         description="The forecast total of a day lies within a band of the last seven days' mean; a warning.",
+    ),
+    dg.AssetCheckSpec(
+        forecast_rules.DRIFT,
+        asset=FORECAST_KEY,
+        description="The forecasts of the last days were about as near as the back-test had measured; a warning.",
     ),
 ]
 
@@ -67,7 +75,8 @@ def demand_forecast(
     today = config.date()
     store = storage.store()
     inputs = read_inputs(warehouse, store)
-    model, reason = choose_model(inputs, read_backtest(store), today)
+    decision = read_backtest(store)
+    model, reason = choose_model(inputs, decision, today)
     context.log.info("forecast by %s: %s", MODEL if model else FALLBACK, reason)
     ahead = forecast(
         model,
@@ -79,7 +88,11 @@ def demand_forecast(
         mentions=inputs.mentions,
     )
     complete = inputs.demand.filter(pl.col("event_day") < today)
-    findings = forecast_rules.examine(ahead, complete, inputs.regions)
+    lately = compare_lately(store, complete, DAYS_COMPARED)
+    findings = [
+        *forecast_rules.examine(ahead, complete, inputs.regions),
+        forecast_rules.find_drift(lately, decision.wape_next_day if decision else None),
+    ]
     forecast_id = store_forecast(store, ahead, today)
     published = all(finding.passed for finding in findings if finding.rule in BLOCKING)
     if published:
@@ -97,6 +110,7 @@ def demand_forecast(
             "stale_days": (today - last_day).days - 1 if isinstance(last_day, dt.date) else -1,
             "trained_rows": model.trained_rows if model else 0,
             "features": dg.MetadataValue.md(_top_features(model)),
+            "forecast_and_actual": dg.MetadataValue.md(png_markdown(plot_totals(lately, ahead), "sessions by region")),
             "totals": dg.MetadataValue.md(markdown_table(_totals(ahead))),
             "top_titles": dg.MetadataValue.md(markdown_table(_top_titles(ahead, inputs.titles))),
         },

@@ -11,8 +11,12 @@ COMPLETE = "no_missing_numbers"
 REGIONS = "every_region_present"
 ORDERED = "quantiles_ordered"
 PLAUSIBLE = "total_near_recent_totals"
+DRIFT = "error_near_backtest"
 LOWEST_RATIO, HIGHEST_RATIO = 0.4, 2.5
 """Band of the mean forecast day over the mean of the last seven days on which anything was seen."""
+
+LARGEST_RISE = 1.25
+"""How many times the error that the back-test had measured one day ahead that of the last days may be."""
 
 NUMBERS = ("sessions", "chance", "q10", "q50", "q90")
 ROUNDING = 1e-9
@@ -59,4 +63,23 @@ def _plausible(forecast: pl.DataFrame, demand: pl.DataFrame) -> Finding:
         passed=LOWEST_RATIO <= ratio <= HIGHEST_RATIO,
         detail=f"{ahead:.1f} sessions a day forecast, {recent:.1f} a day lately: ratio {ratio:.2f}, "
         f"allowed {LOWEST_RATIO} to {HIGHEST_RATIO}",
+    )
+
+
+def find_drift(lately: pl.DataFrame, backtest_wape: float | None) -> Finding:
+    """Hold the error of the last days against what the back-test had measured one day ahead.
+
+    Args:
+        lately: sessions and wape of days and regions that are over.
+        backtest_wape: Of the published method, by region, title and day; None when it was not measured.
+    """
+    sessions = float(lately["sessions"].sum())
+    if not sessions or not backtest_wape:
+        return Finding(rule=DRIFT, passed=True, detail="no day with a forecast, or no back-test, to compare with")
+    wape = float((lately["wape"].fill_null(0.0) * lately["sessions"]).sum()) / sessions
+    return Finding(
+        rule=DRIFT,
+        passed=wape <= LARGEST_RISE * backtest_wape,
+        detail=f"WAPE {wape:.3f} over {lately['day'].n_unique()} days, {backtest_wape:.3f} one day ahead in the "
+        f"back-test: ratio {wape / backtest_wape:.2f}, allowed {LARGEST_RISE}",
     )

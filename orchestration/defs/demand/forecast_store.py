@@ -28,12 +28,14 @@ class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
         published: ``lightgbm`` or ``persistence-decay``.
         reason: Why.
         wape_total: Error of the sums over the horizon, by method; methods that were not scored are left out.
+        wape_next_day: Error of single days, one day ahead, of the published method; None when it was not scored.
     """
 
     today: dt.date
     published: str
     reason: str
     wape_total: dict[str, float]
+    wape_next_day: float | None = None
 
 
 def store_backtest(store: ObjectStore, record: BacktestRecord) -> str:

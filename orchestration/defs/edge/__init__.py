@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs.edge import placement_plan, rebalance
+from orchestration.defs.edge import placement_plan, purge, rebalance
 from orchestration.defs.edge.fill import build_fill
 from orchestration.defs.edge.inventory import build_inventory
 from orchestration.settings import Settings
@@ -13,6 +13,10 @@ __all__ = ["build_defs"]
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
-    """Assets, checks and the schedule of the stage."""
-    own = dg.Definitions(assets=[build_fill(settings), build_inventory()], schedules=[rebalance.build_schedule()])
+    """Assets, checks, the schedule and the job of the stage."""
+    own = dg.Definitions(
+        assets=[build_fill(settings), build_inventory()],
+        schedules=[rebalance.build_schedule()],
+        jobs=[purge.build_job()],
+    )
     return dg.Definitions.merge(placement_plan.build_defs(settings), own)

@@ -7,19 +7,17 @@ A plan is always stored, so that a refused one can be looked at. The gate is hel
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
-import io
-from collections.abc import Iterator
 
 import dagster as dg
-import msgspec
 import polars as pl
 
-from ml.placement import CANDIDATE, GateVerdict, NoDemand, PlacementPlan, ReplayResult, gap, judge
+from ml.placement import NoDemand, PlacementPlan, ReplayResult, judge
 from orchestration import partitions, taxonomy
 from orchestration.defs.demand.forecast import FORECAST_KEY
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.defs.edge.hit_ratio_plot import plot_hit_ratio_by_size
+from orchestration.defs.edge.plan_store import PlanRecord, store_plan
 from orchestration.defs.edge.planning import PlanConfig, PlanInputs, make_plan, read_plan_inputs, replay_plan
 from orchestration.defs.edge.what_if import read_scenarios, sweep
 from orchestration.edge import current_plan_key, plan_key
@@ -27,7 +25,6 @@ from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 from orchestration.settings import Settings
-from orchestration.store import ObjectStore
 
 PLAN_KEY = dg.AssetKey(["edge", "placement_plan"])
 REPLAY_GATE = "replay_gate"
@@ -56,28 +53,6 @@ TOP_TITLES = 10
 SIZES_SHOWN = ("capacity=0.5,1,2,4",)
 
 
-class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``plans/<region_id>/<plan_id>.json``: the totals of a plan and what the gate said."""
-
-    plan_id: str
-    region_id: str
-    forecast_id: str
-    first_day: dt.date
-    replay_day: dt.date
-    accepted: bool
-    reason: str
-    expected_hit_ratio: float
-    expected_start_ratio: float
-    placed_bytes: int
-    titles_with_prefix: int
-    titles_in_catalogue: int
-    edges: list[dict[str, float | int | str]]
-    replay: list[dict[str, float | int | str]]
-    notes: list[str]
-    rebalanced_at: dt.datetime | None = None
-    """Until when it had looked at its own first day; null for a plan from complete days."""
-
-
 @dg.asset(
     key=PLAN_KEY,
     partitions_def=partitions.region,
@@ -97,7 +72,8 @@ def placement_plan(
     """Which title, rung and segment group each edge of a region should hold for the coming day.
 
     Grain: one row an edge, title, rung and segment group, in `plans/<region_id>/<plan_id>.parquet` of the store, with
-    the bytes that it is expected to serve locally (`value`) and the order of the fill (`rank`). The plan is replayed on
+    what it is worth in bytes served locally (`value`, local starts counted in bytes too) and the order of the fill
+    (`rank`); `matinee why` reads back why a title is there or is not. The plan is replayed on
     the last complete day beside pure LRU, the running plan and an oracle; `plans/<region_id>/CURRENT` names it only if
     it is not worse than what runs. Used by the fill of the region's edges and by routing.
     """
@@ -129,84 +105,9 @@ def placement_plan(
     )
 
 
-def read_plans(store: ObjectStore, region_id: str) -> Iterator[PlanRecord]:
-    """The records of a region's plans, newest first, with those that the gate refused."""
-    # ids begin with the moment of making, so that the last key is the newest plan
-    for key in sorted(store.keys(f"plans/{region_id}"), reverse=True):
-        if key.endswith(".json"):
-            yield msgspec.json.decode(store.read_bytes(key), type=PlanRecord)
-
-
-def read_plans_of_day(store: ObjectStore, region_id: str, day: dt.date) -> Iterator[PlanRecord]:
-    """The plans that were made for a day or before it, newest first, refused ones too; none that had seen the day."""
-    for plan in read_plans(store, region_id):
-        if plan.first_day <= day and (plan.rebalanced_at is None or plan.first_day < day):
-            yield plan
-
-
 def build_defs(settings: Settings) -> dg.Definitions:
     """The plan with its checks, which are part of the asset."""
     return dg.Definitions(assets=[placement_plan])
-
-
-def store_plan(
-    store: ObjectStore, inputs: PlanInputs, made: PlacementPlan, result: ReplayResult, verdict: GateVerdict
-) -> PlanRecord:
-    """Write the plan and its record, without putting it in force."""
-    buffer = io.BytesIO()
-    made.rows.write_parquet(buffer, compression="zstd")
-    key = plan_key(made.region_id, made.plan_id)
-    store.put_bytes(key, buffer.getvalue())
-    record = PlanRecord(
-        plan_id=made.plan_id,
-        region_id=made.region_id,
-        forecast_id=inputs.forecast_id,
-        first_day=inputs.first_day,
-        replay_day=inputs.replay_day,
-        accepted=verdict.accepted,
-        reason=verdict.reason,
-        expected_hit_ratio=made.expected_hit_ratio,
-        expected_start_ratio=made.expected_start_ratio,
-        placed_bytes=made.placed_bytes,
-        titles_with_prefix=made.titles_with_prefix,
-        titles_in_catalogue=made.titles_in_catalogue,
-        edges=_edge_table(made, result).to_dicts(),
-        replay=result.table.to_dicts(),
-        notes=[*inputs.notes, *made.notes, *result.notes],
-        rebalanced_at=inputs.rebalanced_at,
-    )
-    store.put_bytes(key.removesuffix(".parquet") + ".json", msgspec.json.encode(record))
-    return record
-
-
-def _edge_table(made: PlacementPlan, result: ReplayResult) -> pl.DataFrame:
-    """Totals by edge, with how far the plan is under the linear program's bound."""
-    totals = pl.DataFrame(
-        [
-            {
-                "edge_id": edge.edge_id,
-                "capacity_bytes": int(edge.capacity_bytes),
-                "placed_bytes": edge.placed_bytes,
-                "fill_bytes": edge.fill_bytes,
-                "blocks": edge.blocks,
-                "titles": edge.titles,
-                "expected_sessions": edge.expected_sessions,
-                "promised_bytes": edge.promised_bytes,
-                "expected_upstream_bytes": edge.expected_upstream_bytes,
-                "upstream_price": edge.upstream_price,
-                "cutoff": edge.cutoff,
-                "gap_to_bound": gap(question.knapsack, question.placed),
-            }
-            for edge, question in zip(made.edges, made.questions, strict=True)
-        ]
-    )
-    replayed = result.by_edge.filter(pl.col("placement") == CANDIDATE)
-    return totals.join(
-        replayed.select("edge_id", pl.col("byte_hit_ratio").alias("replayed_hit_ratio")),
-        on="edge_id",
-        how="left",
-        maintain_order="left",
-    )
 
 
 def _top_titles(inputs: PlanInputs, made: PlacementPlan) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from ml.forecasting.nowcast import Pace
 from orchestration.automation import REBALANCE_REGION
 from orchestration.defs.demand.forecast_store import read_current_forecast
 from orchestration.defs.edge.pace import measure_region
-from orchestration.defs.edge.placement_plan import PlanRecord, read_plans
+from orchestration.defs.edge.plan_store import PlanRecord, read_plans
 from orchestration.defs.edge.planning import REQUEST_COLUMNS
 from orchestration.edge.topology import Network, Region, read_network
 from orchestration.edge.window import next_opening

@@ -19,7 +19,8 @@ from orchestration.defs.demand.forecast_store import read_forecast
 from orchestration.defs.demand.inputs import DemandDay
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
-from orchestration.defs.edge.placement_plan import PLAN_KEY, WAREHOUSE_TABLES, PlanRecord, read_plans_of_day
+from orchestration.defs.edge.placement_plan import PLAN_KEY, WAREHOUSE_TABLES
+from orchestration.defs.edge.plan_store import PlanRecord, read_plans_of_day
 from orchestration.defs.edge.planning import PlanConfig, forecast_of_days, read_plan_inputs, replay_plan
 from orchestration.defs.ops.hindsight_plot import COSTS, plot_hindsight
 from orchestration.defs.ops.kept_day import keep_day, read_day

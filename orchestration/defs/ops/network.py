@@ -13,11 +13,12 @@ import msgspec
 import polars as pl
 
 from orchestration import taxonomy
+from orchestration.defs.demand.comparison import compare_forecast
 from orchestration.defs.demand.forecast_store import read_forecast_for
 from orchestration.defs.demand.inputs import DEMAND_COLUMNS, DEMAND_KEY, TITLES_KEY, DemandDay, read_titles
 from orchestration.defs.demand.plots import png_markdown
 from orchestration.defs.demand.tables import markdown_table
-from orchestration.defs.edge.placement_plan import PlanRecord, read_plans_of_day
+from orchestration.defs.edge.plan_store import PlanRecord, read_plans_of_day
 from orchestration.defs.ops.hindsight import HINDSIGHT_KEY, read_hindsight
 from orchestration.defs.ops.kept_day import keep_day
 from orchestration.defs.ops.warning import warn_of
@@ -217,35 +218,6 @@ def publish_network(
     return keep_day(store, AREA, day, content, form="json")
 
 
-def compare_forecast(forecast: pl.DataFrame | None, actual: pl.DataFrame, day: dt.date) -> pl.DataFrame:
-    """One row a region: region_id, sessions, forecast, actual_over_forecast, wape, within_q10_q90.
-
-    ``wape`` is the sum of absolute errors by title over the sum of sessions, ``within_q10_q90`` the share of titles
-    that were watched whose sessions lie between these quantiles. Without a forecast all but the sessions are null.
-    """
-    if forecast is None:
-        nothing = [pl.lit(None, pl.Float64).alias(name) for name in _COMPARED]
-        return actual.group_by("region_id").agg(pl.col("sessions").sum()).with_columns(nothing).sort("region_id")
-    ahead = forecast.filter(pl.col("day") == day).rename({"sessions": "forecast"})
-    both = ahead.join(actual, on=["region_id", "title_id"], how="full", coalesce=True).with_columns(
-        pl.col("forecast", "sessions", "q10", "q90").fill_null(0)
-    )
-    watched = pl.col("sessions") > 0
-    total, expected = pl.col("sessions").sum(), pl.col("forecast").sum()
-    within = pl.col("sessions").is_between("q10", "q90")
-    return (
-        both.group_by("region_id")
-        .agg(
-            total,
-            expected,
-            pl.when(expected > 0).then(total / expected).alias("actual_over_forecast"),
-            pl.when(total > 0).then((pl.col("sessions") - pl.col("forecast")).abs().sum() / total).alias("wape"),
-            within.filter(watched).mean().alias("within_q10_q90"),
-        )
-        .sort("region_id")
-    )
-
-
 def movers(demand: pl.DataFrame, forecast: pl.DataFrame | None, day: dt.date, titles: pl.DataFrame) -> pl.DataFrame:
     """The titles whose sessions of a week changed most: region_id, title_id, name, before, lately, forecast.
 
@@ -322,9 +294,6 @@ def plot_matrix(by_edge: pl.DataFrame) -> bytes:
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=90)
     return image.getvalue()
-
-
-_COMPARED = ("forecast", "actual_over_forecast", "wape", "within_q10_q90")
 
 
 def _nothing_yet() -> dg.MaterializeResult:

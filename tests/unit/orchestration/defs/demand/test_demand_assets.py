@@ -7,18 +7,28 @@ import pytest
 
 from ml.forecasting import FALLBACK, MODEL
 from ml.forecasting.backtest import EXAMPLES_SCHEMA
+from ml.forecasting.breakdown import CALIBRATION_SCHEMA, SLICES_SCHEMA
+from ml.forecasting.model import IMPORTANCE_SCHEMA
 from orchestration.defs.demand import build_defs
 from orchestration.defs.demand.backtest import demand_backtest
 from orchestration.defs.demand.forecast import BLOCKING, demand_forecast
-from orchestration.defs.demand.forecast_rules import COMPLETE, ORDERED, PLAUSIBLE, REGIONS, examine
+from orchestration.defs.demand.forecast_rules import (
+    COMPLETE,
+    DRIFT,
+    ORDERED,
+    PLAUSIBLE,
+    REGIONS,
+    examine,
+)
 from orchestration.defs.demand.forecast_store import (
     POINTER_KEY,
     BacktestRecord,
     read_backtest,
     read_current_forecast,
     store_backtest,
+    store_forecast,
 )
-from orchestration.defs.demand.plots import plot_examples
+from orchestration.defs.demand.plots import plot_breakdown, plot_examples
 from orchestration.edge.topology import read_network
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
@@ -94,11 +104,18 @@ def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms, put_table):
     result = materialize([demand_backtest, demand_forecast], rooms)
     assert result.success
     evaluations = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert evaluations == {COMPLETE: True, REGIONS: True, ORDERED: True, PLAUSIBLE: True}
+    assert evaluations == {COMPLETE: True, REGIONS: True, ORDERED: True, PLAUSIBLE: True, DRIFT: True}
 
     tested = metadata_of(result, ["demand", "backtest"])
     assert "persistence" in tested["metrics"]
-    assert tested["plot"].startswith("![")
+    for picture in ("forecast_and_actual", "errors_quantiles_features"):
+        assert tested[picture].startswith("![")
+    assert "| age | older |" in tested["slices"]
+    assert "| 0 | 0.9 |" in tested["calibration"]
+    client = rooms["tracking"].tracker()._client
+    kept = {item.path for folder in ("", "plots") for item in client.list_artifacts(tested["mlflow_run"], folder)}
+    assert {"slices.md", "calibration.md", "features.md", "plots/errors-quantiles-features.png"} <= kept
+    assert "region/eu-north/wape_total" in client.get_run(tested["mlflow_run"]).data.metrics
     assert tested["published_method"] in (MODEL, FALLBACK)
 
     made = metadata_of(result, ["demand", "forecast"])
@@ -156,6 +173,31 @@ def test_a_forecast_that_breaks_a_blocking_rule_is_not_published(rooms, monkeypa
     assert not rooms["storage"].store().exists(POINTER_KEY)
 
 
+def test_forecasts_that_go_worse_than_their_backtest_are_a_warning(rooms, put_table):
+    demand = make_demand(days=20)
+    put_table(rooms["warehouse"], "serving.srv_demand_daily", demand)
+    put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
+    store = rooms["storage"].store()
+    decision = BacktestRecord(today=TODAY, published=FALLBACK, reason="because", wape_total={}, wape_next_day=0.4)
+    store_backtest(store, decision)
+    day = TODAY - dt.timedelta(days=1)
+    made = demand.filter(pl.col("event_day") == day).select(
+        "region_id", "title_id", pl.lit(day).alias("day"), pl.col("sessions").cast(pl.Float64), q10=0.0, q90=99.0
+    )
+
+    def told_of(factor):
+        store_forecast(store, made.with_columns(pl.col("sessions") * factor), day - dt.timedelta(days=int(factor == 1)))
+        result = materialize([demand_forecast], rooms)
+        (check,) = [one for one in result.get_asset_check_evaluations() if one.check_name == DRIFT]
+        assert metadata_of(result, ["demand", "forecast"])["forecast_and_actual"].startswith("![")
+        return check.passed, check.severity, check.description
+
+    assert told_of(1)[0]
+    passed, severity, said = told_of(2)
+    assert (passed, severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert said == "WAPE 1.000 over 1 days, 0.400 one day ahead in the back-test: ratio 2.50, allowed 1.25"
+
+
 def test_an_implausible_total_is_a_finding():
     frame = pl.DataFrame({"region_id": ["r"], "title_id": ["t"], "day": [TODAY], "sessions": [1000.0]}).with_columns(
         chance=pl.lit(1.0), q10=pl.lit(1.0), q50=pl.lit(1.0), q90=pl.lit(1.0)
@@ -180,6 +222,8 @@ def test_the_newest_backtest_decides(rooms):
 
 def test_nothing_to_show_gives_no_picture():
     assert plot_examples(pl.DataFrame(schema=EXAMPLES_SCHEMA)) is None
+    nothing = (pl.DataFrame(schema=schema) for schema in (SLICES_SCHEMA, CALIBRATION_SCHEMA, IMPORTANCE_SCHEMA))
+    assert plot_breakdown(*nothing) is None
 
 
 def test_the_stage_is_filed_under_its_key_and_described(tmp_path):

@@ -8,14 +8,15 @@ import pytest
 
 from ml.placement import BLOCK
 from orchestration import partitions
+from orchestration.cli import app
 from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
 from orchestration.defs.edge.placement_plan import (
     EDGES_ANSWERED,
     FORECAST_COVERS_PLAN,
     REPLAY_GATE,
-    PlanRecord,
     placement_plan,
 )
+from orchestration.defs.edge.plan_store import PlanRecord
 from orchestration.defs.edge.planning import describe_edges, forecast_of_days
 from orchestration.edge import EdgeAnswer, EdgeInventory, current_plan_key, plan_key, read_current_plan
 from orchestration.edge.topology import read_network
@@ -127,6 +128,35 @@ def test_a_refused_plan_is_stored_but_never_in_force(rooms, instance):
     assert "worse than what runs" in told["reason"]
     assert store.read_bytes(current_plan_key(REGION)) == good
     assert store.exists(plan_key(REGION, told["plan_id"]))
+
+
+def test_every_decision_of_a_kept_plan_can_be_read_back(rooms, instance, tmp_path, monkeypatch, capsys):
+    def ask(*asked):
+        code = app(["why", *asked], result_action="return_value")
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    monkeypatch.setenv("MATINEE_HOME", str(tmp_path))
+    assert ask("t-01") == (1, "no plan is in force; materialise edge/placement_plan, or look in plans/\n")
+    store = rooms["storage"].store()
+    publish(store, make_forecast())
+    assert materialize(rooms, instance).success
+    good = store.read_bytes(current_plan_key(REGION)).decode()
+    code, said = ask("t-01")
+    assert code == 0
+    assert f"plan {good} of {TODAY}, in force; 50.0 sessions expected" in said
+    homes = [edge.edge_id for edge in EDGES if f"{edge.edge_id}: placed as its home edge" in said]
+    assert len(homes) == 1
+    assert "manifest 1 of 1" in said.partition("segment groups:")[2]
+    assert "no session is expected, or its licence does not cover the day" in ask("t-00")[1]
+
+    publish(store, make_forecast(best_first=False))
+    refused = metadata_of(materialize(rooms, instance))["plan_id"]
+    assert f"plan {refused} of {TODAY}, not in force (worse than what runs" in ask("t-01", "--plan", refused)[1]
+    assert good in ask("t-01")[1], "it tells of the plan that runs"
+    code, said = ask("nobody", "--region", REGION)
+    assert code == 1
+    assert "no title 'nobody'" in said
 
 
 def test_without_a_forecast_nothing_is_planned_and_it_is_said(rooms, instance):

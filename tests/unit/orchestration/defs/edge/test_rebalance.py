@@ -7,7 +7,8 @@ import pytest
 from orchestration import partitions
 from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
 from orchestration.defs.edge import rebalance
-from orchestration.defs.edge.placement_plan import REPLAY_GATE, placement_plan, read_plans, read_plans_of_day
+from orchestration.defs.edge.placement_plan import REPLAY_GATE, placement_plan
+from orchestration.defs.edge.plan_store import read_plans, read_plans_of_day
 from orchestration.edge import current_plan_key, read_current_plan
 from orchestration.edge.topology import Network, read_network
 from orchestration.resources.edges import EdgeFleet

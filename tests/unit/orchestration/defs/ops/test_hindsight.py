@@ -10,7 +10,8 @@ import pytest
 from ml.placement import LRU, GateVerdict
 from orchestration import partitions
 from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
-from orchestration.defs.edge.placement_plan import placement_plan, read_plans
+from orchestration.defs.edge.placement_plan import placement_plan
+from orchestration.defs.edge.plan_store import read_plans
 from orchestration.defs.ops import hindsight as page
 from orchestration.edge import plan_key, read_plan
 from orchestration.edge.topology import read_network

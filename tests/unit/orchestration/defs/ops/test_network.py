@@ -5,8 +5,9 @@ import msgspec
 import polars as pl
 import pytest
 
+from orchestration.defs.demand.comparison import compare_forecast
 from orchestration.defs.demand.forecast_store import read_forecast_for, store_forecast, store_mentions
-from orchestration.defs.edge.placement_plan import PlanRecord
+from orchestration.defs.edge.plan_store import PlanRecord
 from orchestration.defs.ops import network as page
 from orchestration.defs.ops.kept_day import pointer_key
 from orchestration.edge import EdgeAnswer, EdgeInventory, current_plan_key, plan_key
@@ -83,15 +84,15 @@ def test_the_forecast_of_a_day_is_the_newest_that_could_not_have_seen_it(tmp_pat
 def test_regions_show_sessions_beside_their_forecast():
     forecast = forecast_of(("eu-north", "a", 10, 5, 12), ("eu-north", "b", 10, 2, 12), ("sa-east", "a", 4, 1, 9))
     actual = demand_of(("eu-north", "a", DAY, 14), ("eu-north", "b", DAY, 6), ("ap-south", "a", DAY, 3))
-    rows = {row["region_id"]: row for row in page.compare_forecast(forecast, actual, DAY).iter_rows(named=True)}
+    rows = {row["region_id"]: row for row in compare_forecast(forecast, actual, DAY).iter_rows(named=True)}
     assert rows["eu-north"] == {
         "region_id": "eu-north", "sessions": 20, "forecast": 20.0, "actual_over_forecast": 1.0, "wape": 8 / 20,
         "within_q10_q90": 0.5,
     }  # fmt: skip
     assert (rows["sa-east"]["sessions"], rows["sa-east"]["actual_over_forecast"]) == (0, 0.0)
     assert (rows["ap-south"]["forecast"], rows["ap-south"]["actual_over_forecast"]) == (0.0, None)
-    assert page.find_surprises(page.compare_forecast(forecast, actual, DAY)) == ["sa-east: 0 sessions, 4 forecast"]
-    without = page.compare_forecast(None, actual, DAY)
+    assert page.find_surprises(compare_forecast(forecast, actual, DAY)) == ["sa-east: 0 sessions, 4 forecast"]
+    without = compare_forecast(None, actual, DAY)
     assert without["sessions"].to_list() == [3, 20]
     assert page.find_surprises(without) == []
 
@@ -123,7 +124,7 @@ def test_an_edge_shows_its_fill_and_what_it_served_beside_its_replay():
     assert rows["sa-east-1"]["plan_id"] is None
     assert page.find_shortfalls(table) == ["eu-north-1: 0.400 of the bytes, 0.600 in its plan's replay"]
     looked_back = pl.DataFrame({"edge_id": ["eu-north-1"], **{name: [0.25] for name in page.HINDSIGHT}})
-    matrix = page.join_matrix(table, looked_back, page.compare_forecast(None, demand_of(), DAY))
+    matrix = page.join_matrix(table, looked_back, compare_forecast(None, demand_of(), DAY))
     assert matrix["edge_id"].to_list() == table["edge_id"].to_list()
     assert matrix["oracle_hit_ratio"].to_list() == [0.25, None, None, None]
     picture = page.plot_matrix(matrix)
