@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from player_sdk.abr.interface import AbrState, linear_qualities
+from player_sdk.abr.interface import AbrState, QualityWeights, linear_qualities
 from player_sdk.buffer import PlaybackBuffer
 from player_sdk.playlist.live import beside, on_clock_of
 from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, InitSegment, MediaPlaylist, Segment, Track, TrackKind
@@ -16,6 +16,9 @@ from player_sdk.tracks import Selection, segment_sizes
 _NOMINAL_SEGMENT_S = 4.0
 _HOLD_BACK_SEGMENTS = 3
 """How far from the end of a live playlist to play where it does not say (RFC 8216, 6.3.3)."""
+
+_EXPECTED_SEGMENTS = 60
+"""How many more of a live title a policy may plan for."""
 
 _KEPT_AUDIO_S = 1.0
 """How much of the old sound plays on while the new one is loaded."""
@@ -82,7 +85,7 @@ class PlayingMedia:
         self.init_contents: RecentContents[InitSegment] = RecentContents(_KEPT_INITS)
         self._bitrates_bps = tuple(track.bitrate_bps for track in selection.ladder)
         self._qualities = linear_qualities(self._bitrates_bps)
-        self._sizes: Sequence[tuple[float, ...]] | None = None
+        self._sizes: tuple[MediaPlaylist, Sequence[tuple[float, ...]]] | None = None
 
     @property
     def reference(self) -> MediaPlaylist:
@@ -165,10 +168,13 @@ class PlayingMedia:
             track.load_from(start_s)
 
     def set_playlist(self, rung: int, playlist: MediaPlaylist) -> None:
-        """A rung's playlist has come; it may know sizes better than the bit rate did."""
-        known = next((one for one in self.playlists if one is not None), None)
-        if self.playlists[rung] is None and known is not None:
-            playlist = beside(known, playlist)
+        """A rung's playlist has come; it may know sizes better than the bit rate did.
+
+        One that is not in use is brought in line with the one that is, and not with what was once read of itself: a
+        live window may have moved on too far since then to tell by its own numbers where it is now.
+        """
+        if any(one is not None for one in self.playlists) and rung != self.used_rung:
+            playlist = beside(self.reference, playlist)
         self.playlists[rung] = playlist
         self._sizes = None
 
@@ -255,19 +261,30 @@ class PlayingMedia:
         )
 
     def abr_state(self, *, buffer_max_s: float, startup_bitrate_bps: float | None) -> AbrState:
-        """What a policy sees before the next segment."""
-        if self._sizes is None:
-            self._sizes = segment_sizes(self.selection.ladder, self.playlists)
-        index = max(0, min(self.next_index - self.reference.first_number, len(self._sizes) - 1))
+        """What a policy sees before the next segment.
+
+        To a live title it goes on for ever, and there is never more ahead of the playhead than the server has.
+        """
+        reference = self.reference
+        if self._sizes is None or self._sizes[0] is not reference:
+            count = len(reference.segments) + (0 if reference.ended else _EXPECTED_SEGMENTS)
+            self._sizes = reference, segment_sizes(self.selection.ladder, self.playlists, reference, count)
+        sizes_bytes = self._sizes[1]
+        index = max(0, min(self.next_index - reference.first_number, len(sizes_bytes) - 1))
+        if not reference.ended:
+            newest = reference.segments[-1]
+            buffer_max_s = min(buffer_max_s, max(newest.start_s - self.buffer.position_s, newest.duration_s))
+        duration_s = reference.segments[min(index, len(reference.segments) - 1)].duration_s
         return AbrState(
             segment_index=index,
-            segment_count=len(self._sizes),
-            segment_duration_s=self.reference.segments[index].duration_s,
+            segment_count=len(sizes_bytes),
+            segment_duration_s=duration_s,
             bitrates_bps=self._bitrates_bps,
-            sizes_bytes=self._sizes,
+            sizes_bytes=sizes_bytes,
             qualities=self._qualities,
             buffer_s=self.buffer.ahead_s,
             buffer_max_s=buffer_max_s,
             last_rung=self.rung,
             startup_bitrate_bps=startup_bitrate_bps,
+            weights=QualityWeights().for_segments_of(duration_s),
         )

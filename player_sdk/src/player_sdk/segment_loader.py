@@ -89,7 +89,7 @@ class SegmentLoader:
     async def load_first_playlists(self, media: PlayingMedia) -> None:
         """Load what must be known of the picture and the sound before there is a place to start at."""
         opening = media.opening_state(buffer_max_s=self._buffer_max_s, startup_bitrate_bps=self._startup_bitrate_bps)
-        await self._playlist_of(media, self._allowed_rung(media, self._abr.choose(opening).rung))
+        await self._load_playlist(media, self._allowed_rung(media, self._abr.choose(opening).rung))
         while not media.reference.segments:
             await self.refresh(media)
         audio = media.selection.audio
@@ -104,17 +104,18 @@ class SegmentLoader:
 
     async def refresh_due(self, media: PlayingMedia) -> None:
         """Read again all live playlists in use that may have changed."""
-        rung = media.used_rung
-        if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
-            await self.refresh(media, rung)
+        await self._refresh_rung_due(media, media.used_rung)
         for beside in media.beside.values():
             if self._is_due(beside.track, beside.playlist):
                 await self._refresh_beside(media, beside)
 
-    async def _playlist_of(self, media: PlayingMedia, rung: int) -> MediaPlaylist:
+    async def _load_playlist(self, media: PlayingMedia, rung: int) -> None:
         if media.playlists[rung] is None:
             media.set_playlist(rung, await self._source.playlist(media.selection.ladder[rung]))
-        return media.playlist(rung)
+
+    async def _refresh_rung_due(self, media: PlayingMedia, rung: int) -> None:
+        if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
+            await self.refresh(media, rung)
 
     async def _refresh_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
         media.set_beside_playlist(beside, await self._reread(beside.track, beside.playlist))
@@ -174,9 +175,9 @@ class SegmentLoader:
 
     async def _next_video(self, media: PlayingMedia, rung: int) -> Segment:
         """The segment to load next at a rung, waiting for one that a live title has not yet."""
-        playlist = await self._playlist_of(media, rung)
-        if self._is_due(media.selection.ladder[rung], playlist):
-            await self.refresh(media, rung)
+        await self._refresh_rung_due(media, media.used_rung)  # others are brought in line with it
+        await self._load_playlist(media, rung)
+        await self._refresh_rung_due(media, rung)
         while (segment := media.next_video(rung)) is None and not media.playlist(rung).ended:
             await self.refresh(media, rung)
         if segment is None:
