@@ -23,6 +23,7 @@ from player_sdk import (
     SegmentDownloaded,
     Sought,
     Stalled,
+    Switched,
     ThroughputAbr,
     VirtualClock,
 )
@@ -45,7 +46,7 @@ PERIOD = """<Period id="{number}" start="PT{start_s}S"><AdaptationSet contentTyp
   {representations}</AdaptationSet></Period>"""
 FILM = """<Representation id="240p" bandwidth="200000" height="240"/>
   <Representation id="480p" bandwidth="800000" height="480"/>"""
-INSERT = '<Representation id="insert" bandwidth="600000" height="480"/>'
+INSERT = '<Representation id="360p" bandwidth="600000" height="360"/>'
 """In every second period, where there are several."""
 
 
@@ -131,6 +132,9 @@ class LiveServer(httpx.AsyncBaseTransport):
     def video_numbers(self):
         return [int(name.split("-")[1][:-4]) for _, name in self.asked if name.endswith("m4s") and name[0] != "a"]
 
+    def asked_rungs(self):
+        return [name.split("-")[0] for _, name in self.asked if name.endswith("m4s") and name[0] != "a"]
+
     def reads_of(self, name):
         return [at for at, one in self.asked if one == name]
 
@@ -201,7 +205,25 @@ def test_what_is_encoded_anew_in_each_period_plays_on(url):
     inits = [name for _, name in live.asked if name.endswith(".mp4") and not name.startswith("audio")]
     assert {int(name.split(".")[1]) for name in inits} == set(range(2, 9))
     if url.endswith("mpd"):
-        assert {name.split(".")[0] for name in inits if int(name.split(".")[1]) % 2} == {"insert"}
+        assert {name.split(".")[0] for name in inits if int(name.split(".")[1]) % 2} == {"360p"}
+    assert told_rungs(events) == live.asked_rungs()
+
+
+def told_rungs(events):
+    return [event.rung for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+
+
+def test_a_session_that_opens_in_a_period_of_one_rung_plays_the_ladder_of_the_next_one():
+    """Until the window holds some of the next period, the manifest offers ``360p`` alone."""
+    live, events, _ = play("http://live.test/m.mpd", begun_s=78.0, watch_s=60.0, period=10)
+    report = events[-1].report
+    assert (report.end_reason, report.errors, report.rebuffer_s) == ("stopped", [], 0.0)
+    rungs = told_rungs(events)
+    assert rungs == live.asked_rungs()
+    assert [rung for rung, _ in itertools.groupby(rungs)] == ["360p", "480p", "360p", "480p"]
+    switched = [(event.old_rung, event.new_rung) for event in events if isinstance(event, Switched)]
+    assert switched == [("360p", "480p"), ("480p", "360p"), ("360p", "480p")]
+    assert 600e3 < report.mean_bitrate_bps < 800e3
 
 
 @pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])

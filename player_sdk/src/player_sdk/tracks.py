@@ -107,7 +107,8 @@ def segment_sizes(
         for track, playlist in zip(ladder, loaded, strict=True):
             same = playlist.segment(segment.number) if playlist else None
             known = same.size_bytes if same is not None else None
-            sizes.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
+            declared = same.part_of or track if same is not None else track
+            sizes.append(known if known is not None else declared.bitrate_bps * segment.duration_s / 8.0)
         return tuple(sizes)
 
     return LazySequence(count, row)
