@@ -3,7 +3,7 @@ import math
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from player_sdk.abr import AbrState, DownloadSample
+from player_sdk.abr import AbrState, DownloadSample, QualityWeights
 from player_sdk.abr.estimator import ThroughputEstimator, TransferEstimator
 from player_sdk.abr.interface import linear_qualities, startup_rung
 from player_sdk.abr.planner import rung_values
@@ -191,6 +191,15 @@ def test_the_fuller_the_buffer_the_longer_it_hopes_for_a_line_that_fell_to_a_ten
         return policy.abandon(now, 5, 0.4e6 / 8 * elapsed_s, elapsed_s) is not None
 
     assert next(elapsed_s for elapsed_s in (0.25 * n for n in range(1, 80)) if drops(elapsed_s)) == dropped_after_s
+
+
+def test_however_a_film_is_cut_a_stall_and_a_switch_weigh_as_many_seconds_of_it():
+    weights = QualityWeights()
+    assert weights.for_segments_of(4.0) == weights
+    for segment_s in (1.0, 2.0, 6.0):
+        scaled = weights.for_segments_of(segment_s)
+        assert scaled.rebuffer_weight * segment_s == pytest.approx(weights.rebuffer_weight * 4.0)
+        assert scaled.switch_weight * segment_s == pytest.approx(weights.switch_weight * 4.0)
 
 
 def test_what_was_dropped_counts_for_the_estimate():

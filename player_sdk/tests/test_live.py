@@ -8,18 +8,22 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from player_sdk.abr import Decision
 from player_sdk.playlist import MediaPlaylist, Segment, parse_media
 from player_sdk.playlist.live import at_its_time, beside, on_clock_of, reread
 
 from player_sdk import (
+    BolaAbr,
     EmulatedTransport,
     Link,
     MarkovMpcAbr,
     Player,
     PlaylistError,
+    RobustMpcAbr,
     SegmentDownloaded,
     Sought,
     Stalled,
+    Switched,
     ThroughputAbr,
     VirtualClock,
 )
@@ -42,7 +46,7 @@ PERIOD = """<Period id="{number}" start="PT{start_s}S"><AdaptationSet contentTyp
   {representations}</AdaptationSet></Period>"""
 FILM = """<Representation id="240p" bandwidth="200000" height="240"/>
   <Representation id="480p" bandwidth="800000" height="480"/>"""
-INSERT = '<Representation id="insert" bandwidth="600000" height="480"/>'
+INSERT = '<Representation id="360p" bandwidth="600000" height="360"/>'
 """In every second period, where there are several."""
 
 
@@ -128,19 +132,43 @@ class LiveServer(httpx.AsyncBaseTransport):
     def video_numbers(self):
         return [int(name.split("-")[1][:-4]) for _, name in self.asked if name.endswith("m4s") and name[0] != "a"]
 
+    def asked_rungs(self):
+        return [name.split("-")[0] for _, name in self.asked if name.endswith("m4s") and name[0] != "a"]
+
     def reads_of(self, name):
         return [at for at, one in self.asked if one == name]
 
 
-def play(url="http://live.test/m.m3u8", *, watch_s=None, start_s=0.0, rate_bps=20e6, steps=(), **server):
+class Scripted(ThroughputAbr):
+    """Takes the rung that a function names, given how often it was asked."""
+
+    def __init__(self, rung_of):
+        super().__init__()
+        self.rung_of, self.asked = rung_of, 0
+
+    def choose(self, state):
+        self.asked += 1
+        return Decision(rung=self.rung_of(self.asked))
+
+
+def play(
+    url="http://live.test/m.m3u8",
+    *,
+    watch_s=None,
+    start_s=0.0,
+    line=((1.0, 20e6),),
+    steps=(),
+    abr=MarkovMpcAbr,
+    **server,
+):
     """A session; ``steps`` are what the viewer does at which second of the clock."""
     left = list(steps)
 
     async def run():
         clock = VirtualClock(START)
         live = LiveServer(clock, **server)
-        transport = EmulatedTransport(live, clock=clock, link=Link.constant(rate_bps))
-        async with Player(transport=transport, clock=clock, seed=0) as player:
+        transport = EmulatedTransport(live, clock=clock, link=Link(line))
+        async with Player(transport=transport, clock=clock, abr=abr, seed=0) as player:
             session = player.open_url(url, start_s=start_s)
             events = []
             async for event in session.events(watch_s):
@@ -177,7 +205,68 @@ def test_what_is_encoded_anew_in_each_period_plays_on(url):
     inits = [name for _, name in live.asked if name.endswith(".mp4") and not name.startswith("audio")]
     assert {int(name.split(".")[1]) for name in inits} == set(range(2, 9))
     if url.endswith("mpd"):
-        assert {name.split(".")[0] for name in inits if int(name.split(".")[1]) % 2} == {"insert"}
+        assert {name.split(".")[0] for name in inits if int(name.split(".")[1]) % 2} == {"360p"}
+    assert told_rungs(events) == live.asked_rungs()
+
+
+def told_rungs(events):
+    return [event.rung for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+
+
+def test_a_session_that_opens_in_a_period_of_one_rung_plays_the_ladder_of_the_next_one():
+    """Until the window holds some of the next period, the manifest offers ``360p`` alone."""
+    live, events, _ = play("http://live.test/m.mpd", begun_s=78.0, watch_s=60.0, period=10)
+    report = events[-1].report
+    assert (report.end_reason, report.errors, report.rebuffer_s) == ("stopped", [], 0.0)
+    rungs = told_rungs(events)
+    assert rungs == live.asked_rungs()
+    assert [rung for rung, _ in itertools.groupby(rungs)] == ["360p", "480p", "360p", "480p"]
+    switched = [(event.old_rung, event.new_rung) for event in events if isinstance(event, Switched)]
+    assert switched == [("360p", "480p"), ("480p", "360p"), ("360p", "480p")]
+    assert 600e3 < report.mean_bitrate_bps < 800e3
+
+
+@pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])
+@pytest.mark.parametrize("target_s", [2, 3], ids=["exact", "rounded-up"])
+def test_a_rung_that_was_left_long_ago_goes_on_where_the_title_is(url, target_s):
+    """The window has moved on ten times since, and what a playlist declares is longer than its segments are."""
+
+    def declared(text, number):
+        return text.replace("TARGETDURATION:2", f"TARGETDURATION:{target_s}")
+
+    live, events, end_s = play(
+        url, watch_s=200.0, edit=declared, abr=lambda: Scripted(lambda asked: int(3 < asked < 60))
+    )
+    report = events[-1].report
+    assert (report.end_reason, report.errors, report.rebuffer_s, report.switches) == ("stopped", [], 0.0, 2)
+    assert (report.played_s, end_s) == (pytest.approx(200.0), pytest.approx(200.0 + report.startup_s, abs=0.5))
+    names = live.video_numbers()
+    step = names[1] - names[0]
+    assert names == list(range(names[0], names[0] + step * len(names), step))
+
+
+@pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])
+def test_a_rung_that_is_new_after_a_long_pause_goes_on_where_the_title_is(url):
+    """What was loaded before the pause plays on, and then what the window has by now: the rest of it has gone."""
+    wanted = [0]
+    steps = [(10.0, lambda one: one.pause(600.0)), (610.0, lambda one: wanted.__setitem__(0, 1))]
+    _, events, _ = play(url, watch_s=700.0, steps=steps, abr=lambda: Scripted(lambda asked: wanted[0]))
+    report = events[-1].report
+    assert (report.end_reason, report.errors, report.switches) == ("stopped", [], 1)
+    numbers = [event.index for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    jump = max(later - earlier for earlier, later in itertools.pairwise(numbers)) - 1
+    assert jump * SEGMENT_S == pytest.approx(600.0, abs=60.0)
+    assert report.played_s == pytest.approx(700.0 - jump * SEGMENT_S)
+    assert report.rebuffer_s <= SEGMENT_S
+
+
+@pytest.mark.parametrize("abr", [MarkovMpcAbr, RobustMpcAbr, BolaAbr, ThroughputAbr])
+def test_near_the_live_end_every_policy_still_takes_what_the_line_gives(abr):
+    """There is one segment to plan for, and never more in the buffer than the server has."""
+    _, events, _ = play(watch_s=80.0, abr=abr, line=[(20.0, 0.3e6), (1e3, 20e6)])
+    loaded = [event.rung for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    assert loaded[-15:].count("480p") >= (8 if abr is BolaAbr else 15), loaded
+    assert events[-1].report.rebuffer_s == 0.0
 
 
 def test_it_starts_three_target_durations_behind_the_end():

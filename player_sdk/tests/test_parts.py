@@ -219,4 +219,6 @@ def test_sizes_are_bit_rate_times_time_until_a_playlist_knows_better():
 
     ladder = (video("360p", 360), video("720p", 720))
     known = parse_media("#EXTM3U\n#EXT-X-BITRATE:100\n#EXTINF:4,\na\n#EXTINF:2,\nb\n")
-    assert list(segment_sizes(ladder, [known, None])) == [(50_000.0, 360_000.0), (25_000.0, 180_000.0)]
+    sizes = list(segment_sizes(ladder, [known, None], known, 3))
+    assert sizes[:2] == [(50_000.0, 360_000.0), (25_000.0, 180_000.0)]
+    assert sizes[2] == sizes[1], "what is not there yet is like the last one that is"

@@ -58,6 +58,7 @@ class MediaSource:
 
     Attributes:
         manifest_path: What was opened.
+        presentation: The newest version of it that was read, None before the first.
     """
 
     def __init__(self, *, fetch: Fetch, clock: Clock) -> None:
@@ -65,7 +66,7 @@ class MediaSource:
         self._clock = clock
         self.manifest_path = ""
         self._clock_offset_s = 0.0
-        self._presentation: Presentation | None = None
+        self.presentation: Presentation | None = None
         self._presentation_read_at_s = 0.0
         self._read_at_s: dict[str, float] = {}
         self._changed_at_s: dict[str, float] = {}
@@ -81,7 +82,7 @@ class MediaSource:
         if (source := clock_source_of(text, path)) is not None:
             await self._set_clock(source)
         presentation = parse_manifest(text, path, self._utc_s())
-        self._presentation = presentation
+        self.presentation = presentation
         self.manifest_path = path
         return presentation
 
@@ -117,8 +118,8 @@ class MediaSource:
             PlaylistError: It cannot be read, does not go on from the one before, or has stood still for too long.
         """
         now_s = self._clock.now()
-        if self._presentation is not None and self._presentation.reload_uri is not None:
-            new = at_its_time(playlist, await self._reloaded_track(track, self._presentation.reload_uri))
+        if self.presentation is not None and self.presentation.reload_uri is not None:
+            new = at_its_time(playlist, await self._reloaded_track(track, self.presentation.reload_uri))
             now_s = self._presentation_read_at_s
         else:
             new = reread(playlist, await self._reread(track))
@@ -151,13 +152,16 @@ class MediaSource:
 
     async def _reloaded_track(self, track: Track, uri: str) -> MediaPlaylist:
         """A track in the next version of the manifest, which may have been read for another one already."""
-        presentation = self._presentation
+        presentation = self.presentation
         if presentation is None or self._presentation_read_at_s <= self._read_at_s.get(track.rung, 0.0):
             now_s = self._clock.now()
             presentation = parse_manifest(await self._text(uri), uri, self._utc_s())
             self._presentation_read_at_s = now_s
-            self._presentation = replace(presentation, reload_uri=presentation.reload_uri or uri)
-        tracks = (*presentation.video, *presentation.audio, *presentation.text)
+            self.presentation = replace(presentation, reload_uri=presentation.reload_uri or uri)
+            kept = {track.rung, *(one.rung for one in presentation.tracks)}  # each period may bring new names, for ever
+            self._read_at_s = {rung: at_s for rung, at_s in self._read_at_s.items() if rung in kept}
+            self._changed_at_s = {rung: at_s for rung, at_s in self._changed_at_s.items() if rung in kept}
+        tracks = presentation.tracks
         same = next((one for one in tracks if one.rung == track.rung), None) or most_like(track, tracks)
         if same is None or same.media is None:
             raise PlaylistError(f"the next version of the manifest has nothing like {track.rung} any more")

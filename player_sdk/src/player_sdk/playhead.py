@@ -72,7 +72,8 @@ class Playhead:
             if self._state.tally.startup_s is not None:
                 self._teller.beat("playing")  # after a seek
                 return
-            self._teller.started(now_s - self._state.asked_at_s, media.selection.ladder[media.rung].rung)
+            rung = media.track.rung if media.track is not None else ""
+            self._teller.started(now_s - self._state.asked_at_s, rung)
             return
         stall = media.buffer.resume(now_s)
         if stall is not None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from player_sdk.abr.interface import AbrState, linear_qualities
+from player_sdk.abr.interface import AbrState, QualityWeights, linear_qualities
 from player_sdk.buffer import PlaybackBuffer
 from player_sdk.playlist.live import beside, on_clock_of
-from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, InitSegment, MediaPlaylist, Segment, Track, TrackKind
+from player_sdk.playlist.model import InitSegment, MediaPlaylist, Segment, Track, TrackKind, most_like
 from player_sdk.recent_contents import RecentContents
 from player_sdk.tracks import Selection, segment_sizes
 
 _NOMINAL_SEGMENT_S = 4.0
 _HOLD_BACK_SEGMENTS = 3
 """How far from the end of a live playlist to play where it does not say (RFC 8216, 6.3.3)."""
+
+_EXPECTED_SEGMENTS = 60
+"""How many more of a live title a policy may plan for."""
 
 _KEPT_AUDIO_S = 1.0
 """How much of the old sound plays on while the new one is loaded."""
@@ -62,6 +65,7 @@ class PlayingMedia:
     Attributes:
         playlists: The media playlist of each rung, None until it is needed.
         rung: Of the last segment, -1 before the first.
+        track: What that segment is, None before the first; in another period of DASH not what the ladder says.
         duration_s: Of the title; 0 while it is live.
         next_index: The number of the video segment that is loaded next.
         beside: The sound and the captions that play, by kind.
@@ -69,20 +73,36 @@ class PlayingMedia:
     """
 
     def __init__(self, selection: Selection) -> None:
-        self.selection = selection
-        self.playlists: list[MediaPlaylist | None] = [
-            track.media if track.media is not None and track.media.first_unindexed is None else None
-            for track in selection.ladder
-        ]
+        self._set_ladder(selection, [_known_playlist(track) for track in selection.ladder])
         self.beside: dict[TrackKind, TrackBeside] = {}
         self.buffer = PlaybackBuffer(position_s=0.0, end_s=0.0, stop_s=0.0)
         self.duration_s = 0.0
         self.rung = -1
+        self.track: Track | None = None
         self.next_index = 0
         self.init_contents: RecentContents[InitSegment] = RecentContents(_KEPT_INITS)
+
+    def _set_ladder(self, selection: Selection, playlists: list[MediaPlaylist | None]) -> None:
+        self.selection = selection
+        self.playlists = playlists
         self._bitrates_bps = tuple(track.bitrate_bps for track in selection.ladder)
         self._qualities = linear_qualities(self._bitrates_bps)
-        self._sizes: Sequence[tuple[float, ...]] | None = None
+        self._sizes: tuple[MediaPlaylist, Sequence[tuple[float, ...]]] | None = None
+
+    def change_ladder(self, selection: Selection) -> None:
+        """Go on in what a later version of the manifest offers, at the rung that is most like the one in use.
+
+        Its playlists must have come with the manifest; where the ladder is the same, nothing changes.
+        """
+        ladder, used = selection.ladder, self.selection.ladder[self.used_rung]
+        playlists = [_known_playlist(track) for track in ladder]
+        if _described(ladder) == _described(self.selection.ladder) or None in playlists:
+            return
+        reference = self.reference
+        self._set_ladder(selection, [beside(reference, one) for one in playlists if one is not None])
+        if self.rung >= 0:
+            like = most_like(used, ladder)
+            self.rung = next(rung for rung, track in enumerate(ladder) if track is like)
 
     @property
     def reference(self) -> MediaPlaylist:
@@ -165,10 +185,13 @@ class PlayingMedia:
             track.load_from(start_s)
 
     def set_playlist(self, rung: int, playlist: MediaPlaylist) -> None:
-        """A rung's playlist has come; it may know sizes better than the bit rate did."""
-        known = next((one for one in self.playlists if one is not None), None)
-        if self.playlists[rung] is None and known is not None:
-            playlist = beside(known, playlist)
+        """A rung's playlist has come; it may know sizes better than the bit rate did.
+
+        One that is not in use is brought in line with the one that is, and not with what was once read of itself: a
+        live window may have moved on too far since then to tell by its own numbers where it is now.
+        """
+        if any(one is not None for one in self.playlists) and rung != self.used_rung:
+            playlist = beside(self.reference, playlist)
         self.playlists[rung] = playlist
         self._sizes = None
 
@@ -232,12 +255,9 @@ class PlayingMedia:
         """All of it is loaded: a rung that ends a little before the first one ends the title."""
         self.duration_s = min(self.reference.duration_s, self.buffer.end_at_loaded())
 
-    def played_bitrate_bps(self, rung: int, segment: Segment, size_bytes: int) -> float:
-        """The rung's declared bit rate, or the segment's own where none is declared."""
-        declared_bps = self._bitrates_bps[rung]
-        if declared_bps > UNDECLARED_BITRATE_BPS:
-            return declared_bps
-        return size_bytes * 8.0 / max(segment.duration_s, 1e-3)
+    def track_of(self, rung: int, segment: Segment) -> Track:
+        """What a segment of a rung is: as its own period says, else as the ladder does."""
+        return segment.part_of or self.selection.ladder[rung]
 
     def opening_state(self, *, buffer_max_s: float, startup_bitrate_bps: float | None) -> AbrState:
         """What a policy sees before any playlist is loaded: the ladder, and one segment of a common length."""
@@ -255,19 +275,39 @@ class PlayingMedia:
         )
 
     def abr_state(self, *, buffer_max_s: float, startup_bitrate_bps: float | None) -> AbrState:
-        """What a policy sees before the next segment."""
-        if self._sizes is None:
-            self._sizes = segment_sizes(self.selection.ladder, self.playlists)
-        index = max(0, min(self.next_index - self.reference.first_number, len(self._sizes) - 1))
+        """What a policy sees before the next segment.
+
+        To a live title it goes on for ever, and there is never more ahead of the playhead than the server has.
+        """
+        reference = self.reference
+        if self._sizes is None or self._sizes[0] is not reference:
+            count = len(reference.segments) + (0 if reference.ended else _EXPECTED_SEGMENTS)
+            self._sizes = reference, segment_sizes(self.selection.ladder, self.playlists, reference, count)
+        sizes_bytes = self._sizes[1]
+        index = max(0, min(self.next_index - reference.first_number, len(sizes_bytes) - 1))
+        if not reference.ended:
+            newest = reference.segments[-1]
+            buffer_max_s = min(buffer_max_s, max(newest.start_s - self.buffer.position_s, newest.duration_s))
+        duration_s = reference.segments[min(index, len(reference.segments) - 1)].duration_s
         return AbrState(
             segment_index=index,
-            segment_count=len(self._sizes),
-            segment_duration_s=self.reference.segments[index].duration_s,
+            segment_count=len(sizes_bytes),
+            segment_duration_s=duration_s,
             bitrates_bps=self._bitrates_bps,
-            sizes_bytes=self._sizes,
+            sizes_bytes=sizes_bytes,
             qualities=self._qualities,
             buffer_s=self.buffer.ahead_s,
             buffer_max_s=buffer_max_s,
             last_rung=self.rung,
             startup_bitrate_bps=startup_bitrate_bps,
+            weights=QualityWeights().for_segments_of(duration_s),
         )
+
+
+def _known_playlist(track: Track) -> MediaPlaylist | None:
+    """The playlist that came with the manifest, if nothing more must be fetched to know its segments."""
+    return track.media if track.media is not None and track.media.first_unindexed is None else None
+
+
+def _described(ladder: Sequence[Track]) -> list[Track]:
+    return [replace(track, media=None) for track in ladder]

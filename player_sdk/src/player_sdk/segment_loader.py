@@ -19,11 +19,11 @@ from player_sdk.media_source import MediaSource
 from player_sdk.playback_state import PlaybackState
 from player_sdk.playhead import Playhead
 from player_sdk.playing_media import PlayingMedia, TrackBeside
-from player_sdk.playlist import MediaPlaylist, Segment, Track
-from player_sdk.playlist.model import InitSegment
+from player_sdk.playlist import MediaPlaylist, Presentation, Segment, Track
+from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, InitSegment
 from player_sdk.session_cmcd import SessionCmcd
 from player_sdk.session_teller import SessionTeller
-from player_sdk.tracks import short_side
+from player_sdk.tracks import Selection, short_side
 
 _ABANDON_CHECK_S = 0.25
 
@@ -33,6 +33,7 @@ class SegmentLoader:
 
     Args:
         source: Playlists and keys.
+        select: Chooses among the tracks of a manifest.
         abr: Chooses the rungs.
         buffer_max_s: How far ahead of the playhead the session loads.
         startup_bitrate_bps: What the playback plan knows of the line.
@@ -48,6 +49,7 @@ class SegmentLoader:
         fetcher: Fetcher,
         source: MediaSource,
         clock: Clock,
+        select: Callable[[Presentation], Selection],
         abr: Abr,
         buffer_max_s: float,
         startup_bitrate_bps: float | None,
@@ -59,17 +61,31 @@ class SegmentLoader:
         self._fetcher = fetcher
         self._source = source
         self._clock = clock
+        self._select = select
         self._abr = abr
         self._buffer_max_s = buffer_max_s
         self._startup_bitrate_bps = startup_bitrate_bps
+        self._followed: Presentation | None = None
 
     # Which rung.
 
     def decide(self, media: PlayingMedia) -> Decision:
-        """What the policy wants next."""
+        """What the policy wants next, of what the newest version of the manifest offers."""
+        self._follow_ladder(media)
         return self._abr.choose(
             media.abr_state(buffer_max_s=self._buffer_max_s, startup_bitrate_bps=self._startup_bitrate_bps)
         )
+
+    def _follow_ladder(self, media: PlayingMedia) -> None:
+        """Later periods of a live title may have another ladder."""
+        presentation = self._source.presentation
+        if presentation is self._followed or presentation is None or presentation.reload_uri is None:
+            return
+        self._followed = presentation
+        try:
+            media.change_ladder(self._select(presentation))
+        except PlaylistError as error:
+            self._teller.put_error("playlist", error)
 
     def _wants_lower(self, media: PlayingMedia, rung: int, received_bytes: int, elapsed_s: float) -> int | None:
         state = media.abr_state(buffer_max_s=self._buffer_max_s, startup_bitrate_bps=self._startup_bitrate_bps)
@@ -89,7 +105,7 @@ class SegmentLoader:
     async def load_first_playlists(self, media: PlayingMedia) -> None:
         """Load what must be known of the picture and the sound before there is a place to start at."""
         opening = media.opening_state(buffer_max_s=self._buffer_max_s, startup_bitrate_bps=self._startup_bitrate_bps)
-        await self._playlist_of(media, self._allowed_rung(media, self._abr.choose(opening).rung))
+        await self._load_playlist(media, self._allowed_rung(media, self._abr.choose(opening).rung))
         while not media.reference.segments:
             await self.refresh(media)
         audio = media.selection.audio
@@ -104,17 +120,18 @@ class SegmentLoader:
 
     async def refresh_due(self, media: PlayingMedia) -> None:
         """Read again all live playlists in use that may have changed."""
-        rung = media.used_rung
-        if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
-            await self.refresh(media, rung)
+        await self._refresh_rung_due(media, media.used_rung)
         for beside in media.beside.values():
             if self._is_due(beside.track, beside.playlist):
                 await self._refresh_beside(media, beside)
 
-    async def _playlist_of(self, media: PlayingMedia, rung: int) -> MediaPlaylist:
+    async def _load_playlist(self, media: PlayingMedia, rung: int) -> None:
         if media.playlists[rung] is None:
             media.set_playlist(rung, await self._source.playlist(media.selection.ladder[rung]))
-        return media.playlist(rung)
+
+    async def _refresh_rung_due(self, media: PlayingMedia, rung: int) -> None:
+        if self._is_due(media.selection.ladder[rung], media.playlist(rung)):
+            await self.refresh(media, rung)
 
     async def _refresh_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
         media.set_beside_playlist(beside, await self._reread(beside.track, beside.playlist))
@@ -147,36 +164,35 @@ class SegmentLoader:
             segment = await self._next_video(media, rung)
             await self._load_init(media, segment.init, media.selection.ladder[rung])
             resource, lower = await self._fetch_unless_abandoned(media, rung, segment)
-        if media.rung < 0 and resource.cache is not None:
+        if media.track is None and resource.cache is not None:
             self._state.tally.first_segment_local = resource.cache.hit
-        track = media.selection.ladder[rung]
+        track = media.track_of(rung, segment)
         media.buffer.advance(self._clock.now())
         media.buffer.add_video(
             BufferedSegment(
                 start_s=segment.start_s,
                 end_s=segment.end_s,
                 rung=track.rung,
-                bitrate_bps=media.played_bitrate_bps(rung, segment, resource.size_bytes),
+                bitrate_bps=_played_bitrate_bps(track, segment, resource.size_bytes),
                 pathway_id=resource.pathway_id,
                 size_bytes=resource.size_bytes,
             )
         )
         if "audio" not in media.beside:
             media.buffer.add_audio(segment.end_s)
-        if media.rung >= 0 and media.rung != rung:
-            old = media.selection.ladder[media.rung].rung
-            self._teller.put(Switched(old_rung=old, new_rung=track.rung))
+        before, media.rung, media.track = media.track, rung, track
+        if before is not None and before.rung != track.rung:
+            self._teller.put(Switched(old_rung=before.rung, new_rung=track.rung))
         self._teller.downloaded(track, segment, resource, media.init_content(segment))
-        if media.rung != rung:
-            media.rung = rung
+        if before is None or before.bitrate_bps != track.bitrate_bps:
             self._cmcd.tell("bc")
         media.next_index += 1
 
     async def _next_video(self, media: PlayingMedia, rung: int) -> Segment:
         """The segment to load next at a rung, waiting for one that a live title has not yet."""
-        playlist = await self._playlist_of(media, rung)
-        if self._is_due(media.selection.ladder[rung], playlist):
-            await self.refresh(media, rung)
+        await self._refresh_rung_due(media, media.used_rung)  # others are brought in line with it
+        await self._load_playlist(media, rung)
+        await self._refresh_rung_due(media, rung)
         while (segment := media.next_video(rung)) is None and not media.playlist(rung).ended:
             await self.refresh(media, rung)
         if segment is None:
@@ -189,7 +205,8 @@ class SegmentLoader:
     ) -> tuple[Resource, int | None]:
         """Fetch a video segment; the second value is the rung to ask for instead when it was dropped."""
         watcher = _AbandonWatcher(lambda received, elapsed: self._wants_lower(media, rung, received, elapsed))
-        resource = await self._fetcher.segment(media.selection.ladder[rung], segment, watcher.drops)
+        track = media.track_of(rung, segment)
+        resource = await self._fetcher.segment(track, segment, watcher.drops)
         sample = DownloadSample(
             rung=rung,
             size_bytes=resource.size_bytes,
@@ -204,13 +221,13 @@ class SegmentLoader:
             self._teller.put(
                 SegmentAbandoned(
                     index=media.next_index,
-                    rung=media.selection.ladder[rung].rung,
+                    rung=track.rung,
                     size_bytes=resource.size_bytes,
                     duration_s=resource.duration_s,
                 )
             )
             return resource, watcher.lower_rung
-        return await self._source.clear(resource, segment.key, media.selection.ladder[rung]), None
+        return await self._source.clear(resource, segment.key, track), None
 
     async def _load_beside(self, media: PlayingMedia, beside: TrackBeside) -> None:
         """Load sound or captions until they reach as far as the picture; of these, only sound is waited for."""
@@ -283,6 +300,13 @@ class SegmentLoader:
                 new_name=track.rung if track else None,
             )
         )
+
+
+def _played_bitrate_bps(track: Track, segment: Segment, size_bytes: int) -> float:
+    """The declared bit rate, or the segment's own where none is declared."""
+    if track.bitrate_bps > UNDECLARED_BITRATE_BPS:
+        return track.bitrate_bps
+    return size_bytes * 8.0 / max(segment.duration_s, 1e-3)
 
 
 class _AbandonWatcher:

@@ -31,13 +31,14 @@ from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.playback_state import PlaybackState
 from player_sdk.playhead import LEAST_WAIT_S, Playhead
 from player_sdk.playing_media import PlayingMedia
-from player_sdk.playlist import Track
+from player_sdk.playlist import Presentation, Track
 from player_sdk.presentation_opener import PresentationOpener
 from player_sdk.report import SessionReport
 from player_sdk.segment_loader import SegmentLoader
 from player_sdk.session_cmcd import SessionCmcd
 from player_sdk.session_teller import SessionTeller
 from player_sdk.stream_muxer import StreamMuxer, StreamPiece
+from player_sdk.tracks import Selection
 
 
 class Session:
@@ -117,6 +118,7 @@ class Session:
             fetcher=fetcher,
             source=source,
             clock=clock,
+            select=self._select,
             abr=abr,
             buffer_max_s=self._settings.buffer_max_s,
             startup_bitrate_bps=plan.startup_bitrate_bps,
@@ -221,13 +223,17 @@ class Session:
         Raises:
             PlayerError: Not one of ``caption_tracks``.
         """
-        self._wish("text", track, (*self.caption_tracks, None))
+        if track is None:
+            self._state.track_wishes["text"] = None
+        else:
+            self._wish("text", track, self.caption_tracks)
 
-    def _wish(self, kind: Literal["audio", "text"], track: Track | None, offered: Sequence[Track | None]) -> None:
-        if not any(track is one for one in offered):
-            names = [one.rung for one in offered if one is not None]
-            raise PlayerError(f"no such {kind} track; there are {names}")
-        self._state.track_wishes[kind] = track
+    def _wish(self, kind: Literal["audio", "text"], track: Track, offered: Sequence[Track]) -> None:
+        # By name: a live title has others of the same names with each new version of its manifest.
+        same = next((one for one in offered if isinstance(track, Track) and one.rung == track.rung), None)
+        if same is None:
+            raise PlayerError(f"no such {kind} track; there are {[one.rung for one in offered]}")
+        self._state.track_wishes[kind] = same
 
     async def segments(
         self, watch_s: float | None = None, *, listener: Callable[[Event], object] | None = None
@@ -360,10 +366,13 @@ class Session:
         self._state.stop_wanted = True
         await self._finish(None)
 
+    def _select(self, presentation: Presentation) -> Selection:
+        return self._settings.select(presentation, self._viewer.device, self._max_height)
+
     async def _open(self) -> PlayingMedia:
         """Manifest, tracks, playlists, and where to start."""
         state = self._state
-        selection = self._settings.select(await self._opener.open(), self._viewer.device, self._max_height)
+        selection = self._select(await self._opener.open())
         media = PlayingMedia(selection)
         await self._segments.load_first_playlists(media)
         if selection.captions is not None:

@@ -91,7 +91,7 @@ class SessionCmcd:
                 streaming_format=self._settings.protocol,
                 state=state.player_state,
                 position_s=state.position_s,
-                bitrate_bps=media.selection.ladder[media.rung].bitrate_bps if media and media.rung >= 0 else None,
+                bitrate_bps=media.track.bitrate_bps if media and media.track else None,
                 buffer_s=state.buffer_s,
                 pathway_id=self._pathway_id(),
                 live=state.live,

@@ -88,25 +88,30 @@ def select_tracks(
     )
 
 
-def segment_sizes(ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None]) -> Sequence[tuple[float, ...]]:
+def segment_sizes(
+    ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None], reference: MediaPlaylist, count: int
+) -> Sequence[tuple[float, ...]]:
     """Bytes of every segment at every rung: as the manifests tell, else bit rate times duration.
 
     Args:
         ladder: The rungs.
-        loaded: Their media playlists, None for those not fetched yet; at least one must be there.
+        loaded: Their media playlists, None for those not fetched yet.
+        reference: One of those, by which segments are counted.
+        count: How many to tell; those that are not there yet are taken to be as the last one that is.
     """
-    reference = next(playlist for playlist in loaded if playlist is not None)
+    last = len(reference.segments) - 1
 
     def row(index: int) -> tuple[float, ...]:
-        segment = reference.segments[index]
+        segment = reference.segments[min(index, last)]
         sizes = []
         for track, playlist in zip(ladder, loaded, strict=True):
             same = playlist.segment(segment.number) if playlist else None
             known = same.size_bytes if same is not None else None
-            sizes.append(known if known is not None else track.bitrate_bps * segment.duration_s / 8.0)
+            declared = same.part_of or track if same is not None else track
+            sizes.append(known if known is not None else declared.bitrate_bps * segment.duration_s / 8.0)
         return tuple(sizes)
 
-    return LazySequence(len(reference.segments), row)
+    return LazySequence(count, row)
 
 
 def short_side(track: Track) -> int:

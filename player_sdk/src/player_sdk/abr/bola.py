@@ -24,7 +24,8 @@ class BolaAbr:
         bitrates = state.bitrates_bps
         if state.last_rung < 0:
             return Decision(rung=startup_rung(state))
-        target_s = min(self._target_buffer_s, state.buffer_max_s)
+        # The segment that is asked for when the buffer is full comes on top of it.
+        target_s = min(self._target_buffer_s, state.buffer_max_s + state.segment_duration_s)
         utilities = [math.log(bitrate / bitrates[0]) for bitrate in bitrates]
         spread_s = max(target_s - state.segment_duration_s, state.segment_duration_s)
         v = spread_s / (utilities[-1] + self._gamma_p)

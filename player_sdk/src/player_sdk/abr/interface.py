@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+_LITERATURE_SEGMENT_S = 4.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadSample:
@@ -47,18 +49,28 @@ class QualityWeights:
     rebuffer_weight: float = 4.3
     switch_weight: float = 1.0
 
+    def for_segments_of(self, duration_s: float) -> QualityWeights:
+        """The same for segments of another length than the 4 s of the literature.
+
+        A stalled second and a switch are as bad as so many seconds of better quality, however these are cut.
+        """
+        scale = _LITERATURE_SEGMENT_S / max(duration_s, 0.1)
+        return QualityWeights(rebuffer_weight=scale * self.rebuffer_weight, switch_weight=scale * self.switch_weight)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AbrState:
     """What a policy may look at before a request.
 
     Attributes:
-        segment_index, segment_count: Which segment is asked for next, of how many.
+        segment_index, segment_count: Which segment is asked for next, of how many; of a live title as if there were
+            more of it already.
         segment_duration_s: Length of a segment.
         bitrates_bps: The ladder, ascending.
         sizes_bytes: ``sizes_bytes[segment][rung]``, from the manifest or estimated from the bit rates.
         qualities: The worth of a segment at each rung, in the units of ``weights``.
-        buffer_s, buffer_max_s: Seconds of media ahead of the playhead, and how many may be.
+        buffer_s, buffer_max_s: Seconds of media ahead of the playhead, and how many may be when a segment is asked
+            for. Of a live title there are no more than its server has.
         last_rung: The rung of the segment before, -1 at the start.
         startup_bitrate_bps: Of the rung that the server would start with, None when it has no wish.
     """

@@ -76,7 +76,7 @@ def parse_mpd(text: str, base_uri: str = "", utc_s: float | None = None) -> Pres
     if not video:
         raise PlaylistError(f"{what}: no video representation in it")
     return Presentation(
-        video=distinct_rungs(video),
+        video=tuple(video),
         audio=distinct_renditions(tracks, "audio"),
         text=distinct_renditions(tracks, "text"),
         duration_s=_total_s(periods) if live is None else None,
@@ -166,6 +166,7 @@ def _total_s(periods: Sequence[_Period]) -> float | None:
 
 
 def _tracks(period: _Period) -> list[Track]:
+    """Its tracks; those of video by ascending bit rate, each of a name of its own."""
     found: list[Track] = []
     for adaptation in children(period.element, "AdaptationSet"):
         if any(one.get("schemeIdUri") == _TRICK_MODE for one in children(adaptation, "EssentialProperty")):
@@ -174,7 +175,8 @@ def _tracks(period: _Period) -> list[Track]:
             kind = _kind(adaptation, representation)
             if kind is not None:
                 found.append(_track(kind, period, adaptation, representation))
-    return found
+    others = [track for track in found if track.kind != "video"]
+    return [*distinct_rungs([track for track in found if track.kind == "video"]), *others]
 
 
 def _track(kind: TrackKind, period: _Period, adaptation: Element, representation: Element) -> Track:
@@ -243,6 +245,7 @@ def _joined(periods: Sequence[Sequence[Track]], live: _Live | None) -> list[Trac
 def _one_playlist(parts: Sequence[Track], live: _Live | None) -> MediaPlaylist:
     """The segments of a track in all periods, numbered on from those of the first one."""
     playlists = [part.media for part in parts if part.media is not None]
+    described = [replace(part, media=None) for part in parts]
     chain = Chain(len(playlist.segments) for playlist in playlists)
     if len(chain) > MAX_SEGMENTS:
         raise PlaylistError(f"more than {MAX_SEGMENTS} segments")
@@ -250,7 +253,8 @@ def _one_playlist(parts: Sequence[Track], live: _Live | None) -> MediaPlaylist:
 
     def numbered(index: int) -> Segment:
         period, place = chain.find(index)
-        return replace(playlists[period].segments[place], number=first_number + index, discontinuity=period)
+        segment = playlists[period].segments[place]
+        return replace(segment, number=first_number + index, discontinuity=period, part_of=described[period])
 
     whole = MediaPlaylist(
         segments=LazySequence(len(chain), numbered),

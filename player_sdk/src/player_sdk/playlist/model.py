@@ -81,6 +81,7 @@ class Segment:
         discontinuity: Counts the breaks in time stamps or encoding before it.
         gap: The server knows that it is missing; it is not to be fetched.
         utc_s: When it was captured, in seconds since 1970, where the manifest says.
+        part_of: What its own period says of it, where playlists go on over several (DASH).
     """
 
     uri: str
@@ -95,6 +96,7 @@ class Segment:
     discontinuity: int = 0
     gap: bool = False
     utc_s: float | None = None
+    part_of: Track | None = None
 
     @property
     def end_s(self) -> float:
@@ -220,11 +222,16 @@ class Presentation:
     reload_uri: str | None = None
 
     @property
+    def tracks(self) -> tuple[Track, ...]:
+        """All of them."""
+        return (*self.video, *self.audio, *self.text)
+
+    @property
     def stable_ids(self) -> dict[str, StableId]:
         """The ids of media playlists by their URIs, where they have any."""
         return {
             track.uri: ("variant" if track.kind == "video" else "rendition", track.stable_id)
-            for track in (*self.video, *self.audio, *self.text)
+            for track in self.tracks
             if track.uri and track.stable_id
         }
 
