@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ from ml.recommender import RecommenderError, ViewingInsufficient, decide, train_
 from ml.recommender.errors import ViewingCorrupt, ViewingSchemaError
 from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY, evaluate
 from ml.recommender.features import leave_last_out, read_interactions, read_title_facts
-from ml.recommender.report import metrics_table, slices_plot
+from ml.recommender.report import calibration_plot, metrics_table, training_plots
 from ml.recommender.top_n import Recipe, fit_top_n
 from ml.recommender.training import CHALLENGER
 
@@ -100,7 +101,11 @@ def test_the_affinity_model_is_measured_beside_title_means(viewing):
     trained = train_affinity(viewing, seed=0)
     assert 0 < trained.rmse < 2
     assert 0 < trained.title_mean_rmse < 2
-    assert trained.tested == pytest.approx(0.1 * viewing.height, rel=0.3)
+    assert len(trained.predicted) == len(trained.test) == pytest.approx(0.1 * viewing.height, rel=0.3)
+
+
+def test_calibration_is_drawn_from_the_held_out_events(viewing):
+    assert calibration_plot(train_affinity(viewing, seed=0)).startswith(b"\x89PNG")
 
 
 def test_few_events_are_not_enough_for_affinity(viewing):
@@ -111,7 +116,20 @@ def test_few_events_are_not_enough_for_affinity(viewing):
 def test_the_report_names_every_model_and_the_plot_is_a_png(trained):
     table = metrics_table(trained.evaluation)
     assert all(f"| {name} |" in table for name in (CHALLENGER, POPULARITY, SVD_BY_AFFINITY))
-    assert slices_plot(trained.evaluation).startswith(b"\x89PNG")
+    plots = training_plots(trained)
+    assert set(plots) == {"ndcg_by_slice", "popularity_bias"}, "no trees were grown, so that there is nothing to learn"
+    assert set(training_plots(replace(trained, ranker=replace(trained.ranker, learning_curve=np.zeros(3))))) == {
+        *plots, "learning_curve"
+    }  # fmt: skip
+    assert all(png.startswith(b"\x89PNG") for png in plots.values())
+
+
+def test_places_and_viewing_are_counted_by_title(trained):
+    evaluation = trained.evaluation
+    for score in evaluation.scores:
+        assert score.shown.sum() == 10 * evaluation.viewers, "every list is full"
+        assert (score.shown > 0).sum() / len(score.shown) == pytest.approx(score.coverage)
+    assert evaluation.watched.sum() == len(trained.interactions) - evaluation.viewers
 
 
 def test_without_metadata_titles_are_ranked_by_viewing_alone(trained, viewing, titles):
