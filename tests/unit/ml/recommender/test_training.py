@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 
 from ml.recommender import RecommenderError, ViewingInsufficient, decide, train_affinity, train_top_n
+from ml.recommender.affinity import save_affinity
 from ml.recommender.errors import ViewingCorrupt, ViewingSchemaError
 from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY, evaluate
 from ml.recommender.features import leave_last_out, read_interactions, read_title_facts
+from ml.recommender.ranker import RankerRecipe
 from ml.recommender.report import calibration_plot, metrics_table, training_plots
-from ml.recommender.top_n import Recipe, fit_top_n
+from ml.recommender.top_n import Recipe, fit_top_n, save_top_n
 from ml.recommender.training import CHALLENGER
 
 
@@ -41,6 +43,21 @@ def test_training_twice_gives_the_same(trained, viewing, titles):
     assert again.model.facts == trained.model.facts
     np.testing.assert_array_equal(again.model.ease_weights, trained.model.ease_weights)
     np.testing.assert_array_equal(again.evaluation.of(CHALLENGER).gains, trained.evaluation.of(CHALLENGER).gains)
+
+
+def test_what_is_registered_is_the_same_to_the_bit(build_viewing, titles, tmp_path):
+    viewing = build_viewing(viewers=200)
+    recipe = Recipe(ranker=RankerRecipe(min_viewers=20, rounds=5, smallest_leaf=2))
+    for name, rows in (("first", viewing), ("again", viewing.sample(fraction=1.0, shuffle=True, seed=5))):
+        trained = train_top_n(rows, titles, seed=0, recipe=recipe)
+        assert trained.ranker.learning_curve is not None, "trees were grown"
+        save_top_n(trained.model, tmp_path / name)
+        trained.evidence.save(tmp_path / name)
+        save_affinity(train_affinity(rows, seed=0).model, tmp_path / name / "affinity")
+    files = [path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file()]
+    assert len(files) == 5
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
 
 
 def test_on_the_same_data_the_champion_is_compared_by_recipe_and_nothing_has_moved(trained, viewing, titles):
