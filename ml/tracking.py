@@ -28,6 +28,8 @@ CHALLENGER = "challenger"
 """The version that is tried beside the champion; none at most times."""
 MODEL_FOLDER = "model"
 FLAVOUR = "matinee"
+GIT_COMMIT_TAG = "mlflow.source.git.commit"
+"""MLflow's own name for it."""
 
 _NOT_IN_METRIC_NAMES = re.compile(r"[^A-Za-z0-9_\-. /]+")
 _NOISY_LOGGERS = ("mlflow", "alembic")
@@ -71,19 +73,22 @@ class Tracker:
     Args:
         tracking_uri: A database, such as ``sqlite:///path/mlflow.db``; its folder is created.
         artifact_folder: Where files of runs and models are kept.
+        revision: Of the code, noted on every run; empty where it is unknown.
     """
 
-    def __init__(self, tracking_uri: str, artifact_folder: Path) -> None:
+    def __init__(self, tracking_uri: str, artifact_folder: Path, *, revision: str = "") -> None:
         if tracking_uri.startswith("file:") or "://" not in tracking_uri:
             raise TrackingError(f"{tracking_uri!r} is not a database; give one such as sqlite:///path/mlflow.db")
         self.tracking_uri = tracking_uri
         self.artifact_folder = artifact_folder
+        self.revision = revision
         self._opened: MlflowClient | None = None
 
     @contextlib.contextmanager
     def run(self, experiment: str, name: str) -> Iterator[TrackedRun]:
         """A run in an experiment: finished at the end of the block, failed when the block raises."""
-        run = self._client.create_run(self._experiment_id(experiment), run_name=name)
+        tags = {GIT_COMMIT_TAG: self.revision} if self.revision else {}
+        run = self._client.create_run(self._experiment_id(experiment), run_name=name, tags=tags)
         tracked = TrackedRun(self._client, run.info.run_id, run.info.experiment_id)
         status = "FAILED"
         try:

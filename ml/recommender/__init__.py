@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ml.recommender.online import OnlineRecommender, RecentWatch, Scored
     from ml.recommender.publication import Publication, publish
     from ml.recommender.ranker import RankerRecipe
-    from ml.recommender.report import gate_table, metrics_table, publication_summary, slices_plot
+    from ml.recommender.report import calibration_plot, gate_table, metrics_table, publication_summary, training_plots
     from ml.recommender.shadow import SHOWN_COLUMNS, ShadowScore, read_shadow_score, score_in_shadow
     from ml.recommender.top_n import Recipe, TopNModel, load_top_n, save_top_n
     from ml.recommender.training import (
@@ -51,7 +51,7 @@ _NAMES_BY_MODULE = {
     "online": ("OnlineRecommender", "RecentWatch", "Scored"),
     "publication": ("Publication", "publish"),
     "ranker": ("RankerRecipe",),
-    "report": ("gate_table", "metrics_table", "publication_summary", "slices_plot"),
+    "report": ("calibration_plot", "gate_table", "metrics_table", "publication_summary", "training_plots"),
     "shadow": ("SHOWN_COLUMNS", "ShadowScore", "read_shadow_score", "score_in_shadow"),
     "top_n": ("Recipe", "TopNModel", "load_top_n", "save_top_n"),
     "training": ("TrainedAffinity", "TrainedTopN", "train_affinity", "train_top_n"),
@@ -80,6 +80,7 @@ __all__ = [
     "TrainedTopN",
     "ViewingError",
     "ViewingInsufficient",
+    "calibration_plot",
     "decide",
     "evaluate",
     "gate_table",
@@ -96,9 +97,9 @@ __all__ = [
     "save_affinity",
     "save_top_n",
     "score_in_shadow",
-    "slices_plot",
     "train_affinity",
     "train_top_n",
+    "training_plots",
 ]
 
 

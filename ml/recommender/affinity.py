@@ -151,14 +151,18 @@ def choose_affinity_recipe(interactions: Interactions, *, seed: int) -> Affinity
         return PLAIN_SVD
     short = int((np.diff(interactions.starts) ** 2).sum()) <= MOST_SQUARED_HISTORIES
     recipes = [recipe for recipe in RECIPES if short or not recipe.implicit]
-    return min(recipes, key=lambda recipe: affinity_rmse(fit_affinity(known, recipe, seed=seed), test))
+    return min(recipes, key=lambda recipe: rmse_of(predict_events(fit_affinity(known, recipe, seed=seed), test), test))
 
 
-def affinity_rmse(model: AffinityModel, test: Interactions) -> float:
-    """Root mean squared error in points of affinity on events that the model has not seen."""
-    predicted = model.predict(
+def predict_events(model: AffinityModel, test: Interactions) -> NDArray[np.float32]:
+    """[E] the affinity of every event, by a model that has not seen it."""
+    return model.predict(
         [test.viewer_ids[viewer] for viewer in test.viewers], [test.title_ids[title] for title in test.titles]
     )
+
+
+def rmse_of(predicted: NDArray[np.floating], test: Interactions) -> float:
+    """Root mean squared error in points of affinity."""
     return float(np.sqrt(np.mean(np.square((predicted - test.affinities).astype(np.float64)))))
 
 

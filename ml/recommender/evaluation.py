@@ -8,6 +8,7 @@ recommender look good. The model is measured through ``OnlineRecommender``, the 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -38,6 +39,7 @@ class RankingScore:
     Attributes:
         ndcg: NDCG@10 with its interval over viewers.
         hit_rate: Share of viewers whose held-out title is among the ten.
+        shown: [titles] to how many viewers each title was listed.
         coverage: Share of the recommendable titles that at least one viewer was shown.
         list_ms_p99: CPU milliseconds of the slowest list in a hundred.
         gains: NDCG@10 by viewer, for paired comparisons.
@@ -46,6 +48,7 @@ class RankingScore:
     model: str
     ndcg: Interval
     hit_rate: float
+    shown: NDArray[np.int64]
     coverage: float
     list_ms_p99: float
     gains: NDArray[np.float64]
@@ -57,11 +60,13 @@ class Evaluation:
 
     Attributes:
         scores: By model, in the order in which they were asked.
+        watched: [titles] by how many viewers each title was watched in what the models may know.
         slice_members: [viewers] by name of a slice who belongs to it: by length of history, by region.
     """
 
     viewers: int
     scores: list[RankingScore]
+    watched: NDArray[np.int64]
     slice_members: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def of(self, model: str) -> RankingScore:
@@ -111,7 +116,12 @@ def evaluate(
         _score(name, lister, remaining, held_out, recommendable, seed=seed, cpu_clock=cpu_clock)
         for name, lister in listers.items()
     ]
-    return Evaluation(viewers=len(held_out), scores=scores, slice_members=_slices(remaining, held_out))
+    return Evaluation(
+        viewers=len(held_out),
+        scores=scores,
+        watched=np.bincount(remaining.titles, minlength=len(remaining.title_ids)),
+        slice_members=_slices(remaining, held_out),
+    )
 
 
 def _score(
@@ -126,7 +136,7 @@ def _score(
 ) -> RankingScore:
     ranks = np.full(len(held_out), -1)
     seconds = np.zeros(len(held_out))
-    shown: set[str] = set()
+    shown: Counter[str] = Counter()
     for row, (viewer, title) in enumerate(zip(held_out.viewers.tolist(), held_out.titles.tolist(), strict=True)):
         started = cpu_clock()
         listed = list(lister(viewer))
@@ -140,6 +150,7 @@ def _score(
         model=name,
         ndcg=bootstrap_interval(gains, seed=seed),
         hit_rate=float((ranks >= 0).mean()),
+        shown=np.array([shown[title_id] for title_id in remaining.title_ids]),
         coverage=len(shown) / max(recommendable, 1),
         list_ms_p99=1e3 * float(np.quantile(seconds, 0.99)),
         gains=gains,

@@ -37,6 +37,9 @@ RULE_HISTORY_LIMIT = 20
 SHORTLIST = 100
 """So many titles of the first stage are ranked again by the trees."""
 
+SIGN_UP_TITLES = 4.0
+"""What is known from signing up counts like so many watched titles: it fades as a history grows."""
+
 NEW_TITLE_POSITION = 4
 """The fifth place of a list is lent to a new title, which otherwise nobody would ever see."""
 
@@ -133,6 +136,7 @@ def rank_for_viewer(
     idle_days: float,
     excluded: NDArray[np.integer],
     k: int,
+    sign_up: SignUp | None = None,
 ) -> RankedTitles:
     """As ``rank_titles``, and what was shown to a row of ``viewer_ids`` for days and not taken goes down."""
     start, end = (0, 0) if viewer is None else arrays.unanswered_starts[viewer : viewer + 2]
@@ -144,6 +148,7 @@ def rank_for_viewer(
         idle_days=idle_days,
         excluded=excluded,
         k=k + int(end - start),  # as many as may go down behind the last place
+        sign_up=sign_up,
     )
     order = order_by_rest(ranked.titles, arrays.unanswered_titles[start:end], arrays.unanswered_days[start:end])
     return ranked.at(order[:k])
@@ -158,6 +163,7 @@ def rank_titles(
     idle_days: float,
     excluded: NDArray[np.integer],
     k: int,
+    sign_up: SignUp | None = None,
 ) -> RankedTitles:
     """The ``k`` best titles for a history.
 
@@ -169,58 +175,73 @@ def rank_titles(
         idle_days: Since the viewer watched last.
         excluded: Numbers of titles that must not be shown; what the viewer has seen belongs here too.
         k: How many titles are wanted.
+        sign_up: What was known of the viewer before; it counts like ``SIGN_UP_TITLES`` watched titles.
 
     Returns:
         At most ``k`` titles; fewer when the catalogue has no more.
     """
     allowed = arrays.recommendable.copy()
     allowed[excluded] = False
-    shortlist = shorten(arrays, blend, history, region=region, allowed=allowed, k=max(k, SHORTLIST))
-    trees = arrays.trees
-    scores = trees.scores(shortlist.features(arrays, idle_days)) if len(trees) else shortlist.scores.total
+    prior = None if sign_up is None else SIGN_UP_TITLES / int((history.weights > 0).sum()) * sign_up.scores
+    shortlist = shorten(arrays, blend, history, region=region, allowed=allowed, k=max(k, SHORTLIST), prior=prior)
+    trees, total = arrays.trees, shortlist.scores.total
+    scores = trees.scores(shortlist.features(arrays, idle_days)) if len(trees) else total
+    if prior is not None:
+        unit = scores.std() / (total.std() + _SMALL) if len(trees) else 1.0  # trees have a scale of their own
+        scores = scores + unit * prior[shortlist.titles]
     order, values = diversified(scores, likeness_of(arrays, shortlist.titles))
     order = order[:k]
-    watched, because = shortlist.reasons(blend)
+    watched, because = shortlist.reasons(blend, prior)
+    otherwise = REASONS.index(TRENDING) if sign_up is None else sign_up.reasons[shortlist.titles]
     ranked = RankedTitles(
         titles=shortlist.titles[order],
         scores=values[:k],
-        reasons=np.where(watched, REASONS.index(BECAUSE_WATCHED), REASONS.index(TRENDING))[order],
+        reasons=np.where(watched, REASONS.index(BECAUSE_WATCHED), otherwise)[order],
         because=np.where(watched, because, arrays.no_title)[order],
     )
     return _lend_place_to_new_title(arrays, ranked, shortlist.steering, allowed)
 
 
-def rank_by_groups(
-    arrays: OnlineArrays,
-    groups: Sequence[str],
-    memberships: int,
-    *,
-    region: int,
-    excluded: NDArray[np.integer],
-    k: int,
-) -> RankedTitles:
-    """The ``k`` best titles for a viewer who has watched nothing: the region's trend, moved by every group of theirs.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SignUp:
+    """What can be said of every title to a viewer of whom age or picked genres are known.
+
+    Attributes:
+        scores: [T] the region's trend, moved by every group of the viewer.
+        reasons: [T] rows of ``REASONS``: the kind of group that moves the title up most, the trend where none does.
+    """
+
+    scores: NDArray[np.float32]
+    reasons: NDArray[np.integer]
+
+
+def sign_up_of(arrays: OnlineArrays, groups: Sequence[str], memberships: int, *, region: int) -> SignUp:
+    """What the groups of a viewer say.
 
     Args:
         arrays: The model.
         groups: Names of the rows of ``group_trend``.
-        memberships: Bit ``g`` is set for each group of the viewer.
+        memberships: Bit ``g`` is set for each group of the viewer; at least one is.
         region: Row of ``trend``.
-        excluded: Numbers of titles that must not be shown.
-        k: How many titles are wanted.
     """
     own = [group for group in range(len(groups)) if memberships >> group & 1]
     moves = arrays.group_trend[own].astype(np.float32)
-    scores = arrays.trend[region].astype(np.float32) + moves.sum(axis=0)
-    scores[~arrays.recommendable] = -np.inf
-    scores[excluded] = -np.inf
-    best = _best(scores, k)
     reason_of = np.array([REASONS.index(PICKED_GENRE if groups[g].startswith(WHO_PICKED) else AGE_BAND) for g in own])
-    strongest = moves[:, best]
+    return SignUp(
+        scores=arrays.trend[region].astype(np.float32) + moves.sum(axis=0),
+        reasons=np.where(moves.max(axis=0) > 0, reason_of[moves.argmax(axis=0)], REASONS.index(TRENDING)),
+    )
+
+
+def rank_by_sign_up(arrays: OnlineArrays, sign_up: SignUp, *, excluded: NDArray[np.integer], k: int) -> RankedTitles:
+    """The ``k`` best titles for a viewer who has watched nothing that steers, without those that are excluded."""
+    allowed = arrays.recommendable.copy()
+    allowed[excluded] = False
+    best = _best(np.where(allowed, sign_up.scores, -np.inf).astype(np.float32), k)
     return RankedTitles(
         titles=best,
-        scores=scores[best],
-        reasons=np.where(strongest.max(axis=0) > 0, reason_of[strongest.argmax(axis=0)], REASONS.index(TRENDING)),
+        scores=sign_up.scores[best],
+        reasons=sign_up.reasons[best],
         because=np.full(len(best), arrays.no_title),
     )
 
@@ -253,28 +274,41 @@ class Shortlist:
             idle_days=idle_days,
         )
 
-    def reasons(self, blend: Blend) -> tuple[NDArray[np.bool_], NDArray[np.integer]]:
-        """Whether the history rather than the trend put each title here, and the watched title that added most."""
+    def reasons(
+        self, blend: Blend, prior: NDArray[np.floating] | None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.integer]]:
+        """Whether the history rather than the rest put each title here, and the watched title that added most."""
         ease_share, rule_share = 1.0 - blend.rule_share, blend.rule_share
         added = ease_share * self.ease.event_weights[:, None] * self.scores.ease_by_event
         followed = len(self.rules.event_weights)
         added[:followed] += rule_share * self.rules.event_weights[:, None] * self.scores.rules_by_event
         from_history = ease_share * self.scores.ease + rule_share * self.scores.rules
-        watched = (added.max(axis=0) > 0) & (from_history >= blend.trend_share * self.scores.trend)
+        rest = blend.trend_share * self.scores.trend + (0.0 if prior is None else prior[self.titles])
+        watched = (added.max(axis=0) > 0) & (from_history >= rest)
         return watched, self.steering.titles[added.argmax(axis=0)]
 
 
 def shorten(
-    arrays: OnlineArrays, blend: Blend, history: History, *, region: int, allowed: NDArray[np.bool_], k: int
+    arrays: OnlineArrays,
+    blend: Blend,
+    history: History,
+    *,
+    region: int,
+    allowed: NDArray[np.bool_],
+    k: int,
+    prior: NDArray[np.floating] | None = None,
 ) -> Shortlist:
-    """The ``k`` best allowed titles by the first stage, for a history with something in it that steers."""
+    """The ``k`` best allowed titles by the first stage, for a history with something in it that steers.
+
+    A ``prior`` by title counts for which titles are here, and not in their scores, which trees have learnt to read.
+    """
     steering = history.steering()
     ease = ease_part(arrays, steering, blend.half_life)
     rules = rule_part(arrays, steering, blend.rule_half_life)
     trend = arrays.trend[region].astype(np.float32)
     from_history = (1.0 - blend.rule_share) * ease.scores + blend.rule_share * rules.scores
     total = (from_history + blend.trend_share * trend).astype(np.float32)
-    best = _best(np.where(allowed, total, -np.inf), k)
+    best = _best(np.where(allowed, total if prior is None else total + prior, -np.inf), k)
     return Shortlist(
         steering=steering,
         titles=best,

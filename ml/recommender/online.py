@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY, history_weight_of
-from ml.recommender.fold_in import REASONS, History, RankedTitles, rank_by_groups, rank_for_viewer, trained_history
+from ml.recommender.fold_in import (
+    REASONS,
+    History,
+    RankedTitles,
+    SignUp,
+    rank_by_sign_up,
+    rank_for_viewer,
+    sign_up_of,
+    trained_history,
+)
 from ml.recommender.model_files import OnlineArrays, OnlineIndex, open_model_files
 
 ALL_REGIONS = "*"
@@ -122,7 +131,7 @@ class OnlineRecommender:
         recent watching is folded into the history and the list is computed. Titles of the history are never
         recommended, and those that were shown for days and not taken go down, see ``repetition``. A viewer whose
         watching steers nothing gets what is watched in the region, moved by what viewers of the same age and those who
-        picked the same genres watch more of, if either is known.
+        picked the same genres watch more of, if either is known; it fades as the history grows.
 
         Args:
             viewer_id: None, or an id that training never saw, is a viewer known by ``recent`` alone.
@@ -142,18 +151,11 @@ class OnlineRecommender:
         excluded = self._numbers([*exclude, *(watch.title_id for watch in recent)])
         seen = history.titles.astype(np.intp)
         if not history.steers:
-            known = _found(self._arrays.known_viewer_ids, viewer_id)
-            if known is None:
+            sign_up = self._sign_up(viewer_id, region)
+            if sign_up is None:
                 return Answer(titles=[], origin=NOTHING)
-            by_groups = rank_by_groups(
-                self._arrays,
-                self._index.groups,
-                int(self._arrays.known_viewer_groups[known]),
-                region=region,
-                excluded=np.concatenate([seen, excluded]),
-                k=k,
-            )
-            return Answer(titles=self._named(by_groups), origin=SIGN_UP)
+            by_sign_up = rank_by_sign_up(self._arrays, sign_up, excluded=np.concatenate([seen, excluded]), k=k)
+            return Answer(titles=self._named(by_sign_up), origin=SIGN_UP)
         if row is not None and not fresh and region == home:
             listed = self._listed(row, excluded, k)
             if listed is not None:
@@ -167,6 +169,7 @@ class OnlineRecommender:
             idle_days=0.0 if fresh or row is None else float(self._arrays.viewer_idle_days[row]),
             excluded=np.concatenate([seen, excluded]),
             k=k,
+            sign_up=self._sign_up(viewer_id, region),
         )
         return Answer(titles=self._named(ranked), origin=COMPUTED)
 
@@ -192,6 +195,13 @@ class OnlineRecommender:
 
     def _viewer_row(self, viewer_id: str | None) -> int | None:
         return _found(self._arrays.viewer_ids, viewer_id)
+
+    def _sign_up(self, viewer_id: str | None, region: int) -> SignUp | None:
+        known = _found(self._arrays.known_viewer_ids, viewer_id)
+        if known is None:
+            return None
+        memberships = int(self._arrays.known_viewer_groups[known])
+        return sign_up_of(self._arrays, self._index.groups, memberships, region=region)
 
     def _region_row(self, region_id: str | None) -> int:
         return self._row_of_region.get(region_id or ALL_REGIONS, self._row_of_region[ALL_REGIONS])

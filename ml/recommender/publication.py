@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ml.recommender.affinity import AffinityModel
 from ml.recommender.assembly import assemble
 from ml.recommender.features import NO_VIEWER_FACTS, Interactions, TitleFacts, ViewerFacts
-from ml.recommender.fold_in import rank_for_viewer, trained_history
-from ml.recommender.model_files import Blend, OnlineArrays, OnlineIndex, write_model_files
+from ml.recommender.fold_in import rank_for_viewer, sign_up_of, trained_history
+from ml.recommender.model_files import OnlineArrays, OnlineIndex, write_model_files
 from ml.recommender.online import LIST_LENGTH
 from ml.recommender.top_n import TopNModel
 
@@ -73,7 +73,7 @@ def publish(
         index, arrays = _with_affinities(index, arrays, affinity)
     if unanswered is not None:
         arrays = _with_unanswered(index, arrays, unanswered)
-    arrays = _with_lists(arrays, index.blend)
+    arrays = _with_lists(arrays, index)
     size_bytes = write_model_files(folder, index, arrays)
     first_ten = arrays.top_titles[:, :10]
     shown = np.unique(first_ten[first_ten != arrays.no_title])
@@ -96,7 +96,7 @@ def publish(
     )
 
 
-def _with_lists(arrays: OnlineArrays, blend: Blend) -> OnlineArrays:
+def _with_lists(arrays: OnlineArrays, index: OnlineIndex) -> OnlineArrays:
     """Rank for every viewer with the code that ranks at request time."""
     viewer_count = len(arrays.viewer_ids)
     shape = (viewer_count, min(LIST_LENGTH, len(arrays.recommendable)))
@@ -105,24 +105,38 @@ def _with_lists(arrays: OnlineArrays, blend: Blend) -> OnlineArrays:
     because = np.full(shape, arrays.no_title, number_type)
     scores = np.zeros(shape, np.float16)
     reasons = np.zeros(shape, np.uint8)
+    memberships = _memberships(arrays).tolist()
     for viewer in range(viewer_count):
         history = trained_history(arrays, viewer)
         if not history.steers:
             continue
+        region, groups = int(arrays.viewer_regions[viewer]), memberships[viewer]
         ranked = rank_for_viewer(
             arrays,
-            blend,
+            index.blend,
             history,
             viewer=viewer,
-            region=int(arrays.viewer_regions[viewer]),
+            region=region,
             idle_days=float(arrays.viewer_idle_days[viewer]),
             excluded=history.titles,
             k=shape[1],
+            sign_up=sign_up_of(arrays, index.groups, groups, region=region) if groups else None,
         )
         length = len(ranked.titles)
         titles[viewer, :length], scores[viewer, :length] = ranked.titles, ranked.scores
         reasons[viewer, :length], because[viewer, :length] = ranked.reasons, ranked.because
     return replace(arrays, top_titles=titles, top_scores=scores, top_reasons=reasons, top_because=because)
+
+
+def _memberships(arrays: OnlineArrays) -> NDArray[np.uint64]:
+    """[V] the groups of every viewer with a history; none where nothing is known."""
+    known_ids = arrays.known_viewer_ids
+    memberships = np.zeros(len(arrays.viewer_ids), np.uint64)
+    if len(known_ids):
+        place = np.minimum(np.searchsorted(known_ids, arrays.viewer_ids), len(known_ids) - 1)
+        known = known_ids[place] == arrays.viewer_ids
+        memberships[known] = arrays.known_viewer_groups[place[known]]
+    return memberships
 
 
 def _with_affinities(

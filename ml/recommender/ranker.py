@@ -21,6 +21,9 @@ from ml.recommender.model_files import Blend, OnlineArrays
 from ml.recommender.ranking_metrics import Interval, bootstrap_interval, gain_at
 from ml.recommender.trees import Trees, no_trees
 
+CURVE_STEP = 20
+"""Trees between two points of the learning curve."""
+
 
 class RankerRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """How the trees are grown, and from how many viewers on they are.
@@ -51,12 +54,14 @@ class Ranker:
         viewers: With a watched title on their shortlist.
         gain: NDCG@10 over the first stage, each viewer ranked by trees that have not seen them; None without trees.
         reason: Why the trees are used, or not.
+        learning_curve: The mean of that gain after every ``CURVE_STEP`` trees; None where none were grown.
     """
 
     trees: Trees
     viewers: int
     gain: Interval | None
     reason: str
+    learning_curve: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,11 +91,16 @@ def learn_ranker(
     queries = [query for query in asked if query is not None]
     if len(queries) < recipe.min_viewers:
         return unranked(len(queries), recipe)
-    gain = _gain_of_unseen(queries, recipe, seed)
-    if gain.low <= 0.0:
-        return Ranker(trees=no_trees(), viewers=len(queries), gain=gain, reason="no better than the first stage")
-    trees = _grow(queries, recipe, seed)
-    return Ranker(trees=trees, viewers=len(queries), gain=gain, reason="better than the first stage")
+    gains = _gains_of_unseen(queries, recipe, seed)
+    gain = bootstrap_interval(gains[:, -1], seed=seed)
+    helps = gain.low > 0.0
+    return Ranker(
+        trees=_grow(queries, recipe, seed) if helps else no_trees(),
+        viewers=len(queries),
+        gain=gain,
+        reason="better than the first stage" if helps else "no better than the first stage",
+        learning_curve=gains.mean(axis=0),
+    )
 
 
 def unranked(viewers: int, recipe: RankerRecipe) -> Ranker:
@@ -119,8 +129,8 @@ def _query(arrays: OnlineArrays, blend: Blend, viewer: int, title: int) -> _Quer
     )
 
 
-def _gain_of_unseen(queries: Sequence[_Query], recipe: RankerRecipe, seed: int) -> Interval:
-    """What trees grown on one half of the viewers gain for the other half, and the other way round.
+def _gains_of_unseen(queries: Sequence[_Query], recipe: RankerRecipe, seed: int) -> NDArray[np.float64]:
+    """[viewers, steps] what trees grown on one half of the viewers gain for the other half, and the other way round.
 
     Every viewer is counted, which a sample kept aside would not do: the gain is small beside its spread over viewers.
     """
@@ -128,8 +138,19 @@ def _gain_of_unseen(queries: Sequence[_Query], recipe: RankerRecipe, seed: int) 
     differences = []
     for learnt, asked in (halves, halves[::-1]):
         trees = _grow(learnt, recipe, seed)
-        differences += [_gain(trees.scores(query.features), query) - _gain(query.first_stage, query) for query in asked]
-    return bootstrap_interval(np.array(differences), seed=seed)
+        differences += [_gains_while_growing(trees, query) for query in asked]
+    return np.array(differences)
+
+
+def _gains_while_growing(trees: Trees, query: _Query) -> list[float]:
+    """What the first ``CURVE_STEP`` trees gain over the first stage, then twice as many, up to all of them."""
+    without = _gain(query.first_stage, query)
+    scores = np.zeros(len(query.features), np.float32)
+    gains = []
+    for first in range(0, len(trees), CURVE_STEP):
+        scores += trees.part(first, first + CURVE_STEP).scores(query.features)
+        gains.append(_gain(scores, query) - without)
+    return gains
 
 
 def _gain(scores: NDArray[np.floating], query: _Query) -> float:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ml.recommender.engagement import HIGHEST_AFFINITY, LOWEST_AFFINITY
 from ml.recommender.evaluation import Evaluation
 from ml.recommender.gate import GateDecision
 from ml.recommender.publication import Publication
+from ml.recommender.ranker import CURVE_STEP
+from ml.recommender.training import TrainedAffinity, TrainedTopN
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CALIBRATION_BINS = 10
 
 
 def metrics_table(evaluation: Evaluation) -> str:
@@ -52,6 +62,67 @@ def slices_plot(evaluation: Evaluation) -> bytes:
     axes.set_xticks(places, labels, fontsize=7)
     axes.set_ylabel("NDCG@10")
     axes.legend(fontsize=7)
+    return _as_png(figure)
+
+
+def training_plots(trained: TrainedTopN) -> dict[str, bytes]:
+    """What people look at of a trained ranking model: PNGs by name.
+
+    NDCG@10 by slice, the bias to popular titles, and, where trees were grown, their learning curve.
+    """
+    plots = {"ndcg_by_slice": slices_plot(trained.evaluation), "popularity_bias": popularity_plot(trained.evaluation)}
+    if trained.ranker.learning_curve is not None:
+        plots["learning_curve"] = learning_plot(trained.ranker.learning_curve)
+    return plots
+
+
+def popularity_plot(evaluation: Evaluation) -> bytes:
+    """A PNG: how much of what each model shows goes to the most watched titles, beside how much of the viewing does."""
+    from matplotlib.figure import Figure
+
+    most_watched_first = np.argsort(-evaluation.watched, kind="stable")
+    titles = np.arange(1, len(most_watched_first) + 1) / len(most_watched_first)
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    axes = figure.subplots()
+    columns = {"what was watched": evaluation.watched} | {score.model: score.shown for score in evaluation.scores}
+    for name, counts in columns.items():
+        axes.plot(titles, np.cumsum(counts[most_watched_first]) / max(counts.sum(), 1), label=name)
+    axes.set_xlabel("share of titles, the most watched first")
+    axes.set_ylabel("share of viewing, or of places in lists")
+    axes.legend(fontsize=7)
+    return _as_png(figure)
+
+
+def learning_plot(curve: NDArray[np.floating]) -> bytes:
+    """A PNG: what the trees gain for viewers that they have not seen, as they grow in number."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(CURVE_STEP * np.arange(1, len(curve) + 1), curve, marker="o")
+    axes.axhline(0, color="grey", linewidth=1)
+    axes.set_xlabel("trees")
+    axes.set_ylabel("NDCG@10 over the first stage, unseen viewers")
+    return _as_png(figure)
+
+
+def calibration_plot(trained: TrainedAffinity) -> bytes:
+    """A PNG: how events were liked on average, by tenths of how they were predicted to be; the diagonal is perfect."""
+    from matplotlib.figure import Figure
+
+    tenths = np.array_split(np.argsort(trained.predicted, kind="stable"), CALIBRATION_BINS)
+    found = [(trained.predicted[tenth].mean(), trained.test.affinities[tenth].mean()) for tenth in tenths if len(tenth)]
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*zip(*found, strict=True), marker="o")
+    ends = (LOWEST_AFFINITY, HIGHEST_AFFINITY)
+    axes.plot(ends, ends, color="grey", linewidth=1)
+    axes.set_xlabel("predicted affinity")
+    axes.set_ylabel("affinity of held-out events")
+    return _as_png(figure)
+
+
+def _as_png(figure: Figure) -> bytes:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110)
     return png.getvalue()

@@ -14,7 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml.recommender.affinity import HELD_OUT_SHARE, AffinityModel, affinity_rmse, choose_affinity_recipe, fit_affinity
+from ml.recommender.affinity import (
+    HELD_OUT_SHARE,
+    AffinityModel,
+    choose_affinity_recipe,
+    fit_affinity,
+    predict_events,
+    rmse_of,
+)
 from ml.recommender.drift import drift, profile_of
 from ml.recommender.errors import ViewingInsufficient
 from ml.recommender.evaluation import POPULARITY, Evaluation, evaluate
@@ -62,13 +69,15 @@ class TrainedAffinity:
         model: Trained on all viewing.
         rmse: Root mean squared error in points of affinity.
         title_mean_rmse: The same for predicting each title's mean: the baseline to beat.
-        tested: How many events were held out.
+        test: The events that were held out.
+        predicted: [tested] what the second fit says of them.
     """
 
     model: AffinityModel
     rmse: float
     title_mean_rmse: float
-    tested: int
+    test: Interactions
+    predicted: NDArray[np.float32]
     interactions: Interactions
 
 
@@ -177,12 +186,13 @@ def train_affinity(viewing: pl.DataFrame, *, seed: int) -> TrainedAffinity:
         )
     known, test = sampled.subset(~tested), sampled.subset(tested)
     recipe = choose_affinity_recipe(known, seed=seed)
-    title_mean_errors = _title_means(known)[test.titles] - test.affinities
+    predicted = predict_events(fit_affinity(known, recipe, seed=seed), test)
     return TrainedAffinity(
         model=fit_affinity(interactions, recipe, seed=seed),
-        rmse=affinity_rmse(fit_affinity(known, recipe, seed=seed), test),
-        title_mean_rmse=float(np.sqrt(np.mean(np.square(title_mean_errors)))),
-        tested=len(test),
+        rmse=rmse_of(predicted, test),
+        title_mean_rmse=rmse_of(_title_means(known)[test.titles], test),
+        test=test,
+        predicted=predicted,
         interactions=interactions,
     )
 

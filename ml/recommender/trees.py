@@ -36,6 +36,12 @@ class Trees:
         """Decisions on the way to a leaf."""
         return int(self.values.shape[1]).bit_length() - 1
 
+    def part(self, first: int, end: int) -> Trees:
+        """Some of the trees, which add up with the others."""
+        return Trees(
+            features=self.features[first:end], thresholds=self.thresholds[first:end], values=self.values[first:end]
+        )
+
     def scores(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """[R] the ensemble's score of each of the [R, F] rows."""
         nodes, leaves = self.features.shape[1], self.values.shape[1]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import subprocess
 from pathlib import Path
 
 import dagster as dg
 
 from ml.tracking import Tracker
+from orchestration.settings import PROJECT_FOLDER
+
+GIT_TIMEOUT_S = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class ModelTracking(dg.ConfigurableResource):
@@ -17,4 +24,15 @@ class ModelTracking(dg.ConfigurableResource):
 
     def tracker(self) -> Tracker:
         """A tracker on this store; MLflow is imported when it is first used."""
-        return Tracker(self.tracking_uri, Path(self.artifact_folder))
+        return Tracker(self.tracking_uri, Path(self.artifact_folder), revision=code_revision(PROJECT_FOLDER))
+
+
+def code_revision(folder: Path) -> str:
+    """The commit that a folder is a checkout of, ``-dirty`` where files differ from it; empty where nobody knows."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answered = subprocess.run(command, capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.warning("runs do not say which code made them: %s", error)
+        return ""
+    return answered.stdout.strip()

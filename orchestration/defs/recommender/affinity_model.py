@@ -6,6 +6,7 @@ import msgspec
 from ml import recommender
 from orchestration import taxonomy
 from orchestration.defs.recommender.inputs import SEED, VIEWING_KEY, VIEWING_TABLE, not_trained
+from orchestration.defs.recommender.pictures import picture
 from orchestration.defs.recommender.registry import AFFINITY, RMSE, TITLE_MEAN_RMSE, register_affinity
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
@@ -34,7 +35,8 @@ def affinity_model(
         return not_trained(context, reason)
     except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
-    version = register_affinity(tracking.tracker(), trained, seed=SEED)
+    calibration = recommender.calibration_plot(trained)
+    version = register_affinity(tracking.tracker(), trained, calibration, seed=SEED)
     return dg.MaterializeResult(
         metadata={
             "trained": True,
@@ -43,7 +45,8 @@ def affinity_model(
             "recipe": msgspec.to_builtins(trained.model.facts.recipe),
             "rmse": trained.rmse,
             "rmse_of_title_means": trained.title_mean_rmse,
-            "tested_events": trained.tested,
+            "tested_events": len(trained.test),
+            "calibration": picture("calibration", calibration),
             "viewers": len(trained.model.viewer_ids),
             "titles": len(trained.model.title_ids),
             "events": len(trained.interactions),

@@ -1,11 +1,10 @@
 """The experiments on home pages: the arms beside each other, for those who decide."""
 
-import base64
-
 import dagster as dg
 
 from ml import experiments
 from orchestration import taxonomy
+from orchestration.defs.recommender.pictures import picture
 from orchestration.resources.warehouse import Warehouse
 
 ARMS_TABLE = "marts.fct_experiment_arms"
@@ -26,13 +25,12 @@ def experiment_comparison(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     experiment.
     """
     arms = warehouse.read(ARMS_TABLE)
-    embedded = base64.b64encode(experiments.differences_plot(arms)).decode()
     return dg.MaterializeResult(
         metadata={
             "experiments": arms["experiment_id"].n_unique(),
             "viewers": int(arms.unique(["experiment_id", "arm"])["viewers_assigned"].sum()),
             "arms": dg.MetadataValue.md(experiments.comparison_table(arms)),
-            "differences": dg.MetadataValue.md(f"![differences by arm](data:image/png;base64,{embedded})"),
+            "differences": picture("differences_by_arm", experiments.differences_plot(arms)),
         }
     )
 

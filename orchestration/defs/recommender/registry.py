@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -30,7 +31,12 @@ _AFFINITY_SIGNATURE = ModelSignature(
 
 
 def register_top_n(
-    tracker: Tracker, trained: recommender.TrainedTopN, shadow: recommender.ShadowScore, *, plot: bytes, seed: int
+    tracker: Tracker,
+    trained: recommender.TrainedTopN,
+    shadow: recommender.ShadowScore,
+    plots: Mapping[str, bytes],
+    *,
+    seed: int,
 ) -> RegisteredVersion:
     """Log a trained ranking model with its evaluation, and register it with what the gate decides on and reports."""
     recipe = msgspec.to_builtins(trained.model.facts.recipe)
@@ -61,7 +67,8 @@ def register_top_n(
                 }
             )
         run.log_text(recommender.metrics_table(trained.evaluation), "metrics.md")
-        run.log_plot("ndcg_by_slice", plot)
+        for name, png in plots.items():
+            run.log_plot(name, png)
         folder = Path(scratch, "model")
         recommender.save_top_n(trained.model, folder)
         trained.evidence.save(folder)
@@ -69,12 +76,15 @@ def register_top_n(
         return tracker.register(run, TOP_N, folder, signature=_TOP_N_SIGNATURE)
 
 
-def register_affinity(tracker: Tracker, trained: recommender.TrainedAffinity, *, seed: int) -> RegisteredVersion:
+def register_affinity(
+    tracker: Tracker, trained: recommender.TrainedAffinity, calibration: bytes, *, seed: int
+) -> RegisteredVersion:
     """Log a trained affinity model with its error, and register it."""
     with tracker.run(EXPERIMENT, "affinity") as run, tempfile.TemporaryDirectory() as scratch:
         _log_data(run, trained.interactions.data_id)
         run.log_parameters({**msgspec.to_builtins(trained.model.facts.recipe), "seed": seed})
-        run.log_metrics({RMSE: trained.rmse, TITLE_MEAN_RMSE: trained.title_mean_rmse, "tested": trained.tested})
+        run.log_metrics({RMSE: trained.rmse, TITLE_MEAN_RMSE: trained.title_mean_rmse, "tested": len(trained.test)})
+        run.log_plot("calibration", calibration)
         folder = Path(scratch, "model")
         recommender.save_affinity(trained.model, folder)
         return tracker.register(run, AFFINITY, folder, signature=_AFFINITY_SIGNATURE)

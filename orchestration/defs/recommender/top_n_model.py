@@ -1,6 +1,5 @@
 """The ranking model: training beside the champion, registration, and the gate that alone moves the champion."""
 
-import base64
 import datetime as dt
 
 import dagster as dg
@@ -17,6 +16,7 @@ from orchestration.defs.recommender.inputs import (
     VIEWING_TABLE,
     not_trained,
 )
+from orchestration.defs.recommender.pictures import picture
 from orchestration.defs.recommender.registry import LIST_MS_P99, TOP_N, accept_top_n, champion_top_n, register_top_n
 from orchestration.experiments import trial_is_declared
 from orchestration.resources.tracking import ModelTracking
@@ -63,10 +63,9 @@ def top_n_model(
         return not_trained(context, reason)
     except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
-    plot = recommender.slices_plot(trained.evaluation)
-    version = register_top_n(tracker, trained, shadow, plot=plot, seed=SEED)
+    plots = recommender.training_plots(trained)
+    version = register_top_n(tracker, trained, shadow, plots, seed=SEED)
     score = trained.evaluation.scores[0]
-    embedded = base64.b64encode(plot).decode()
     return dg.MaterializeResult(
         metadata={
             "trained": True,
@@ -77,7 +76,7 @@ def top_n_model(
             "ranker": trained.ranker.reason,
             "shadow": shadow.described(),
             "scores": dg.MetadataValue.md(recommender.metrics_table(trained.evaluation)),
-            "ndcg_by_slice": dg.MetadataValue.md(f"![NDCG@10 by slice of viewers](data:image/png;base64,{embedded})"),
+            **{name: picture(name, png) for name, png in plots.items()},
             "viewers": len(trained.interactions.viewer_ids),
             "titles": len(trained.model.title_ids),
             "events": len(trained.interactions),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.tracking import CHALLENGER, ModelMissing, ModelSignature, Tracker, TrackingError
+from ml.tracking import CHALLENGER, GIT_COMMIT_TAG, ModelMissing, ModelSignature, Tracker, TrackingError
 
 SIGNATURE = ModelSignature(inputs={"viewer_id": "string", "k": "long"}, outputs={"title_id": "string"})
 
@@ -37,6 +37,17 @@ def test_versions_count_up_and_keep_what_their_run_logged(tracker, tmp_path):
     assert second.data_id == "abc123"
     assert tracker.latest("counting") == second
     assert (tracker.model_folder("counting", 1) / "weights.txt").read_text() == "one"
+
+
+def test_a_run_says_which_code_made_it_where_that_is_known(tracker):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracker.tracking_uri)
+    for revision, noted in (("0123abc-dirty", "0123abc-dirty"), ("", None)):
+        aware = Tracker(tracker.tracking_uri, tracker.artifact_folder, revision=revision)
+        with aware.run("tests", "of a revision") as run:
+            pass
+        assert client.get_run(run.run_id).data.tags.get(GIT_COMMIT_TAG) == noted
 
 
 def test_the_signature_lies_beside_the_model(tracker, tmp_path):

@@ -13,10 +13,11 @@ from ml.recommender.affinity import (
     RECIPES,
     SVDPP,
     AffinityFacts,
-    affinity_rmse,
     choose_affinity_recipe,
     fit_affinity,
     load_affinity,
+    predict_events,
+    rmse_of,
     save_affinity,
 )
 from ml.recommender.features import read_interactions
@@ -81,7 +82,9 @@ def test_with_a_taste_to_learn_a_longer_training_is_chosen_and_predicts_better(b
     assert chosen in RECIPES[2:]
     tested = rng.random(len(interactions)) < 0.2
     known, test = interactions.subset(~tested), interactions.subset(tested)
-    plain, longer = (affinity_rmse(fit_affinity(known, recipe, seed=0), test) for recipe in (PLAIN_SVD, chosen))
+    plain, longer = (
+        rmse_of(predict_events(fit_affinity(known, recipe, seed=0), test), test) for recipe in (PLAIN_SVD, chosen)
+    )
     assert longer < 0.8 * plain
 
 

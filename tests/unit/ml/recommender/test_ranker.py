@@ -10,7 +10,7 @@ from ml.recommender.features import newest_held_out, read_interactions, read_tit
 from ml.recommender.model_files import Blend
 from ml.recommender.online import OnlineRecommender
 from ml.recommender.publication import publish
-from ml.recommender.ranker import RankerRecipe, export_trees, learn_ranker
+from ml.recommender.ranker import CURVE_STEP, RankerRecipe, export_trees, learn_ranker
 from ml.recommender.top_n import Recipe, fit_top_n, load_top_n, save_top_n
 from ml.recommender.trees import Trees, no_trees
 from ml.recommender.tune import choose_recipe
@@ -79,6 +79,8 @@ def test_trees_learn_what_the_first_stage_does_not_know(asked):
     ranker = learn_ranker(arrays, Blend(), highest, SMALL, seed=0)
     assert len(ranker.trees) == SMALL.rounds
     assert ranker.gain.low > 0.2
+    assert len(ranker.learning_curve) == -(-SMALL.rounds // CURVE_STEP)
+    assert ranker.learning_curve[-1] == pytest.approx(ranker.gain.mean)
 
 
 def test_trees_that_rank_no_better_are_not_used(asked):

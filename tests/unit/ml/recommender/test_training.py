@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from ml.recommender import RecommenderError, ViewingInsufficient, decide, train_affinity, train_top_n
+from ml.recommender.affinity import save_affinity
 from ml.recommender.errors import ViewingCorrupt, ViewingSchemaError
 from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY, evaluate
 from ml.recommender.features import leave_last_out, read_interactions, read_title_facts
-from ml.recommender.report import metrics_table, slices_plot
-from ml.recommender.top_n import Recipe, fit_top_n
+from ml.recommender.ranker import RankerRecipe
+from ml.recommender.report import calibration_plot, metrics_table, training_plots
+from ml.recommender.top_n import Recipe, fit_top_n, save_top_n
 from ml.recommender.training import CHALLENGER
 
 
@@ -40,6 +43,21 @@ def test_training_twice_gives_the_same(trained, viewing, titles):
     assert again.model.facts == trained.model.facts
     np.testing.assert_array_equal(again.model.ease_weights, trained.model.ease_weights)
     np.testing.assert_array_equal(again.evaluation.of(CHALLENGER).gains, trained.evaluation.of(CHALLENGER).gains)
+
+
+def test_what_is_registered_is_the_same_to_the_bit(build_viewing, titles, tmp_path):
+    viewing = build_viewing(viewers=200)
+    recipe = Recipe(ranker=RankerRecipe(min_viewers=20, rounds=5, smallest_leaf=2))
+    for name, rows in (("first", viewing), ("again", viewing.sample(fraction=1.0, shuffle=True, seed=5))):
+        trained = train_top_n(rows, titles, seed=0, recipe=recipe)
+        assert trained.ranker.learning_curve is not None, "trees were grown"
+        save_top_n(trained.model, tmp_path / name)
+        trained.evidence.save(tmp_path / name)
+        save_affinity(train_affinity(rows, seed=0).model, tmp_path / name / "affinity")
+    files = [path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file()]
+    assert len(files) == 5
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
 
 
 def test_on_the_same_data_the_champion_is_compared_by_recipe_and_nothing_has_moved(trained, viewing, titles):
@@ -100,7 +118,11 @@ def test_the_affinity_model_is_measured_beside_title_means(viewing):
     trained = train_affinity(viewing, seed=0)
     assert 0 < trained.rmse < 2
     assert 0 < trained.title_mean_rmse < 2
-    assert trained.tested == pytest.approx(0.1 * viewing.height, rel=0.3)
+    assert len(trained.predicted) == len(trained.test) == pytest.approx(0.1 * viewing.height, rel=0.3)
+
+
+def test_calibration_is_drawn_from_the_held_out_events(viewing):
+    assert calibration_plot(train_affinity(viewing, seed=0)).startswith(b"\x89PNG")
 
 
 def test_few_events_are_not_enough_for_affinity(viewing):
@@ -111,7 +133,20 @@ def test_few_events_are_not_enough_for_affinity(viewing):
 def test_the_report_names_every_model_and_the_plot_is_a_png(trained):
     table = metrics_table(trained.evaluation)
     assert all(f"| {name} |" in table for name in (CHALLENGER, POPULARITY, SVD_BY_AFFINITY))
-    assert slices_plot(trained.evaluation).startswith(b"\x89PNG")
+    plots = training_plots(trained)
+    assert set(plots) == {"ndcg_by_slice", "popularity_bias"}, "no trees were grown, so that there is nothing to learn"
+    assert set(training_plots(replace(trained, ranker=replace(trained.ranker, learning_curve=np.zeros(3))))) == {
+        *plots, "learning_curve"
+    }  # fmt: skip
+    assert all(png.startswith(b"\x89PNG") for png in plots.values())
+
+
+def test_places_and_viewing_are_counted_by_title(trained):
+    evaluation = trained.evaluation
+    for score in evaluation.scores:
+        assert score.shown.sum() == 10 * evaluation.viewers, "every list is full"
+        assert (score.shown > 0).sum() / len(score.shown) == pytest.approx(score.coverage)
+    assert evaluation.watched.sum() == len(trained.interactions) - evaluation.viewers
 
 
 def test_without_metadata_titles_are_ranked_by_viewing_alone(trained, viewing, titles):
