@@ -363,7 +363,8 @@ def _predict_chance(boosters: Sequence[lgb.Booster], features: FloatArray) -> Fl
 
 
 def _gain_shares(boosters: Sequence[lgb.Booster]) -> FloatArray:
-    gain: FloatArray = np.sum([booster.feature_importance("gain") for booster in boosters], axis=0, dtype=np.float64)
+    gains = np.array([booster.feature_importance("gain") for booster in boosters], dtype=np.float64)
+    gain: FloatArray = gains.sum(axis=0)
     return gain / max(gain.sum(), 1e-9)
 
 
