@@ -31,6 +31,7 @@ SETTINGS = TrainingSettings(
     origin_step=1,
     max_rows=800_000,
     rounds=160,
+    members=3,
     leaves=31,
     min_leaf_rows=200,
     seed=7,

@@ -23,7 +23,13 @@ from orchestration.defs.demand.forecast import choose_model
 from orchestration.defs.demand.forecast_store import read_backtest
 from orchestration.defs.demand.inputs import DemandInputs, read_inputs
 from orchestration.defs.edge.hit_ratio_plot import plot_hit_ratio_by_size
-from orchestration.defs.edge.planning import PlanConfig, PlanInputs, forecast_of_days, read_plan_inputs
+from orchestration.defs.edge.planning import (
+    HISTORY_DAYS,
+    PlanConfig,
+    PlanInputs,
+    forecast_of_days,
+    read_plan_inputs,
+)
 from orchestration.defs.edge.what_if import PLAN, WHOLE_REGION, WhatIfError, read_scenarios, sweep
 from orchestration.edge.topology import read_network
 from orchestration.resources.edges import EdgeFleet
@@ -101,7 +107,7 @@ def ask(
     frames, notes = [], []
     for region_id in regions or known:
         try:
-            inputs = read_plan_inputs(region_id, config, warehouse, store, edges)
+            inputs = read_plan_inputs(region_id, config, warehouse, store, edges, history_days=HISTORY_DAYS + days)
         except NoDemand as error:
             raise WhatIfError(str(error)) from error
         frames.append(sweep(inputs, demand, scenarios))

@@ -25,9 +25,17 @@ from ml.forecasting.breakdown import (
 )
 from ml.forecasting.errors import TooLittleHistory
 from ml.forecasting.fallback import persistence
-from ml.forecasting.features import base_expectation, view_origin
+from ml.forecasting.features import view_origin
 from ml.forecasting.forecast import FALLBACK, MODEL
-from ml.forecasting.model import DEFAULT_TRAINING, IMPORTANCE_SCHEMA, DemandModel, TrainingSettings, predict, train
+from ml.forecasting.model import (
+    DEFAULT_TRAINING,
+    IMPORTANCE_SCHEMA,
+    DemandModel,
+    TrainingSettings,
+    expect_fallback,
+    predict,
+    train,
+)
 from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, IntArray, build_panel
 from ml.forecasting.quantiles import QUANTILES
 
@@ -234,7 +242,7 @@ def _score_origin(
         if period >= whole.periods or not whole.observed[period]:
             continue
         actual = whole.values[:, :, period]
-        forecasts = {PERSISTENCE: before, FALLBACK: on_whole(base_expectation(view, ahead))}
+        forecasts = {PERSISTENCE: before, FALLBACK: on_whole(expect_fallback(view.level, panel, ahead))}
         quantiles = {}
         if model is not None:
             foretold = predict(model, view, ahead)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,7 @@ from ml.forecasting.features import (
 )
 from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
 from ml.forecasting.quantiles import QUANTILES, ErrorBands, learn_bands, poisson_chance, poisson_quantiles
+from ml.forecasting.reconcile import expect_totals, reconcile
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -58,6 +59,7 @@ class TrainingSettings:
         rounds: Most boosting rounds; the calibration window ends them sooner.
         leaves: Of a tree.
         min_leaf_rows: Fewest rows of a leaf where there are many rows; a new title fills as many as there are regions.
+        members: Trainings that differ in their draws alone; their mean is the forecast, which moves less by chance.
         seed: Of the sampling and of LightGBM.
         threads: Of LightGBM.
     """
@@ -70,6 +72,7 @@ class TrainingSettings:
     rounds: int = 160
     leaves: int = 31
     min_leaf_rows: int = 100
+    members: int = 1
     seed: int = 7
     threads: int = 1
 
@@ -82,16 +85,16 @@ class DemandModel:
     """A trained model: pure data beside LightGBM's booster.
 
     Attributes:
-        booster: Predicts the logarithm of the factor on the fallback's expectation.
-        chance_booster: Predicts the probability of at least one session.
+        boosters: Each predicts the logarithm of the factor on the fallback's expectation; the mean of theirs counts.
+        chance_boosters: Each predicts the probability of at least one session; likewise.
         bands: Errors in the calibration window; None when too little was watched there.
         horizon: Largest horizon it was trained for.
         trained_rows: Rows that were trained on after sampling.
         importance: What each feature gained in either part: feature, sessions, chance, as shares that add up to 1.
     """
 
-    booster: lgb.Booster
-    chance_booster: lgb.Booster
+    boosters: tuple[lgb.Booster, ...]
+    chance_boosters: tuple[lgb.Booster, ...]
     bands: ErrorBands | None
     horizon: int
     trained_rows: int
@@ -144,25 +147,32 @@ def train(panel: DemandPanel, settings: TrainingSettings = DEFAULT_TRAINING) -> 
     rows = _concatenate([_rows_of(panel, length, calibration_start, settings, rng) for length in older])
     fresh = _concatenate([_rows_of(panel, length, panel.periods, settings, rng) for length in newest])
     names = feature_names(view_origin(panel.until(calibration_start)))
-    trial = _boost(rows, names, settings, settings.rounds, fresh)
-    chance_trial = _boost_chance(rows, names, settings, settings.rounds, fresh)
+    members = [replace(settings, seed=settings.seed + member) for member in range(settings.members)]
+    trials = [_boost(rows, names, member, member.rounds, fresh) for member in members]
+    chance_trials = [_boost_chance(rows, names, member, member.rounds, fresh) for member in members]
     bands = learn_bands(
         fresh.actual,
-        _predict(trial, fresh.features, fresh.base),
-        _predict_chance(chance_trial, fresh.features),
+        _predict(trials, fresh.features, fresh.base),
+        _predict_chance(chance_trials, fresh.features),
         fresh.weight,
     )
     everything = _concatenate([rows, fresh])
-    booster = _boost(everything, names, settings, max(trial.best_iteration, 1), None)
-    chance_booster = _boost_chance(everything, names, settings, max(chance_trial.best_iteration, 1), None)
+    boosters = tuple(
+        _boost(everything, names, member, max(trial.best_iteration, 1), None)
+        for member, trial in zip(members, trials, strict=True)
+    )
+    chance_boosters = tuple(
+        _boost_chance(everything, names, member, max(trial.best_iteration, 1), None)
+        for member, trial in zip(members, chance_trials, strict=True)
+    )
     return DemandModel(
-        booster=booster,
-        chance_booster=chance_booster,
+        boosters=boosters,
+        chance_boosters=chance_boosters,
         bands=bands,
         horizon=settings.horizon,
         trained_rows=len(everything.actual),
         importance=pl.DataFrame(
-            {"feature": names, "sessions": _gain_shares(booster), "chance": _gain_shares(chance_booster)},
+            {"feature": names, "sessions": _gain_shares(boosters), "chance": _gain_shares(chance_boosters)},
             schema=IMPORTANCE_SCHEMA,
         ),
     )
@@ -180,9 +190,10 @@ def predict(model: DemandModel, view: OriginView, horizon: int) -> Prediction:
     if released.any():
         matrix = feature_matrix(view, horizon, released, base)
         matrix[:, 1] = min(horizon, model.horizon)
-        matrix = _as_trained(matrix, feature_names(view), model.booster.feature_name())
-        expected[released] = _predict(model.booster, matrix, base[released])
-        chance[released] = _predict_chance(model.chance_booster, matrix)
+        matrix = _as_trained(matrix, feature_names(view), model.boosters[0].feature_name())
+        expected[released] = _predict(model.boosters, matrix, base[released])
+        expected = reconcile(expected, expect_totals(view.panel, view.level.movement, horizon))
+        chance[released] = _predict_chance(model.chance_boosters, matrix)
         quantiles[released] = (
             model.bands.quantiles(expected[released], chance[released])
             if model.bands
@@ -193,12 +204,17 @@ def predict(model: DemandModel, view: OriginView, horizon: int) -> Prediction:
 
 def predict_fallback(level: Level, panel: DemandPanel, horizon: int) -> Prediction:
     """What the fallback expects, with the chances and quantiles of Poisson counts."""
-    expected = expect(panel, level, horizon)
+    expected = expect_fallback(level, panel, horizon)
     return Prediction(
         expected=expected,
         chance=poisson_chance(expected),
         quantiles=poisson_quantiles(expected.ravel()).reshape(*expected.shape, -1),
     )
+
+
+def expect_fallback(level: Level, panel: DemandPanel, horizon: int) -> FloatArray:
+    """Mean sessions of every pair by the fallback as it is published, shape [regions, titles]."""
+    return reconcile(expect(panel, level, horizon), expect_totals(panel, level.movement, horizon))
 
 
 def _origin_lengths(last_target: int, settings: TrainingSettings) -> Iterator[int]:
@@ -335,18 +351,20 @@ def _as_trained(matrix: FloatArray, names: list[str], trained: list[str]) -> Flo
     return np.column_stack([columns.get(name, unknown) for name in trained])
 
 
-def _predict(booster: lgb.Booster, features: FloatArray, base: FloatArray) -> FloatArray:
-    factor = np.asarray(booster.predict(features, raw_score=True, num_threads=1))
-    expected: FloatArray = np.exp(np.clip(factor, -6.0, 4.0)) * np.maximum(base, BASE_FLOOR)
+def _predict(boosters: Sequence[lgb.Booster], features: FloatArray, base: FloatArray) -> FloatArray:
+    factors = [np.asarray(booster.predict(features, raw_score=True, num_threads=1)) for booster in boosters]
+    expected: FloatArray = np.mean(np.exp(np.clip(factors, -6.0, 4.0)), axis=0) * np.maximum(base, BASE_FLOOR)
     return expected
 
 
-def _predict_chance(booster: lgb.Booster, features: FloatArray) -> FloatArray:
-    return np.asarray(booster.predict(features, num_threads=1), dtype=np.float64)
+def _predict_chance(boosters: Sequence[lgb.Booster], features: FloatArray) -> FloatArray:
+    chance: FloatArray = np.mean([booster.predict(features, num_threads=1) for booster in boosters], axis=0)
+    return chance
 
 
-def _gain_shares(booster: lgb.Booster) -> FloatArray:
-    gain = np.asarray(booster.feature_importance("gain"), dtype=np.float64)
+def _gain_shares(boosters: Sequence[lgb.Booster]) -> FloatArray:
+    gains = np.array([booster.feature_importance("gain") for booster in boosters], dtype=np.float64)
+    gain: FloatArray = gains.sum(axis=0)
     return gain / max(gain.sum(), 1e-9)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -40,11 +40,12 @@ ORACLE = "oracle"
 
 MAX_SESSIONS = 200_000
 SECONDS_AN_HOUR = 3600
-TOLERANCE = 0.005
-"""How much lower a candidate's score may be."""
-LARGEST_LOSS = 0.02
-"""How much lower either of its two measures may be, whatever the other gains."""
-MEASURES = {"byte_hit_ratio": "byte hit ratio", "local_start_ratio": "local starts"}
+SCORE = "score"
+MEASURES = {SCORE: "score", "byte_hit_ratio": "byte hit ratio", "local_start_ratio": "local starts"}
+ALLOWED_LOSS = {SCORE: 0.005, "byte_hit_ratio": 0.02, "local_start_ratio": 0.02}
+"""How much lower a candidate may be in each, whatever it gains in another, where a day has sessions enough to tell."""
+ERRORS_ALLOWED = 2.0
+"""What a day cannot tell from chance is no harm: so many standard errors of the difference."""
 
 TABLE_SCHEMA = {
     "placement": pl.String,
@@ -57,6 +58,22 @@ TABLE_SCHEMA = {
     "peak_upstream_bps": pl.Float64,
     "fill_bytes": pl.Float64,
     "score": pl.Float64,
+}
+WHOLES, PARTS = (0, 2), (1, 3)
+"""Columns of :meth:`_Outcome.by_session`: what is asked for, bytes and starts, and what of it is local."""
+MIXES = {
+    SCORE: np.array([score(1.0, 0.0), score(0.0, 1.0)]),
+    "byte_hit_ratio": np.array([1.0, 0.0]),
+    "local_start_ratio": np.array([0.0, 1.0]),
+}
+"""How much bytes and starts count in each measure."""
+PAIRED_SCHEMA = {
+    "placement": pl.String,
+    "measure": pl.String,
+    "candidate": pl.Float64,
+    "beside": pl.Float64,
+    "difference": pl.Float64,
+    "standard_error": pl.Float64,
 }
 
 
@@ -73,6 +90,9 @@ class ReplayResult:
         by_title: One row a placement, edge_id and title_id that was asked for there or filled in vain: sessions, starts
             (with a picture), local_starts, asked_bytes, local_placed_bytes (answered by what was placed),
             upstream_bytes, unasked_fill_bytes (new bytes of blocks that no session of the region asked for).
+        paired: The candidate beside every other placement, session by session: one row a placement and measure:
+            candidate and beside (both values), difference, standard_error (of the difference, of as many sessions drawn
+            from the same demand).
         sessions: Sessions of the scored day in the region.
         sampled_share: Share of them that was replayed; below 1 when there were more than the cap.
         notes: What was left out.
@@ -83,6 +103,7 @@ class ReplayResult:
     by_title: pl.DataFrame
     sessions: int
     sampled_share: float
+    paired: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PAIRED_SCHEMA))
     notes: tuple[str, ...] = ()
 
     def metric(self, placement: str, name: str) -> float:
@@ -90,15 +111,36 @@ class ReplayResult:
         row = self.table.filter(pl.col("placement") == placement)
         return float(row[name][0]) if len(row) else float("nan")
 
+    def compared_with(self, placement: str) -> pl.DataFrame:
+        """The candidate beside one placement, a row a measure.
+
+        Returns:
+            Columns of ``paired``, low and high (the difference less and plus ``ERRORS_ALLOWED`` standard errors),
+            allowed_loss, is_worse.
+        """
+        error = ERRORS_ALLOWED * pl.col("standard_error")
+        allowed = pl.max_horizontal(pl.col("measure").replace_strict(ALLOWED_LOSS, return_dtype=pl.Float64), error)
+        return self.paired.filter(pl.col("placement") == placement).with_columns(
+            low=pl.col("difference") - error,
+            high=pl.col("difference") + error,
+            allowed_loss=allowed,
+            is_worse=pl.col("difference") < -allowed,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class GateVerdict:
-    """Whether a plan may be filled, and why."""
+    """Whether a plan may be filled, and why.
+
+    Attributes:
+        beside: What it was compared with: ``running`` or ``lru``.
+        comparison: :meth:`ReplayResult.compared_with`; empty where there was nothing to replay.
+    """
 
     accepted: bool
     reason: str
     beside: str
-    """What it was compared with: ``running`` or ``lru``."""
+    comparison: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PAIRED_SCHEMA))
 
 
 def replay(
@@ -136,18 +178,21 @@ def replay(
     sessions, total, share, notes = _sessions(blocks, requests, region_id, day, max_sessions, seed)
     asked = _ask(blocks, sessions, layout)
     rows, edge_rows, title_frames = [], [], []
+    by_session: dict[str, FloatArray] = {}
     for name, placement in {LRU: None, **placements}.items():
         placed = np.stack([_placed(blocks, placement, room, name) for room in rooms], axis=1)
         held = np.stack([_placed(blocks, resident, room, None) for room in rooms], axis=1)
         outcome = _play(blocks, sessions, asked, placed, rooms)
         rows.append({"placement": name, **outcome.totals(float((blocks.size_bytes @ (placed & ~held)).sum()))})
         edge_rows += [{"placement": name, **row} for row in outcome.by_edge(rooms)]
+        by_session[name] = outcome.by_session(len(sessions.title))[sessions.scored]
         by_title = _by_title(blocks, outcome, placed & ~held, rooms)
         title_frames.append(by_title.select(pl.lit(name).alias("placement"), pl.all()))
     return ReplayResult(
         table=pl.DataFrame(rows, schema=TABLE_SCHEMA),
         by_edge=pl.DataFrame(edge_rows),
         by_title=pl.concat(title_frames),
+        paired=_pair(by_session),
         sessions=total,
         sampled_share=share,
         notes=tuple(notes),
@@ -157,28 +202,55 @@ def replay(
 def judge(result: ReplayResult) -> GateVerdict:
     """Refuse a candidate that is worse than what runs: the running plan, or LRU when nothing runs.
 
-    Worse means a score (:mod:`ml.placement.objective`) that is lower by more than ``TOLERANCE``, or one of its two
-    measures lower by more than ``LARGEST_LOSS``: local starts are not bought with bytes that viewers then wait for, nor
-    bytes with starts.
+    Worse means a score (:mod:`ml.placement.objective`) or one of its two measures that is lower by more than
+    ``ALLOWED_LOSS``: local starts are not bought with bytes that viewers then wait for, nor bytes with starts. A day of
+    few sessions tells no such difference from chance, so that a loss within ``ERRORS_ALLOWED`` standard errors is none.
     """
     has_running = bool((result.table["placement"] == RUNNING).any())
     beside = RUNNING if has_running else LRU
+    compared = result.compared_with(beside)
     if result.sessions == 0:
-        if has_running:
-            return GateVerdict(accepted=False, reason="no session to replay: the running plan stays", beside=beside)
-        return GateVerdict(
-            accepted=True, reason="no session to replay and nothing runs: nothing to lose", beside=beside
-        )
-    allowed = {"score": ("score", TOLERANCE)} | {name: (words, LARGEST_LOSS) for name, words in MEASURES.items()}
-    pairs = {name: (result.metric(CANDIDATE, name), result.metric(beside, name)) for name in allowed}
-    if not np.isfinite(pairs["score"][0]):
-        return GateVerdict(accepted=False, reason="the candidate was not replayed", beside=beside)
-    numbers = ", ".join(f"{allowed[name][0]} {new:.4f} against {old:.4f}" for name, (new, old) in pairs.items())
-    worse = [allowed[name][0] for name, (new, old) in pairs.items() if new < old - allowed[name][1]]
+        reason = "no session to replay" + (": the running plan stays" if has_running else ", and nothing runs to lose")
+        return GateVerdict(accepted=not has_running, reason=reason, beside=beside, comparison=compared)
+    if compared.is_empty():
+        reason = "the candidate was not replayed"
+        return GateVerdict(accepted=False, reason=reason, beside=beside, comparison=compared)
+    numbers = ", ".join(
+        f"{MEASURES[row['measure']]} {row['candidate']:.4f} against {row['beside']:.4f} ({row['difference']:+.4f}, "
+        f"{row['low']:+.4f} to {row['high']:+.4f})"
+        for row in compared.iter_rows(named=True)
+    )
+    worse = [MEASURES[measure] for measure in compared.filter("is_worse")["measure"]]
     if worse:
         reason = f"worse than what runs ({beside}) in {' and '.join(worse)}: {numbers}"
-        return GateVerdict(accepted=False, reason=reason, beside=beside)
-    return GateVerdict(accepted=True, reason=f"not worse than what runs ({beside}): {numbers}", beside=beside)
+    else:
+        reason = f"not worse than what runs ({beside}): {numbers}"
+    return GateVerdict(accepted=not worse, reason=reason, beside=beside, comparison=compared)
+
+
+def _pair(by_session: Mapping[str, FloatArray]) -> pl.DataFrame:
+    """The candidate beside every other placement; the variance of a difference of ratios by linearisation.
+
+    Sessions are the draws: each is independent of the others given what is in demand, while all that a session asks for
+    hits or misses together.
+
+    Args:
+        by_session: :meth:`_Outcome.by_session` of each placement; all have the same sessions and asked the same.
+    """
+    own = by_session.get(CANDIDATE)
+    if own is None or not len(own):
+        return pl.DataFrame(schema=PAIRED_SCHEMA)
+    totals = np.maximum(own[:, WHOLES].sum(axis=0), 1.0)
+    rows = []
+    for name, other in by_session.items():
+        if name == CANDIDATE:
+            continue
+        values, beside = own[:, PARTS].sum(axis=0) / totals, other[:, PARTS].sum(axis=0) / totals
+        errors = (own[:, PARTS] - other[:, PARTS] - (values - beside) * own[:, WHOLES]) / totals
+        for measure, mix in MIXES.items():
+            spread = float(np.sqrt(((errors @ mix) ** 2).sum() * len(errors) / max(len(errors) - 1, 1)))
+            rows.append((name, measure, values @ mix, beside @ mix, (values - beside) @ mix, spread))
+    return pl.DataFrame(rows, schema=PAIRED_SCHEMA, orient="row")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,6 +398,11 @@ class _Outcome:
 
     def by_edge(self, rooms: tuple[EdgeRoom, ...]) -> list[dict[str, object]]:
         return [{"edge_id": room.edge_id, **self._measure(self.edge == index)} for index, room in enumerate(rooms)]
+
+    def by_session(self, count: int) -> FloatArray:
+        """Asked and hit bytes, starts and local starts of every session, shape [count, 4]."""
+        weights = (self.sizes, self.sizes * self.hits, self.starts, self.starts & self.hits)
+        return np.stack([np.bincount(self.session, weight, minlength=count) for weight in weights], axis=1)
 
     def _measure(self, of: BoolArray) -> dict[str, float]:
         asked = self.sizes[of].sum()

@@ -6,12 +6,13 @@ before the pointer moves, and the asset's checks report the same findings.
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
+from dataclasses import replace
 
 import dagster as dg
 import polars as pl
 
-from ml.forecasting import FALLBACK, MODEL, TooLittleHistory, fit, forecast
-from ml.forecasting.model import DemandModel
+from ml.forecasting import DEFAULT_TRAINING, FALLBACK, MODEL, TooLittleHistory, fit, forecast
+from ml.forecasting.model import MAX_HORIZON, DemandModel
 from orchestration import taxonomy
 from orchestration.defs.demand import forecast_rules
 from orchestration.defs.demand.backtest import demand_backtest
@@ -30,7 +31,7 @@ from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 
 FORECAST_KEY = dg.AssetKey(["demand", "forecast"])
-HORIZON_DAYS = 7
+WEEK = 7
 PREVIEW_TITLES = 5
 DAYS_COMPARED = 14
 PREVIEW_FEATURES = 10
@@ -55,6 +56,15 @@ CHECKS = [
 ]
 
 
+class ForecastConfig(DemandDay):
+    """The day on which the forecast stands, and how many days it goes ahead, 1 to 14.
+
+    The model is trained for as many. What is published or not is decided by the back-test's seven.
+    """
+
+    horizon_days: int = WEEK
+
+
 @dg.asset(
     key=FORECAST_KEY,
     group_name=taxonomy.DEMAND,
@@ -64,26 +74,29 @@ CHECKS = [
     check_specs=CHECKS,
 )
 def demand_forecast(
-    context: dg.AssetExecutionContext, config: DemandDay, warehouse: Warehouse, storage: MediaStorage
+    context: dg.AssetExecutionContext, config: ForecastConfig, warehouse: Warehouse, storage: MediaStorage
 ) -> dg.MaterializeResult:
-    """Expected sessions of every title in every region for the next seven days, with 10, 50 and 90 % quantiles.
+    """Expected sessions of every title in every region for the next days (seven, or up to 14), with three quantiles.
 
     Grain: one row a region, title and day, in `forecasts/<forecast_id>.parquet` of the store; `forecasts/CURRENT` names
     the newest one that passed its blocking checks. The column `model` says whether the trained model or the fallback
     made it; the back-test decides. Used by the placement plans.
     """
+    if not 1 <= config.horizon_days <= MAX_HORIZON:
+        said = f"horizon_days is {config.horizon_days}; forecasts go 1 to {MAX_HORIZON} days ahead"
+        raise dg.Failure(description=said, allow_retries=False)
     today = config.date()
     store = storage.store()
     inputs = read_inputs(warehouse, store)
     decision = read_backtest(store)
-    model, reason = choose_model(inputs, decision, today)
+    model, reason = choose_model(inputs, decision, today, config.horizon_days)
     context.log.info("forecast by %s: %s", MODEL if model else FALLBACK, reason)
     ahead = forecast(
         model,
         inputs.demand,
         inputs.titles,
         today=today,
-        horizon_days=HORIZON_DAYS,
+        horizon_days=config.horizon_days,
         regions=inputs.regions,
         mentions=inputs.mentions,
     )
@@ -128,7 +141,7 @@ def demand_forecast(
 
 
 def choose_model(
-    inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date
+    inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date, horizon_days: int = WEEK
 ) -> tuple[DemandModel | None, str]:
     """The model to forecast with, trained on the days before ``today`` (None for the fallback), and why."""
     if decision is None:
@@ -136,7 +149,14 @@ def choose_model(
     if decision.published != MODEL:
         return None, decision.reason
     try:
-        model = fit(inputs.demand, inputs.titles, today=today, regions=inputs.regions, mentions=inputs.mentions)
+        model = fit(
+            inputs.demand,
+            inputs.titles,
+            today=today,
+            regions=inputs.regions,
+            settings=replace(DEFAULT_TRAINING, horizon=horizon_days),
+            mentions=inputs.mentions,
+        )
         return model, decision.reason
     except TooLittleHistory as error:
         return None, f"the back-test chose the model, but it cannot be trained: {error}"
@@ -170,5 +190,7 @@ def _top_titles(ahead: pl.DataFrame, titles: pl.DataFrame) -> pl.DataFrame:
         .group_by("region_id", maintain_order=True)
         .head(PREVIEW_TITLES)
         .join(titles.select("title_id", "name"), on="title_id", how="left", maintain_order="left")
-        .select("region_id", "title_id", "name", pl.col("sessions").alias("sessions in 7 days"))
+        .select(
+            "region_id", "title_id", "name", pl.col("sessions").alias(f"sessions in {ahead['day'].n_unique()} days")
+        )
     )

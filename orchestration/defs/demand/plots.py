@@ -78,9 +78,13 @@ def plot_breakdown(slices: pl.DataFrame, calibration: pl.DataFrame, importance: 
     errors.legend(fontsize=7)
     for level, of_level in calibration.filter(pl.col("horizon") > 0).group_by("quantile", maintain_order=True):
         days = of_level["horizon"].to_list()
-        held.fill_between(days, of_level["below"].to_list(), of_level["at_or_below"].to_list(), alpha=0.35)
+        below, reached = of_level["below"].to_list(), of_level["at_or_below"].to_list()
+        (line,) = held.plot(days, reached, linewidth=1.2, label=f"q{100 * float(str(level[0])):.0f}")
+        held.fill_between(days, below, reached, alpha=0.3, color=line.get_color())
         held.axhline(float(str(level[0])), color="black", linewidth=0.8, linestyle=":")
     held.set_ylim(0, 1)
+    if held.lines:
+        held.legend(fontsize=7, loc="upper left")
     held.set_title("share of actual sessions below and at each quantile, by days ahead", loc="left", fontsize=9)
     top = importance.sort(pl.max_horizontal("sessions", "chance"), descending=True).head(FEATURES_SHOWN).reverse()
     for shift, part in enumerate(("sessions", "chance")):

@@ -11,7 +11,7 @@ import datetime as dt
 import dagster as dg
 import polars as pl
 
-from ml.placement import NoDemand, PlacementPlan, ReplayResult, judge
+from ml.placement import GateVerdict, NoDemand, PlacementPlan, ReplayResult, judge
 from orchestration import partitions, taxonomy
 from orchestration.defs.demand.forecast import FORECAST_KEY
 from orchestration.defs.demand.plots import png_markdown
@@ -96,7 +96,7 @@ def placement_plan(
     return dg.MaterializeResult(
         metadata={**_metadata(inputs, made, result, record), **_by_size(inputs, result)},
         check_results=[
-            _check(REPLAY_GATE, verdict.accepted, verdict.reason, {"table": markdown_table(result.table)}),
+            _check(REPLAY_GATE, verdict.accepted, verdict.reason, _what_shows_it(result, verdict)),
             _check(
                 EDGES_ANSWERED, not inputs.silent_edges, "; ".join(inputs.silent_edges) or "all answered", warn=True
             ),
@@ -150,6 +150,11 @@ def _metadata(
         "top_titles": dg.MetadataValue.md(markdown_table(_top_titles(inputs, made))),
         "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in record.notes) or "none"),
     }
+
+
+def _what_shows_it(result: ReplayResult, verdict: GateVerdict) -> dict[str, str]:
+    """The tables behind a verdict: the difference to what runs, with its interval, and all that was replayed."""
+    return {"difference": markdown_table(verdict.comparison), "table": markdown_table(result.table)}
 
 
 def _by_size(inputs: PlanInputs, result: ReplayResult) -> dict[str, dg.MetadataValue]:

@@ -36,9 +36,12 @@ from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.warehouse import Warehouse
 from orchestration.store import ObjectMissing, ObjectStore
 
+REQUESTS = "serving.srv_requests"
 REQUEST_COLUMNS = ["region_id", "title_id", "rung", "seconds_watched", "event_day", "started_at"]
 WATCH_THROUGH_DAYS = 7
 WARM_UP_DAYS = 2
+HISTORY_DAYS = WATCH_THROUGH_DAYS + 1
+"""Days before the newest one of which sessions are read: what a plan for that newest day was to learn from."""
 
 
 class PlanConfig(DemandDay):
@@ -101,11 +104,23 @@ class PlanInputs:
 
 
 def read_plan_inputs(
-    region_id: str, config: PlanConfig, warehouse: Warehouse, store: ObjectStore, fleet: EdgeFleet | None
+    region_id: str,
+    config: PlanConfig,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    fleet: EdgeFleet | None,
+    *,
+    history_days: int = HISTORY_DAYS,
 ) -> PlanInputs:
     """Gather the forecast, the catalogue, the sessions, the running plan and what the edges say of themselves.
 
-    Without a ``fleet`` no edge is asked: all are taken for empty, with the disks of the seeds.
+    Args:
+        region_id: The region.
+        config: Which days.
+        warehouse: Has catalogue and sessions.
+        store: Has forecasts and plans.
+        fleet: Is asked for disks and inventories; without one all edges are taken for empty, with the seeds' disks.
+        history_days: How many days before the newest known one sessions are read of.
 
     Raises:
         NoDemand: There is no forecast or no packaged title yet.
@@ -125,7 +140,8 @@ def read_plan_inputs(
     known = (
         pl.col("event_day") < config.date() if moment is None else pl.col("started_at") <= moment.replace(tzinfo=None)
     )
-    requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS).filter(known)
+    known_until = config.date() - dt.timedelta(days=1) if moment is None else moment.date()
+    requests = read_requests(warehouse, known_until, history_days).filter(known)
     if moment is None:
         demand = expected.group_by("region_id", "title_id").agg(pl.col("sessions").sum())
     else:
@@ -154,6 +170,12 @@ def read_plan_inputs(
         notes=tuple(note for note in (*silent, forecast_gap, problem) if note),
         rebalanced_at=moment,
     )
+
+
+def read_requests(warehouse: Warehouse, last_day: dt.date, history_days: int = HISTORY_DAYS) -> pl.DataFrame:
+    """The sessions of the newest day until ``last_day`` that has any, and of so many days before it."""
+    until = warehouse.newest_day(REQUESTS, last_day) or last_day
+    return warehouse.read(REQUESTS, REQUEST_COLUMNS, days=(until - dt.timedelta(days=history_days), until))
 
 
 def _ask(fleet: EdgeFleet, edges: Sequence[Edge]) -> dict[str, EdgeAnswer]:

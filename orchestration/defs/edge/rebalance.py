@@ -15,9 +15,9 @@ import polars as pl
 from ml.forecasting.nowcast import Pace
 from orchestration.automation import REBALANCE_REGION
 from orchestration.defs.demand.forecast_store import read_current_forecast
-from orchestration.defs.edge.pace import measure_region
+from orchestration.defs.edge.pace import HISTORY_DAYS, measure_region
 from orchestration.defs.edge.plan_store import PlanRecord, read_plans
-from orchestration.defs.edge.planning import REQUEST_COLUMNS
+from orchestration.defs.edge.planning import REQUEST_COLUMNS, REQUESTS
 from orchestration.edge.topology import Network, Region, read_network
 from orchestration.edge.window import next_opening
 from orchestration.resources.storage import MediaStorage
@@ -61,14 +61,16 @@ def look_at_regions(warehouse: Warehouse, store: ObjectStore, network: Network, 
         now: Aware; sessions that began later are not looked at.
     """
     try:
-        requests = warehouse.read("serving.srv_requests", REQUEST_COLUMNS)
+        today = now.astimezone(dt.UTC).date()
+        days = (today - dt.timedelta(days=HISTORY_DAYS + 1), today)  # the newest session may be yesterday's
+        requests = warehouse.read(REQUESTS, REQUEST_COLUMNS, days=days)
         _, forecast = read_current_forecast(store)
     except (WarehouseTableMissing, ObjectMissing) as error:
         return [_not_judged(region, now, str(error)) for region in network.regions]
     begun = requests.filter(pl.col("started_at") <= now.astimezone(dt.UTC).replace(tzinfo=None))["started_at"].max()
     moment = begun.replace(tzinfo=dt.UTC) if isinstance(begun, dt.datetime) else None
     if moment is None or now - moment > LARGEST_LAG:
-        reason = f"the newest session of the lake began at {moment}: nothing says how the day goes"
+        reason = f"no session of the last {LARGEST_LAG} is in the lake: nothing says how the day goes"
         return [_not_judged(region, now, reason) for region in network.regions]
     if not (forecast["day"] == moment.date()).any():
         reason = f"the forecast lacks {moment.date()}; materialise demand/forecast"
@@ -110,16 +112,29 @@ def _look(
     moment: dt.datetime,
     now: dt.datetime,
 ) -> RegionLook:
-    running = next((plan for plan in read_plans(store, region.region_id) if plan.accepted), None)
-    pace = measure_region(forecast, requests, region.region_id, moment, known_at=_known_at(running, moment))
+    made = list(_up_to_running(read_plans(store, region.region_id)))
+    running = made[-1] if made and made[-1].accepted else None
+    looked = next((plan for plan in made if _has_looked_at(plan, moment.date())), None)
+    # what a plan was made of is no reason for another one, though it was refused: only what was watched since counts
+    known_at = looked.rebalanced_at if looked else None
+    pace = measure_region(forecast, requests, region.region_id, moment, known_at=known_at)
     because = list(_reasons_to_wait(running, region, now)) if pace.leaves_band else []
+    refused = looked is not None and not looked.accepted
     return RegionLook(
         region_id=region.region_id,
         pace=pace,
         moment=moment,
         is_due=pace.leaves_band and not because,
-        reason="; ".join([pace.describe(), *because]),
+        reason="; ".join([pace.describe(), *([f"a plan of {known_at} was refused"] if refused else []), *because]),
     )
+
+
+def _up_to_running(newest_first: Iterator[PlanRecord]) -> Iterator[PlanRecord]:
+    """The plans down to the one in force, newest first; refused ones before it."""
+    for plan in newest_first:
+        yield plan
+        if plan.accepted:
+            return
 
 
 def _reasons_to_wait(running: PlanRecord | None, region: Region, now: dt.datetime) -> Iterator[str]:
@@ -129,9 +144,9 @@ def _reasons_to_wait(running: PlanRecord | None, region: Region, now: dt.datetim
         yield "the night's plan and fill are due or under way"
 
 
-def _known_at(running: PlanRecord | None, moment: dt.datetime) -> dt.datetime | None:
-    at = running.rebalanced_at if running else None
-    return at if at is not None and at.date() == moment.date() else None
+def _has_looked_at(plan: PlanRecord, day: dt.date) -> bool:
+    """Whether a plan was made of what the day had brought by then, accepted or not: for the same there is no other."""
+    return plan.rebalanced_at is not None and plan.rebalanced_at.date() == day
 
 
 def _not_judged(region: Region, moment: dt.datetime, reason: str) -> RegionLook:

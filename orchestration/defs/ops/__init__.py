@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs.ops import hindsight, lake_maintenance, network, quality
+from orchestration.defs.ops import hindsight, lake_maintenance, network, quality, retention
 from orchestration.settings import Settings
 
 __all__ = ["build_defs"]
@@ -18,5 +18,6 @@ def build_defs(settings: Settings) -> dg.Definitions:
             quality.quality_of_experience,
             hindsight.hindsight,
             network.network,
+            retention.published_retention,
         ]
     )

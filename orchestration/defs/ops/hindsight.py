@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import dagster as dg
 import polars as pl
 
-from ml.placement import BLOCK, CANDIDATE, LRU, NoDemand, ReplayResult, cost_forecast_errors, measure_edges
-from ml.placement.replay import TOLERANCE
+from ml.placement import BLOCK, LRU, NoDemand, ReplayResult, cost_forecast_errors, measure_edges
+from ml.placement.replay import SCORE
 from orchestration import taxonomy
 from orchestration.defs.demand.forecast_store import read_forecast
 from orchestration.defs.demand.inputs import DemandDay
@@ -238,8 +238,9 @@ def _judge_regions(found: list[RegionHindsight]) -> list[dg.AssetCheckResult]:
 
 
 def _better(seen: RegionHindsight, placement: str, words: str) -> str:
-    """A sentence where another placement would have had a better score than the plan in force; else empty."""
-    ours, theirs = (seen.result.metric(name, "score") for name in (CANDIDATE, placement))
-    if not theirs > ours + TOLERANCE:  # a placement that was not replayed has no score
-        return ""
-    return f"{seen.record.region_id}: score {ours:.3f} with its plan, {theirs:.3f} {words}"
+    """A sentence where another placement would have had a better score than the plan in force, beyond chance."""
+    compared = seen.result.compared_with(placement).filter((pl.col("measure") == SCORE) & pl.col("is_worse"))
+    return "".join(  # at most one row, and none for a placement that was not replayed
+        f"{seen.record.region_id}: score {row['candidate']:.3f} with its plan, {row['beside']:.3f} {words}"
+        for row in compared.iter_rows(named=True)
+    )

@@ -238,7 +238,8 @@ def movers(demand: pl.DataFrame, forecast: pl.DataFrame | None, day: dt.date, ti
     )
     ahead = pl.DataFrame(schema={"region_id": pl.String, "title_id": pl.String, "forecast": pl.Float64})
     if forecast is not None:
-        ahead = forecast.group_by("region_id", "title_id").agg(pl.col("sessions").sum().alias("forecast"))
+        week = forecast.filter(pl.col("day") < pl.col("day").min() + dt.timedelta(days=WEEK))
+        ahead = week.group_by("region_id", "title_id").agg(pl.col("sessions").sum().alias("forecast"))
     change = (pl.col("lately").cast(pl.Int64) - pl.col("before").cast(pl.Int64)).abs()
     return (
         weeks.sort([change, "region_id", "title_id"], descending=[True, False, False])

@@ -29,6 +29,12 @@ from orchestration.resources.warehouse.raw_tables import SCHEMA, arrow_schema, c
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 
 
+def _name_in(table: str, part: str) -> str:
+    if not _IDENTIFIER.fullmatch(part):
+        raise WarehouseError(f"{part!r} in the request for {table!r} is no name; ask for 'schema.table'")
+    return part
+
+
 class Warehouse(dg.ConfigurableResource):
     """The lake below one folder.
 
@@ -50,34 +56,52 @@ class Warehouse(dg.ConfigurableResource):
             with_patience(lambda: create_raw_tables(connection))
             yield connection
 
-    def read(self, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def read(
+        self, table: str, columns: Sequence[str] | None = None, *, days: tuple[dt.date, dt.date] | None = None
+    ) -> pl.DataFrame:
         """A table of the lake.
 
         Args:
             table: With its schema, such as ``serving.srv_titles``.
             columns: Those that are needed; all when not given.
+            days: First and last ``event_day`` that are needed; all when not given.
 
         Raises:
             WarehouseTableMissing: There is no such table yet.
             WarehouseColumnsWrong: It has no such column.
         """
+        selected = ", ".join(f'"{_name_in(table, column)}"' for column in columns) if columns else "*"
+        return (
+            self._select(selected, table, "event_day between ? and ?", days) if days else self._select(selected, table)
+        )
+
+    def newest_day(self, table: str, until: dt.date) -> dt.date | None:
+        """The newest ``event_day`` of a table that is not after a day; None when there is none.
+
+        Raises:
+            WarehouseTableMissing: There is no such table yet.
+            WarehouseColumnsWrong: It has no days.
+        """
+        newest = self._select("max(event_day)", table, "event_day <= ?", (until,)).item()
+        assert newest is None or isinstance(newest, dt.date)
+        return newest
+
+    def _select(
+        self, selected: str, table: str, condition: str = "true", values: Sequence[object] = ()
+    ) -> pl.DataFrame:
         schema, _, name = table.partition(".")
-        for part in (schema, name, *(columns or ())):
-            if not _IDENTIFIER.fullmatch(part):
-                raise WarehouseError(f"{part!r} in the request for {table!r} is no name; ask for 'schema.table'")
-        selected = ", ".join(f'"{column}"' for column in columns) if columns else "*"
+        source = f"{LAKE}.{_name_in(table, schema)}.{_name_in(table, name)}"
+        query = f"select {selected} from {source} where {condition}"
         with self.connection() as connection:
             try:
-                return with_patience(lambda: connection.execute(f"select {selected} from {LAKE}.{schema}.{name}").pl())
+                return with_patience(lambda: connection.execute(query, values).pl())
             except duckdb.CatalogException as error:
                 raise WarehouseTableMissing(
                     f"the lake in {self.lake_folder} has no table {table}; materialise warehouse/{name} (or run "
                     f"`dbt build --select {name}`) first"
                 ) from error
             except duckdb.BinderException as error:
-                raise WarehouseColumnsWrong(
-                    f"{table} does not have the columns {list(columns or ())}: {error}"
-                ) from error
+                raise WarehouseColumnsWrong(f"{table} does not have the columns {selected}: {error}") from error
 
     def has_table(self, table: str) -> bool:
         """Whether the lake has a table or view of that name, such as ``serving.srv_titles``."""

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from ml.forecasting import MODEL, TooLittleHistory, TrainingSettings, fit, forecast
-from ml.forecasting.model import DemandModel
+from ml.forecasting import MODEL, TooLittleHistory, TrainingSettings, build_panel, fit, forecast
+from ml.forecasting.features import view_origin
+from ml.forecasting.model import DemandModel, predict, train
 
 SMALL = TrainingSettings(origins=6, rounds=40, max_rows=8000)
 
@@ -36,10 +39,27 @@ def test_training_is_deterministic(market):
     second = fit(
         market.demand.sample(fraction=1.0, shuffle=True, seed=5), market.titles, today=market.today, settings=SMALL
     )
-    assert first.booster.model_to_string() == second.booster.model_to_string()
-    assert first.chance_booster.model_to_string() == second.chance_booster.model_to_string()
+    for one, other in zip(
+        (*first.boosters, *first.chance_boosters), (*second.boosters, *second.chance_boosters), strict=True
+    ):
+        assert one.model_to_string() == other.model_to_string()
     assert_frame_equal(first.importance, second.importance)
     assert first.importance.select("sessions", "chance").sum().row(0) == pytest.approx((1.0, 1.0))
+
+
+def test_members_differ_and_their_mean_is_the_forecast(market):
+    settings = replace(SMALL, members=2)
+    panel = build_panel(market.demand, market.titles, today=market.today)
+    both = train(panel, settings)
+    one, other = (member.model_to_string() for member in both.boosters)
+    assert one != other
+    view = view_origin(panel)
+    apart = [
+        predict(replace(both, boosters=both.boosters[of], chance_boosters=both.chance_boosters[of]), view, 3).chance
+        for of in (slice(0, 1), slice(1, 2))
+    ]
+    assert np.abs(apart[0] - apart[1]).max() > 1e-3
+    assert predict(both, view, 3).chance == pytest.approx((apart[0] + apart[1]) / 2)
 
 
 def test_the_chance_tells_how_often_a_title_is_watched(market_with_future, model):
@@ -65,7 +85,7 @@ def test_later_days_change_nothing(market, market_with_future, model):
     )
     later = pl.concat([market_with_future.demand, surprise])
     again = fit(later, market.titles, today=market.today, settings=SMALL)
-    assert again.booster.model_to_string() == model.booster.model_to_string()
+    assert again.boosters[0].model_to_string() == model.boosters[0].model_to_string()
     known = market.demand.filter(pl.col("event_day") < market.today)
     assert_frame_equal(
         forecast(again, later, market.titles, today=market.today),

@@ -19,7 +19,7 @@ from ml.placement import (
 )
 from ml.placement.lru import LeastRecentlyUsed
 from ml.placement.objective import score
-from ml.placement.replay import TABLE_SCHEMA
+from ml.placement.replay import PAIRED_SCHEMA, TABLE_SCHEMA
 
 
 def session(title, rung, seconds, at):
@@ -78,6 +78,13 @@ def test_one_session_by_hand(objects, edges_of, day):
     assert result.metric(CANDIDATE, "fill_bytes") == 300
     # the first session's misses are the worst hour's, for the region and for its only edge
     assert result.metric(CANDIDATE, "peak_upstream_bps") == (5 + 600 + 40) * 8 / 3600
+    # the first session gains 300 of its 945 bytes, the second none of its 325: what another two sessions might not
+    (gain,) = result.compared_with(LRU).filter(pl.col("measure") == "byte_hit_ratio").iter_rows(named=True)
+    assert (gain["candidate"], gain["beside"]) == (625 / 1270, 325 / 1270)
+    assert gain["standard_error"] == pytest.approx((2 * 2) ** 0.5 * (300 - 300 / 1270 * 945) / 1270)
+    assert (gain["low"], gain["high"]) == pytest.approx(
+        (300 / 1270 - 2 * gain["standard_error"], 300 / 1270 + 2 * gain["standard_error"])
+    )
     edge = result.by_edge.filter(pl.col("placement") == CANDIDATE).row(0, named=True)
     assert edge.items() >= {"local_start_ratio": 1.0, "peak_upstream_bps": (5 + 600 + 40) * 8 / 3600}.items()
 
@@ -104,28 +111,59 @@ def test_a_good_plan_passes_and_a_bad_one_is_refused(objects, demand, rung_mix, 
     assert "worse than what runs" in verdict.reason
 
 
+def compared(byte_hit_ratio, local_start_ratio, error):
+    """A replay of a candidate with these measures beside a running plan of 0.5 and 0.6."""
+    pairs = {
+        "score": (score(byte_hit_ratio, local_start_ratio), score(0.5, 0.6)),
+        "byte_hit_ratio": (byte_hit_ratio, 0.5),
+        "local_start_ratio": (local_start_ratio, 0.6),
+    }
+    rows = [(RUNNING, measure, new, old, new - old, error) for measure, (new, old) in pairs.items()]
+    table = pl.DataFrame({"placement": [RUNNING]}).match_to_schema(TABLE_SCHEMA, missing_columns="insert")
+    paired = pl.DataFrame(rows, schema=PAIRED_SCHEMA, orient="row")
+    nothing = pl.DataFrame()
+    return ReplayResult(table=table, by_edge=nothing, by_title=nothing, sessions=100, sampled_share=1.0, paired=paired)
+
+
 @pytest.mark.parametrize(
-    ("byte_hit_ratio", "local_start_ratio", "worse_in"),
+    ("byte_hit_ratio", "local_start_ratio", "error", "worse_in"),
     [
-        (0.50, 0.60, ""),
-        (0.49, 0.61, ""),
-        (0.45, 0.90, "byte hit ratio"),
-        (0.80, 0.55, "local starts"),
-        (0.49, 0.58, "score"),
+        (0.50, 0.60, 0.0, ""),
+        (0.49, 0.61, 0.0, ""),
+        (0.45, 0.90, 0.0, "byte hit ratio"),
+        (0.80, 0.55, 0.0, "local starts"),
+        (0.49, 0.585, 0.0, "score"),
+        (0.49, 0.585, 0.01, ""),
+        (0.80, 0.55, 0.024, "local starts"),
+        (0.80, 0.55, 0.026, ""),
+        (0.30, 0.60, 0.026, "score and byte hit ratio"),
     ],
 )
-def test_neither_measure_is_sold_for_the_other(byte_hit_ratio, local_start_ratio, worse_in):
-    pairs = {CANDIDATE: (byte_hit_ratio, local_start_ratio), RUNNING: (0.50, 0.60)}
-    rows = [
-        (name, 100, 1.0, hits, 0.0, starts, 0.0, 0.0, 0.0, score(hits, starts))
-        for name, (hits, starts) in pairs.items()
-    ]
-    table = pl.DataFrame(rows, schema=TABLE_SCHEMA, orient="row")
-    verdict = judge(
-        ReplayResult(table=table, by_edge=pl.DataFrame(), by_title=pl.DataFrame(), sessions=100, sampled_share=1.0)
-    )
+def test_neither_measure_is_sold_for_the_other_and_chance_is_no_harm(
+    byte_hit_ratio, local_start_ratio, error, worse_in
+):
+    verdict = judge(compared(byte_hit_ratio, local_start_ratio, error))
     assert verdict.accepted == (not worse_in)
-    assert f"worse than what runs (running) in {worse_in}" in verdict.reason or verdict.accepted
+    assert f"worse than what runs (running) in {worse_in}: " in verdict.reason or verdict.accepted
+    starts = local_start_ratio - 0.6
+    assert f"({starts:+.4f}, {starts - 2 * error:+.4f} to {starts + 2 * error:+.4f})" in verdict.reason
+
+
+def test_the_same_loss_is_shown_by_many_sessions_and_not_by_few(objects, demand, rung_mix, edges_of, requests, day):
+    edges = edges_of(10_000.0)
+    good = plan(objects, demand, rung_mix, edges, region_id="eu").rows
+    hot = demand.sort("sessions", descending=True)["title_id"][2]
+    without = plan(objects, demand.filter(pl.col("title_id") != hot), rung_mix, edges, region_id="eu").rows
+
+    def replayed(sessions):
+        result = replay({CANDIDATE: without, RUNNING: good}, sessions, objects, edges, region_id="eu", day=day)
+        return judge(result), result.compared_with(RUNNING)["standard_error"].to_list()
+
+    many, narrow = replayed(requests)
+    few, wide = replayed(requests.sort("started_at").gather_every(20))
+    assert not many.accepted
+    assert few.accepted, few.reason
+    assert wide[0] > 2 * narrow[0]
 
 
 def test_a_running_plan_for_an_edge_that_is_gone_counts_only_where_edges_stand(

@@ -81,9 +81,10 @@ def rooms(shared, tmp_path):
     return {**shared, "storage": MediaStorage(root=str(tmp_path / "store"))}
 
 
-def materialize(assets, rooms):
-    config = {name: {"config": {"today": TODAY.isoformat()}} for name in ("demand__backtest", "demand__forecast")}
-    selected = {asset.op.name: config[asset.op.name] for asset in assets}
+def materialize(assets, rooms, **forecast_config):
+    selected = {asset.op.name: {"config": {"today": TODAY.isoformat()}} for asset in assets}
+    if forecast_config:
+        selected["demand__forecast"]["config"] |= forecast_config
     return dg.materialize(
         assets,
         resources=rooms,
@@ -148,6 +149,19 @@ def test_an_empty_table_still_gives_a_forecast(rooms, put_table):
     assert result.success
     _, frame = read_current_forecast(rooms["storage"].store())
     assert frame["sessions"].sum() == 0
+
+
+def test_up_to_fourteen_days_ahead_may_be_asked_for(rooms, put_table):
+    put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=20))
+    put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
+    decision = BacktestRecord(today=TODAY, published=MODEL, reason="because", wape_total={})
+    store_backtest(rooms["storage"].store(), decision)
+    assert not materialize([demand_forecast], rooms, horizon_days=15).success
+    result = materialize([demand_forecast], rooms, horizon_days=14)
+    assert "sessions in 14 days" in metadata_of(result, ["demand", "forecast"])["top_titles"]
+    _, frame = read_current_forecast(rooms["storage"].store())
+    assert (frame["day"].n_unique(), frame["model"].unique().to_list()) == (14, [MODEL])
+    assert frame["day"].max() == TODAY + dt.timedelta(days=13)
 
 
 def test_a_table_that_is_missing_is_named(rooms, tmp_path):

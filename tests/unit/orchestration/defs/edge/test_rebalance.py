@@ -126,6 +126,29 @@ def test_a_region_that_leaves_its_band_is_planned_by_its_day_and_filled_at_once(
     assert store.read_bytes(current_plan_key(REGION)).decode() == running.plan_id
 
 
+def test_what_was_refused_is_not_planned_again_until_more_has_changed(
+    rooms, instance, sessions, surprised_lake, monkeypatch
+):
+    publish(rooms, sessions)
+    assert plan(rooms, instance, today=TODAY.isoformat()).success
+    night = rooms["storage"].store().read_bytes(current_plan_key(REGION))
+    rooms["warehouse"] = surprised_lake
+    (request,) = tick(rooms)
+    nonsense = pl.DataFrame({"region_id": [REGION], "title_id": ["t-18"], "sessions": [50.0]})
+    with monkeypatch.context() as patched:
+        patched.setattr("orchestration.defs.edge.planning.expect_a_day_ahead", lambda *_: nonsense)
+        config = request.run_config["ops"]["edge__placement_plan"]["config"]
+        assert not plan(rooms, instance, **config).success, "the gate refuses it"
+    assert rooms["storage"].store().read_bytes(current_plan_key(REGION)) == night
+
+    told = tick(rooms, NOON + dt.timedelta(minutes=20))
+    assert isinstance(told, dg.SkipReason)
+    assert told.skip_message.startswith("eu-north: within the band: ")
+    assert f"a plan of {dt.datetime.fromisoformat(config['rebalance_at'])} was refused" in told.skip_message
+    (later,) = tick(rooms, NOON + dt.timedelta(hours=6))
+    assert later.partition_key == REGION, "they come on and on, more than the day so far had told"
+
+
 @pytest.mark.parametrize(
     ("hour", "reason"),
     [(12, "no plan is in force"), (0, "the night's plan and fill are due")],

@@ -137,7 +137,11 @@ def test_titles_that_move_come_first_with_what_is_forecast_of_them():
         ("eu-north", "a", DAY, 5), ("eu-north", "a", week_ago, 4), ("sa-east", "b", week_ago, 30),
         ("sa-east", "b", DAY - dt.timedelta(days=20), 500),
     )  # fmt: skip
-    moved = page.movers(demand, forecast_of(("sa-east", "b", 2, 0, 4)), DAY, TITLES)
+    ahead = [
+        forecast_of(("sa-east", "b", count, 0, 4), day=DAY + dt.timedelta(days=days))
+        for days, count in ((0, 2), (7, 9))
+    ]
+    moved = page.movers(demand, pl.concat(ahead), DAY, TITLES)
     assert moved.rows() == [("sa-east", "b", "Beta", 30, 0, 2.0), ("eu-north", "a", "Alpha", 4, 5, None)]
 
 

@@ -70,6 +70,19 @@ def test_a_column_that_is_not_there_is_named(warehouse):
         warehouse.read("raw.viewers", ["shoe_size"])
 
 
+def test_only_the_days_that_are_asked_for_are_read(warehouse):
+    days = [dt.date(2026, 11, day) for day in (3, 4, 5, 9)]
+    with warehouse.connection() as connection:
+        connection.register("frame", pl.DataFrame({"event_day": days, "sessions": [3, 4, 5, 9]}).to_arrow())
+        connection.execute("create schema if not exists lake.serving")
+        connection.execute("create table lake.serving.daily as select * from frame")
+    assert warehouse.read("serving.daily", ["sessions"], days=(days[1], days[2]))["sessions"].to_list() == [4, 5]
+    newest = [warehouse.newest_day("serving.daily", dt.date(2026, 11, day)) for day in (2, 3, 8, 30)]
+    assert newest == [None, days[0], days[2], days[3]]
+    with pytest.raises(WarehouseTableMissing, match="nowhere"):
+        warehouse.newest_day("serving.nowhere", days[0])
+
+
 def test_only_names_are_taken_for_names(warehouse):
     with pytest.raises(WarehouseError, match="is no name"):
         warehouse.read("raw.viewers; drop table raw.viewers")

@@ -1,0 +1,46 @@
+"""Region and titles agree: what a region as a whole is to have, and what its titles are to have, meet half-way.
+
+The sum of many forecasts carries what they have in common, such as a bias; a region's total, which hardly moves from
+week to week, is foretold better by itself. Both are combined with equal weight (Bates and Granger 1969; estimated
+weights seldom beat it), and the titles share the difference in proportion to what is expected of them: least squares
+with variances that grow with the counts, as those of counts do (Hyndman et al. 2011, weighted by structure). Everything
+above is a sum: all regions together, and of a plan its edges.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml.forecasting.fallback import persistence
+from ml.forecasting.panel import DemandPanel, FloatArray
+from ml.forecasting.season import Movement
+
+TOTALS_WEIGHT = 0.5
+"""What the region's own forecast weighs against the sum of its titles."""
+
+
+def expect_totals(panel: DemandPanel, movement: Movement, horizon: int) -> FloatArray:
+    """Sessions of each region as a whole ``horizon`` periods after the panel's end, shape [regions].
+
+    The mean of the last season, moved by the season; 0 where nothing was seen.
+    """
+    season = movement.season_factor[panel.season(panel.periods - 1 + horizon)]
+    totals: FloatArray = persistence(panel).sum(axis=1) * season
+    return totals
+
+
+def reconcile(expected: FloatArray, totals: FloatArray) -> FloatArray:
+    """Titles' forecasts whose sums lie between their own and the regions', shape [regions, titles].
+
+    A region of which either knows nothing is left as it is.
+
+    Args:
+        expected: Of every title, shape [regions, titles].
+        totals: :func:`expect_totals`.
+    """
+    sums = expected.sum(axis=1)
+    known = (sums > 0) & (totals > 0)
+    ratio = np.ones_like(sums)
+    np.divide(totals, sums, out=ratio, where=known)
+    reconciled: FloatArray = expected * (1.0 + TOTALS_WEIGHT * (ratio - 1.0))[:, None]
+    return reconciled
