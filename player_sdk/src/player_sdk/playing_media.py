@@ -100,14 +100,17 @@ class PlayingMedia:
     def change_ladder(self, selection: Selection) -> None:
         """Go on in what a later version of the manifest offers, at the rung that is most like the one in use.
 
-        Its playlists must have come with the manifest; where the ladder is the same, nothing changes.
+        Where the ladder is the same, nothing changes; nor where its playlists, which tell by their segments where they
+        are, have none yet or did not come with the manifest.
         """
         ladder, used = selection.ladder, self.selection.ladder[self.used_rung]
-        playlists = [_known_playlist(track) for track in ladder]
-        if _described(ladder) == _described(self.selection.ladder) or None in playlists:
+        if _described(ladder) == _described(self.selection.ladder):
+            return
+        known = [one for track in ladder if (one := _known_playlist(track)) is not None and one.segments]
+        if len(known) < len(ladder):
             return
         reference = self.reference
-        self._set_ladder(selection, [beside(reference, one) for one in playlists if one is not None])
+        self._set_ladder(selection, [beside(reference, one) for one in known])
         if self.rung >= 0:
             like = most_like(used, ladder)
             self.rung = next(rung for rung, track in enumerate(ladder) if track is like)
