@@ -1,12 +1,25 @@
 """The calls beside playback, with and without an event loop."""
 
 import asyncio
+import inspect
+import math
 
 import pytest
 from player_sdk.loader import LoadListener
 from player_sdk.testing import API_HOST, START_UTC, FakeOrigin, FakeTitle, fake_player
 
-from player_sdk import Ended, Player, Session, Started, SyncPlayer, TitleNotFound, Viewer, VirtualClock
+from player_sdk import (
+    Ended,
+    PlaybackSettings,
+    Player,
+    PlayerError,
+    Session,
+    Started,
+    SyncPlayer,
+    TitleNotFound,
+    Viewer,
+    VirtualClock,
+)
 
 TITLES = [FakeTitle(title_id=f"film-{number}", duration_s=8.0) for number in range(7)]
 
@@ -88,3 +101,37 @@ def test_players_differ_unless_they_are_told_not_to():
 
     assert len({name() for _ in range(20)}) == 20
     assert name(seed=5) == name(seed=5)
+
+
+def test_a_closed_player_says_so():
+    player = fake_player(FakeOrigin(TITLES))
+
+    async def close_and_call(call):
+        await player.close()
+        await call()
+
+    async def open_url():
+        player.open_url("http://edge-1.test/m.m3u8")
+
+    for call in (player.home, lambda: player.play("film-1"), open_url):
+        with pytest.raises(PlayerError, match="closed; open another one"):
+            asyncio.run(close_and_call(call))
+
+
+def test_the_blocking_player_says_where_it_cannot_wait(blocking):
+    async def in_a_loop():
+        blocking.home()
+
+    with pytest.raises(PlayerError, match="use Player and await its calls"):
+        asyncio.run(in_a_loop())
+    assert blocking.home().items(), "and goes on elsewhere"
+
+
+def test_the_blocking_player_takes_the_same_arguments():
+    assert inspect.signature(SyncPlayer) == inspect.signature(Player)
+
+
+@pytest.mark.parametrize("settings", [{"buffer_max_s": 0.0}, {"buffer_max_bytes": -1}, {"slice_s": math.nan}])
+def test_settings_that_would_never_load_anything_are_refused(settings):
+    with pytest.raises(ValueError, match="must be above 0"):
+        PlaybackSettings(**settings)

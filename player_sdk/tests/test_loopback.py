@@ -12,7 +12,7 @@ from player_sdk.cli import main
 from player_sdk.heartbeat import Beat
 from player_sdk.testing import FakeTitle
 
-from player_sdk import Player, SyncPlayer, Viewer
+from player_sdk import Player, PlayerError, SyncPlayer, Viewer
 
 LIVE = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="2026-01-01T00:00:00Z"
   timeShiftBufferDepth="PT20S"><Period id="p" start="PT0S"><AdaptationSet contentType="video">
@@ -37,6 +37,8 @@ def server():
         def do_GET(self):
             if self.path == "/live.mpd":
                 return self.answer(200, LIVE, "application/dash+xml")
+            if self.path == "/login":
+                return self.answer(200, b"<!DOCTYPE html><html><body>Who are you?</body></html>", "text/html")
             found = TITLE.resource(self.path.partition("/media/film/")[2])
             return self.answer(200, *found) if found else self.answer(404, b"{}")
 
@@ -85,7 +87,7 @@ def test_the_blocking_player_does_the_same(server):
     url, _ = server
     with SyncPlayer(api_url=url, viewer=Viewer(viewer_id="v-1", region_id="r")) as player:
         assert player.play("film").watch(0.5).played_s == pytest.approx(0.5)
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(PlayerError, match="closed; open another one"):
         player.home()
 
 
@@ -113,7 +115,7 @@ def test_the_command_line_shows_what_it_does_while_it_plays(server, capsys):
     url, _ = server
     assert main(["play", f"{url}/media/film/p/1/master.m3u8", "--live"]) == 0
     shown = capsys.readouterr().err.split("\r")
-    assert re.match(r"ended +00:01/00:01  buffer \[ +\]  0\.0 s  240p  \S+ Mbit/s  stalls 0 \(0\.0 s\)", shown[-1])
+    assert re.match(r"ended +00:01/00:01  buffer \[ +\]  0\.0 s  240p  \S+ Mbit/s  stalls \d \(\d\.\d s\)", shown[-1])
     assert len(shown) > 2, "more than once"
 
 
@@ -162,3 +164,28 @@ def test_the_command_line_says_what_is_wrong(server, capsys):
     assert "not an HLS playlist" in capsys.readouterr().err
     assert main(["play", "film.m3u8"]) == 1
     assert "absolute" in capsys.readouterr().err
+    assert main(["probe", "film.m3u8"]) == 1
+    assert "film.m3u8" in capsys.readouterr().err
+    assert main(["play", f"{url}/media/film/p/1/none.m3u8"]) == 1
+    failed = capsys.readouterr()
+    assert "none.m3u8 answered 404" in failed.err
+    assert json.loads(failed.out)["end_reason"] == "failed"
+    assert main(["probe", f"{url}/login"]) == 1
+    assert "a web page and no manifest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ("play U --watch-s -3", "'-3' is not a number of seconds from 0 on"),
+        ("play U --start-s soon", "'soon' is not a number of seconds from 0 on"),
+        ("play U --max-height 0", "'0' is not a whole number above 0"),
+        ("watch U --viewers 2.5", "'2.5' is not a whole number above 0"),
+        ("bench U --rate-bps 1e6 nan", "'nan' is not bits a second above 0"),
+    ],
+)
+def test_what_makes_no_sense_is_asked_wrongly(asked, complaint, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(asked.split())
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err

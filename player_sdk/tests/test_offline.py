@@ -66,6 +66,14 @@ def test_a_download_that_broke_off_goes_on_where_it_was(tmp_path):
     assert watch(tmp_path)[0].end_reason == "completed"
 
 
+def test_a_folder_that_cannot_be_written_or_read_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PlayerError, match=r"cannot be kept in .*film: .*Not a directory"):
+        keep(tmp_path / "file" / "film")
+    with pytest.raises(PlayerError, match="Not a directory"):
+        watch(tmp_path / "file" / "film")
+
+
 def test_another_rung_in_the_same_folder_takes_nothing_of_the_first_for_its_own(tmp_path):
     keep(tmp_path, max_height=300)
     title = keep(tmp_path, max_height=500)

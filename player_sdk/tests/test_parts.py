@@ -222,3 +222,7 @@ def test_sizes_are_bit_rate_times_time_until_a_playlist_knows_better():
     sizes = list(segment_sizes(ladder, [known, None], known, 3))
     assert sizes[:2] == [(50_000.0, 360_000.0), (25_000.0, 180_000.0)]
     assert sizes[2] == sizes[1], "what is not there yet is like the last one that is"
+    with_sound = segment_sizes(ladder, [known, None], known, 2, 64_000.0)
+    assert with_sound[0] == (50_000.0 + 4 * 8_000.0, 360_000.0 + 4 * 8_000.0)
+    hls = [replace(track, audio_group="a") for track in ladder]
+    assert segment_sizes(hls, [known, None], known, 2, 64_000.0)[0] == (50_000.0 + 4 * 8_000.0, 360_000.0)

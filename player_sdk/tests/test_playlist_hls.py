@@ -1,3 +1,5 @@
+import gc
+import weakref
 from urllib.parse import urljoin
 
 import pytest
@@ -247,3 +249,15 @@ def test_where_a_segment_is_follows_from_where_its_playlist_is(base, uri):
     except ValueError:
         return
     assert parse_media(f"#EXTM3U\n#EXTINF:4,\n{uri}\n", base).segments[0].uri == expected
+
+
+def test_sessions_that_play_the_same_share_its_playlist_and_leave_nothing_behind():
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n#EXT-X-ENDLIST\n"
+    first = parse_media(text, "/one/m.m3u8")
+    assert parse_media("".join(text), "/one/m.m3u8") is first
+    elsewhere = parse_media(text, "/two/m.m3u8")
+    assert (first.segments[0].uri, elsewhere.segments[0].uri) == ("/one/a.ts", "/two/a.ts")
+    kept = weakref.ref(first)
+    del first
+    gc.collect()
+    assert kept() is None

@@ -57,6 +57,7 @@ class Here(httpx.AsyncBaseTransport):
                 r"played_s=60\.0",
                 r"\n1\.0\n1080p \d+ None\n",
                 r"^started after 0\.\d+ s, stood still for \d+\.\d s\n$",
+                r"^\d\.\d Mbit/s, 1 switches\n$",
                 r"^PathwaySwitched\(.*new_id='origin'.*\nEnded\(reason='completed'.*\ncompleted\n$",
                 r"^stopped 2026-03-01 20:00:3",
             ],

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from player_sdk.abr import Decision
+from player_sdk.simulation import simulate
 from player_sdk.testing import FakeEdge, FakeOrigin, FakeTitle, fake_player
 
 from player_sdk import (
@@ -632,3 +633,12 @@ def test_segments_come_with_their_bytes_and_init(prepared):
     assert [(one.kind, one.index) for one in contents] == [(kind, n) for n in range(3) for kind in ("video", "audio")]
     assert all(one.init == bytes(800) for one in contents)
     assert [len(one.content) for one in contents if one.kind == "audio"] == [50_000] * 3
+
+
+def test_sound_that_comes_over_the_same_line_counts():
+    """Picture of 1.2 Mbit/s would fit a line of 1.3 Mbit/s, and does not with its sound of 0.2 Mbit/s."""
+    title = FakeTitle(duration_s=240.0, ladder={"240p": 400_000, "480p": 1_200_000}, audio_bps=200_000)
+    report = asyncio.run(
+        simulate(Link.constant(1.3e6, latency_s=0.02), title=title, settings=PlaybackSettings(protocol="dash"))
+    )
+    assert (report.end_reason, report.rebuffer_s) == ("completed", 0.0)

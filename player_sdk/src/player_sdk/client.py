@@ -105,7 +105,7 @@ class Player:
         await self.close()
 
     async def close(self) -> None:
-        """End what still plays, keep or drop what could not be sent, close the connections."""
+        """End what still plays, keep or drop what could not be sent, close the connections; it opens nothing more."""
         for session in self._sessions:
             await session.close()
         measured_bps = self._measured_bps()
@@ -226,6 +226,7 @@ class Player:
             ApiError: As ``play``.
             DeliveryError: Something did not come.
             PlaylistError: A live or encrypted title.
+            PlayerError: The folder cannot be written.
         """
         plan = await self._required_api().create_session(self.viewer, title_id, self._throughput_bps())
         return await self._keep(plan, title_id, folder, max_height, progress)
@@ -266,6 +267,7 @@ class Player:
         max_height: int | None,
         progress: Callable[[float], None] | None,
     ) -> OfflineTitle:
+        self._require_open()
         loader = PathwayLoader(
             http=self._http,
             pathways=plan.pathways,
@@ -305,6 +307,7 @@ class Player:
         max_height: int | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> Session:
+        self._require_open()
         session = Session(
             plan=plan,
             title_id=title_id,
@@ -335,7 +338,12 @@ class Player:
         measured = [session.throughput_bps for session in self._sessions if session.throughput_bps is not None]
         return measured[-1] if measured else None
 
+    def _require_open(self) -> None:
+        if self._http.is_closed:
+            raise PlayerError("this player is closed; open another one")
+
     def _required_api(self) -> ControlApi:
+        self._require_open()
         if self._api is None:
             raise PlayerError("this player has no api_url; give one, or play URLs with open_url")
         return self._api

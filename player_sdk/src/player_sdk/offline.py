@@ -60,7 +60,7 @@ def read_offline(folder: Path, now: dt.datetime) -> OfflineTitle:
         title = msgspec.json.decode((folder / _RECORD).read_bytes(), type=OfflineTitle)
     except FileNotFoundError as error:
         raise PlayerError(f"{folder} holds no complete download; download the title again to complete it") from error
-    except msgspec.DecodeError as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise PlayerError(f"{folder / _RECORD} cannot be read: {error}") from error
     if title.expires_at is not None and now >= title.expires_at:
         raise OfflineExpired(f"{title.title_id} could be played until {title.expires_at}; download it again")
@@ -95,7 +95,14 @@ class OfflineDownload:
         Raises:
             DeliveryError: Something did not come; what did is kept for the next try.
             PlaylistError: A live or encrypted title, which cannot be kept.
+            PlayerError: The folder cannot be written.
         """
+        try:
+            return await self._keep(title_id, selection, expires_at)
+        except OSError as error:
+            raise PlayerError(f"the title cannot be kept in {self._folder}: {error}") from error
+
+    async def _keep(self, title_id: str, selection: Selection, expires_at: dt.datetime | None) -> OfflineTitle:
         tracks = [one for one in (selection.ladder[-1], selection.audio, selection.captions) if one is not None]
         playlists = [await self._source.playlist(track) for track in tracks]
         files = {name: place for playlist in playlists for name, place in _files(playlist).items()}

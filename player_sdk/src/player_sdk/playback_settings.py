@@ -29,6 +29,9 @@ class PlaybackSettings:
         cmcd_events_url: Where its events go (version 2), None sends none.
         slice_s: Longest wait between two looks at what is due while nothing is loaded.
         steering_after_s: When steering is first asked; the order of the playback plan is fresh before that.
+
+    Raises:
+        ValueError: A buffer or a wait that is not positive.
     """
 
     protocol: Literal["hls", "dash"] = "hls"
@@ -45,6 +48,11 @@ class PlaybackSettings:
     slice_s: float = 5.0
     steering_after_s: float = 30.0
     retry: RetrySettings = field(default_factory=RetrySettings)
+
+    def __post_init__(self) -> None:
+        for name in ("buffer_max_s", "buffer_max_bytes", "slice_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, and is {getattr(self, name)}")
 
     def select(self, presentation: Presentation, device: str, max_height: int | None) -> Selection:
         """The tracks of a title that a viewer gets.

@@ -38,12 +38,20 @@ class TrackBeside:
         playlist: On the timeline of the picture; it is cut elsewhere, so its numbers are its own.
         next_index: The number of the segment that is loaded next.
         end_s: How far it is loaded.
+        loaded_s, loaded_bytes: What has come of it so far.
     """
 
     track: Track
     playlist: MediaPlaylist
     next_index: int = 0
     end_s: float = 0.0
+    loaded_s: float = 0.0
+    loaded_bytes: int = 0
+
+    @property
+    def bitrate_bps(self) -> float:
+        """Of what has come, or else as declared, which not all manifests do."""
+        return 8.0 * self.loaded_bytes / self.loaded_s if self.loaded_s > 0.0 else self.track.bitrate_bps
 
     def load_from(self, start_s: float) -> None:
         """Set the place to load from."""
@@ -87,19 +95,22 @@ class PlayingMedia:
         self.playlists = playlists
         self._bitrates_bps = tuple(track.bitrate_bps for track in selection.ladder)
         self._qualities = linear_qualities(self._bitrates_bps)
-        self._sizes: tuple[MediaPlaylist, Sequence[tuple[float, ...]]] | None = None
+        self._sizes: tuple[MediaPlaylist, float, Sequence[tuple[float, ...]]] | None = None
 
     def change_ladder(self, selection: Selection) -> None:
         """Go on in what a later version of the manifest offers, at the rung that is most like the one in use.
 
-        Its playlists must have come with the manifest; where the ladder is the same, nothing changes.
+        Where the ladder is the same, nothing changes; nor where its playlists, which tell by their segments where they
+        are, have none yet or did not come with the manifest.
         """
         ladder, used = selection.ladder, self.selection.ladder[self.used_rung]
-        playlists = [_known_playlist(track) for track in ladder]
-        if _described(ladder) == _described(self.selection.ladder) or None in playlists:
+        if _described(ladder) == _described(self.selection.ladder):
+            return
+        known = [one for track in ladder if (one := _known_playlist(track)) is not None and one.segments]
+        if len(known) < len(ladder):
             return
         reference = self.reference
-        self._set_ladder(selection, [beside(reference, one) for one in playlists if one is not None])
+        self._set_ladder(selection, [beside(reference, one) for one in known])
         if self.rung >= 0:
             like = most_like(used, ladder)
             self.rung = next(rung for rung, track in enumerate(ladder) if track is like)
@@ -231,6 +242,9 @@ class PlayingMedia:
 
     def add_beside(self, beside: TrackBeside, end_s: float, size_bytes: int = 0) -> None:
         """The next segment is here, or known to be missing."""
+        if size_bytes:
+            beside.loaded_s += max(0.0, end_s - beside.end_s)
+            beside.loaded_bytes += size_bytes
         beside.next_index += 1
         beside.end_s = end_s
         if beside.track.kind == "audio":
@@ -279,11 +293,13 @@ class PlayingMedia:
 
         To a live title it goes on for ever, and there is never more ahead of the playhead than the server has.
         """
-        reference = self.reference
-        if self._sizes is None or self._sizes[0] is not reference:
+        reference, audio = self.reference, self.beside.get("audio")
+        audio_bps = round(audio.bitrate_bps, -4) if audio is not None else 0.0
+        if self._sizes is None or self._sizes[0] is not reference or self._sizes[1] != audio_bps:
             count = len(reference.segments) + (0 if reference.ended else _EXPECTED_SEGMENTS)
-            self._sizes = reference, segment_sizes(self.selection.ladder, self.playlists, reference, count)
-        sizes_bytes = self._sizes[1]
+            sizes = segment_sizes(self.selection.ladder, self.playlists, reference, count, audio_bps)
+            self._sizes = reference, audio_bps, sizes
+        sizes_bytes = self._sizes[2]
         index = max(0, min(self.next_index - reference.first_number, len(sizes_bytes) - 1))
         if not reference.ended:
             newest = reference.segments[-1]

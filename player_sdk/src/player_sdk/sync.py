@@ -10,6 +10,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from player_sdk.client import Player
 from player_sdk.cmcd import PlayerState
+from player_sdk.errors import PlayerError
 from player_sdk.playlist import Track
 from player_sdk.report import SessionReport
 from player_sdk.session import Session
@@ -19,18 +20,42 @@ Inner = TypeVar("Inner")
 Answer = TypeVar("Answer")
 
 
-class _Blocking(Generic[Inner]):
-    """Something asynchronous, and the event loop that its calls run in."""
+class _Loop:
+    """The event loop that the calls of a player and of its sessions run in."""
 
-    def __init__(self, inner: Inner, runner: asyncio.Runner) -> None:
-        self._inner = inner
-        self._runner = runner
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._closed = False
 
-    def _run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+    def run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         try:
+            if self._closed:
+                raise PlayerError("this player is closed; open another one")
+            if _in_event_loop():
+                raise PlayerError("an event loop runs here, as in notebooks: use Player and await its calls")
             return self._runner.run(call)
         finally:
             call.close()
+
+    def close(self) -> None:
+        self._closed = True
+        self._runner.close()
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class _Blocking(Generic[Inner]):
+    """Something asynchronous, and where its calls run."""
+
+    def __init__(self, inner: Inner, loop: _Loop) -> None:
+        self._inner = inner
+        self._loop = loop
 
 
 def _waiting(
@@ -40,7 +65,7 @@ def _waiting(
 
     @wraps(call)
     def waits(self: _Blocking[Inner], /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        return self._run(call(self._inner, *args, **kwargs))
+        return self._loop.run(call(self._inner, *args, **kwargs))
 
     return waits
 
@@ -59,7 +84,7 @@ def _each(
 
         while True:
             try:
-                answer = self._run(following())
+                answer = self._loop.run(following())
             except StopAsyncIteration:
                 return
             yield answer
@@ -82,8 +107,8 @@ def _at_once(
 class SyncSession(_Blocking[Session]):
     """A ``Session`` whose calls block; ``SyncPlayer`` makes it."""
 
-    def __init__(self, inner: Session, runner: asyncio.Runner) -> None:
-        super().__init__(inner, runner)
+    def __init__(self, inner: Session, loop: _Loop) -> None:
+        super().__init__(inner, loop)
         self.plan = inner.plan
         self.title_id = inner.title_id
 
@@ -155,9 +180,20 @@ def _opening(
 
     @wraps(call)
     def opens(self: _Blocking[Player], /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> SyncSession:
-        return SyncSession(call(self, *args, **kwargs), self._runner)
+        return SyncSession(call(self, *args, **kwargs), self._loop)
 
     return opens
+
+
+def _with_arguments_of(
+    init: Callable[Concatenate[Player, Arguments], None],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[SyncPlayer, Arguments], None]]:
+    """Lets type checkers, editors and ``help`` know what a constructor takes that hands all of it on."""
+
+    def same(own: Callable[..., None]) -> Callable[Concatenate[SyncPlayer, Arguments], None]:
+        return wraps(init)(own)
+
+    return same
 
 
 class SyncPlayer(_Blocking[Player]):
@@ -171,13 +207,14 @@ class SyncPlayer(_Blocking[Player]):
             report = player.play("s-0001").watch()
     """
 
+    @_with_arguments_of(Player.__init__)
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(Player(**arguments), asyncio.Runner())
+        super().__init__(Player(**arguments), _Loop())
         self.viewer = self._inner.viewer
         self.clock = self._inner.clock
 
     def __enter__(self) -> Self:
-        self._run(self._inner.__aenter__())
+        self._loop.run(self._inner.__aenter__())
         return self
 
     def __exit__(
@@ -200,6 +237,6 @@ class SyncPlayer(_Blocking[Player]):
     def close(self) -> None:
         """As ``Player.close``; the player is of no use afterwards."""
         try:
-            self._run(self._inner.close())
+            self._loop.run(self._inner.close())
         finally:
-            self._runner.close()
+            self._loop.close()

@@ -89,15 +89,20 @@ def select_tracks(
 
 
 def segment_sizes(
-    ladder: Sequence[Track], loaded: Sequence[MediaPlaylist | None], reference: MediaPlaylist, count: int
+    ladder: Sequence[Track],
+    loaded: Sequence[MediaPlaylist | None],
+    reference: MediaPlaylist,
+    count: int,
+    audio_bps: float = 0.0,
 ) -> Sequence[tuple[float, ...]]:
-    """Bytes of every segment at every rung: as the manifests tell, else bit rate times duration.
+    """Bytes of every segment at every rung, with its sound: as the manifests tell, else bit rate times duration.
 
     Args:
         ladder: The rungs.
         loaded: Their media playlists, None for those not fetched yet.
         reference: One of those, by which segments are counted.
         count: How many to tell; those that are not there yet are taken to be as the last one that is.
+        audio_bps: Of the sound beside the picture, which bit rates of HLS hold already.
     """
     last = len(reference.segments) - 1
 
@@ -108,7 +113,9 @@ def segment_sizes(
             same = playlist.segment(segment.number) if playlist else None
             known = same.size_bytes if same is not None else None
             declared = same.part_of or track if same is not None else track
-            sizes.append(known if known is not None else declared.bitrate_bps * segment.duration_s / 8.0)
+            beside_bytes = 0.0 if known is None and track.audio_group else audio_bps * segment.duration_s / 8.0
+            size_bytes = known if known is not None else declared.bitrate_bps * segment.duration_s / 8.0
+            sizes.append(size_bytes + beside_bytes)
         return tuple(sizes)
 
     return LazySequence(count, row)

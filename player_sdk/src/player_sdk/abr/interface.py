@@ -67,7 +67,8 @@ class AbrState:
             more of it already.
         segment_duration_s: Length of a segment.
         bitrates_bps: The ladder, ascending.
-        sizes_bytes: ``sizes_bytes[segment][rung]``, from the manifest or estimated from the bit rates.
+        sizes_bytes: ``sizes_bytes[segment][rung]``, from the manifest or estimated from the bit rates, with the sound
+            that comes with it over the same line.
         qualities: The worth of a segment at each rung, in the units of ``weights``.
         buffer_s, buffer_max_s: Seconds of media ahead of the playhead, and how many may be when a segment is asked
             for. Of a live title there are no more than its server has.

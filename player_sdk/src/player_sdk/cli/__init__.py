@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import httpx
 import msgspec
@@ -22,12 +24,14 @@ from player_sdk.cli.pipe import feed, receiving
 from player_sdk.cli.status_line import StatusLine
 from player_sdk.client import Player
 from player_sdk.clock import SystemClock
-from player_sdk.errors import PlayerError, PlaylistError
+from player_sdk.errors import DeliveryError, PlayerError, PlaylistError
 from player_sdk.events import Event
 from player_sdk.playback_settings import PlaybackSettings
 from player_sdk.playlist import Track, parse_manifest
 from player_sdk.stream_muxer import STREAM_CODECS
 from player_sdk.transports import Link, http1_transport, http_transport
+
+Number = TypeVar("Number", int, float)
 
 _PIPE_SLICE_S = 0.25
 """How soon a session notices that who watches holds the picture or has gone."""
@@ -38,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return asyncio.run(_COMMANDS[options.command](options))
-    except (PlayerError, httpx.HTTPError) as error:
+    except PlayerError as error:
         sys.stderr.write(f"matinee-player: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -47,16 +51,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    top = argparse.ArgumentParser(prog="matinee-player", description="Play HLS and DASH without a screen.")
+    top = argparse.ArgumentParser(
+        prog="matinee-player",
+        description="Play HLS and DASH without a screen. Reports are lines of JSON on stdout; problems go to stderr. "
+        "Ends with 0 when it worked, 1 when something could not be played, read or kept, 2 when asked wrongly.",
+        epilog="Options of a command: matinee-player play --help",
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {metadata.version('player-sdk')}")
     commands = top.add_subparsers(dest="command", required=True)
 
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_text, description=help_text)
-        added.add_argument("url")
+        added.add_argument("url", help="a manifest: .m3u8 or .mpd, anyone's")
         return added
 
     play = command("play", "play a URL and report start-up, stalls and bit rate")
-    play.add_argument("--start-s", type=float, default=0.0, help="media position to start at")
+    play.add_argument("--start-s", type=_seconds, default=0.0, help="media position to start at")
     play.add_argument("--events", action="store_true", help="one line for each event, before the report")
     play.add_argument(
         "--live",
@@ -79,22 +89,22 @@ def parser() -> argparse.ArgumentParser:
     )
     command("probe", "say what a manifest offers")
     watch = command("watch", "let many viewers play a URL at once, and report what they got")
-    watch.add_argument("--viewers", type=int, required=True)
-    watch.add_argument("--ramp-s", type=float, default=0.0, help="seconds over which they come")
+    watch.add_argument("--viewers", type=_count, required=True, help="how many")
+    watch.add_argument("--ramp-s", type=_seconds, default=0.0, help="seconds over which they come")
     watch.add_argument(
         "--http1", action="store_true", help="HTTP/1.1 alone, for less than half of the CPU time; needs the extra crowd"
     )
     bench = command("bench", "play a URL over emulated lines in virtual time, once for each policy")
-    bench.add_argument("--rate-bps", type=float, nargs="*", default=[], help="lines of one rate")
+    bench.add_argument("--rate-bps", type=_rate, nargs="*", default=[], help="lines of one rate")
     bench.add_argument("--trace", type=Path, nargs="*", default=[], help="CSV files: duration_s,bandwidth_kbps")
-    bench.add_argument("--latency-s", type=float, default=0.05, help="what a request costs before its first byte")
-    bench.add_argument("--policy", nargs="+", choices=list(POLICIES), default=list(POLICIES))
+    bench.add_argument("--latency-s", type=_seconds, default=0.05, help="what a request costs before its first byte")
+    bench.add_argument("--policy", nargs="+", choices=list(POLICIES), default=list(POLICIES), help="by default all")
     download = command("download", "keep a title in a folder")
-    download.add_argument("folder", type=Path)
+    download.add_argument("folder", type=Path, help="of this title alone; called again, it completes what broke off")
     for playing in (play, watch, bench):
-        playing.add_argument("--watch-s", type=float, default=None, help="stop after so many seconds of media")
+        playing.add_argument("--watch-s", type=_seconds, default=None, help="stop after so many seconds of media")
     for choosing in (play, download):
-        choosing.add_argument("--max-height", type=int, default=None, help="tallest video to play")
+        choosing.add_argument("--max-height", type=_count, default=None, help="tallest video to play")
         choosing.add_argument("--audio", default=None, help="language of the sound")
         choosing.add_argument("--captions", default=None, help="language of the captions")
     return top
@@ -134,12 +144,13 @@ async def _play(options: argparse.Namespace) -> int:
     if report is None:
         return 1
     _write(msgspec.to_builtins(report), output)
-    return 1 if report.end_reason == "failed" else 0
+    if report.end_reason != "failed":
+        return 0
+    sys.stderr.write(f"matinee-player: {report.errors[-1]}\n")
+    return 1
 
 
 async def _watch(options: argparse.Namespace) -> int:
-    if options.viewers < 1:
-        raise PlayerError("--viewers must be at least 1")
     summary = await watch_together(
         options.url,
         viewers=options.viewers,
@@ -175,7 +186,10 @@ async def _download(options: argparse.Namespace) -> int:
 
 async def _probe(options: argparse.Namespace) -> int:
     async with httpx.AsyncClient(transport=http_transport(), follow_redirects=True) as http:
-        response = await http.get(options.url)
+        try:
+            response = await http.get(options.url)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise DeliveryError(f"{options.url}: {error}") from error
     if not response.is_success:
         raise PlaylistError(f"{options.url} answered {response.status_code}")
     presentation = parse_manifest(response.text, str(response.url), SystemClock().utc_now().timestamp())
@@ -193,6 +207,28 @@ async def _probe(options: argparse.Namespace) -> int:
 
 
 _COMMANDS = {"play": _play, "probe": _probe, "watch": _watch, "bench": _bench, "download": _download}
+
+
+def _seconds(text: str) -> float:
+    return _checked(text, float, lambda value: value >= 0.0, "a number of seconds from 0 on")
+
+
+def _rate(text: str) -> float:
+    return _checked(text, float, lambda value: value > 0.0, "bits a second above 0")
+
+
+def _count(text: str) -> int:
+    return _checked(text, int, lambda value: value > 0, "a whole number above 0")
+
+
+def _checked(text: str, read: Callable[[str], Number], fits: Callable[[Number], bool], wanted: str) -> Number:
+    try:
+        value = read(text)
+        if math.isfinite(value) and fits(value):
+            return value
+    except ValueError:
+        pass  # told as what does not fit
+    raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
 
 
 def _track(track: Track) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urljoin
+from weakref import WeakValueDictionary
 
 from player_sdk.errors import PlaylistError
 from player_sdk.playlist.model import (
@@ -39,6 +40,9 @@ _PLAIN_URI = re.compile(r"((?:[\w.~%@+=-]+/)*)([\w~%@+=-][\w.~%@+=-]*)", re.ASCI
 """A relative one of a folder and a name: what nearly all segments have."""
 
 _MAX_SECONDS = 1e7
+
+_in_use: WeakValueDictionary[tuple[str, str], MediaPlaylist] = WeakValueDictionary()
+"""Media playlists by their text and their own URI, as long as anybody has them."""
 
 
 def is_multivariant(text: str) -> bool:
@@ -95,6 +99,8 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
 def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
     """Read a media playlist; segments are numbered by ``EXT-X-MEDIA-SEQUENCE`` and timed from the first one.
 
+    Who reads what another session of this process is playing shares it: of a long film, it is most of what one holds.
+
     Args:
         text: The playlist.
         base_uri: Its own URI or path, against which relative ones are resolved.
@@ -103,6 +109,13 @@ def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
         PlaylistError: Not a media playlist, one on demand without segments, encrypted in a way that is not read, or
             with numbers that make no sense.
     """
+    known = _in_use.get((text, base_uri))
+    if known is None:
+        known = _in_use[text, base_uri] = _parse_media(text, base_uri)
+    return known
+
+
+def _parse_media(text: str, base_uri: str) -> MediaPlaylist:
     reading = _MediaReading(base_uri)
     for number, line in _lines(text):
         reading.take(number, line)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+from player_sdk.errors import PlaylistError
 from player_sdk.playlist.dash import clock_source, parse_mpd
 from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
 from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, ClockSource, Presentation, Track
 
 _BEFORE_XML = "\ufeff \t\r\n"
+_WEB_PAGE = re.compile(r"[\ufeff\s]*<(!doctype\s+)?html\b", re.IGNORECASE)
+"""What servers answer instead of a manifest, such as a page to log in on."""
 
 
 def clock_source_of(text: str, base_uri: str = "") -> ClockSource | None:
@@ -29,6 +34,8 @@ def parse_manifest(text: str, base_uri: str = "", utc_s: float | None = None) ->
     Raises:
         PlaylistError: None of the three, or one that cannot be played.
     """
+    if _WEB_PAGE.match(text):
+        raise PlaylistError(f"{base_uri or 'manifest'}: a web page and no manifest")
     if text.lstrip(_BEFORE_XML).startswith("<"):
         return parse_mpd(text.lstrip(_BEFORE_XML), base_uri, utc_s)
     if is_multivariant(text):

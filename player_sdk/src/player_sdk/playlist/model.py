@@ -104,7 +104,7 @@ class Segment:
         return self.start_s + self.duration_s
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, weakref_slot=True)
 class MediaPlaylist:
     """The segments of one track, in order, numbered one by one.
 
