@@ -142,6 +142,8 @@ def test_what_is_planned_knows_nothing_of_the_day_it_is_judged_by(inputs, demand
 def test_the_command_prints_draws_and_writes(home, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MATINEE_HOME", str(home))
     monkeypatch.setenv("COLUMNS", "200")
+    # whoever has edges up on this machine
+    monkeypatch.setenv("MATINEE_EDGE_URLS", "eu-north-1=http://127.0.0.1:9,eu-north-2=http://127.0.0.1:9")
     plot, answers = tmp_path / "curve.png", tmp_path / "answers.json"
     asked = ["plan", "--what-if", "capacity=1,2", "--region", REGION, "--days", "2", "--today", TODAY.isoformat()]
     assert app([*asked, "--plot", str(plot), "--json", str(answers)], result_action="return_value") == 0
