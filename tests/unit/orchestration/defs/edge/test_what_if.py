@@ -32,6 +32,10 @@ def home(warehouse, tmp_path_factory) -> Path:
     """An installation with the lake of the other tests and a forecast that no answer here is made from."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "lake").symlink_to(warehouse.lake_folder)
+    # not the seeds' ports, where somebody may have edges up
+    (folder / "world.toml").write_text(
+        '[edge_urls]\neu-north-1 = "http://127.0.0.1:9"\neu-north-2 = "http://127.0.0.1:9"\n'
+    )
     store = LocalStore(folder / "store")
     some = pl.DataFrame({"region_id": [REGION], "title_id": ["t-19"], "day": [TODAY], "sessions": [1.0]})
     publish_forecast(store, store_forecast(store, some, TODAY))
@@ -142,8 +146,6 @@ def test_what_is_planned_knows_nothing_of_the_day_it_is_judged_by(inputs, demand
 def test_the_command_prints_draws_and_writes(home, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MATINEE_HOME", str(home))
     monkeypatch.setenv("COLUMNS", "200")
-    # whoever has edges up on this machine
-    monkeypatch.setenv("MATINEE_EDGE_URLS", "eu-north-1=http://127.0.0.1:9,eu-north-2=http://127.0.0.1:9")
     plot, answers = tmp_path / "curve.png", tmp_path / "answers.json"
     asked = ["plan", "--what-if", "capacity=1,2", "--region", REGION, "--days", "2", "--today", TODAY.isoformat()]
     assert app([*asked, "--plot", str(plot), "--json", str(answers)], result_action="return_value") == 0
