@@ -32,6 +32,10 @@ def home(warehouse, tmp_path_factory) -> Path:
     """An installation with the lake of the other tests and a forecast that no answer here is made from."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "lake").symlink_to(warehouse.lake_folder)
+    # not the seeds' ports, where somebody may have edges up
+    (folder / "world.toml").write_text(
+        '[edge_urls]\neu-north-1 = "http://127.0.0.1:9"\neu-north-2 = "http://127.0.0.1:9"\n'
+    )
     store = LocalStore(folder / "store")
     some = pl.DataFrame({"region_id": [REGION], "title_id": ["t-19"], "day": [TODAY], "sessions": [1.0]})
     publish_forecast(store, store_forecast(store, some, TODAY))

@@ -99,8 +99,10 @@ def test_a_region_that_nobody_watched_in_is_left_out(look, warehouse, monkeypatc
     monkeypatch.setattr(
         type(warehouse),
         "read",
-        lambda self, table, columns=None: (
-            nobody.select(columns) if table == "serving.srv_requests" else read(self, table, columns)
+        lambda self, table, columns=None, **days: (
+            nobody.filter(pl.col("event_day").is_between(*days["days"])).select(columns)
+            if table == "serving.srv_requests"
+            else read(self, table, columns, **days)
         ),
     )
     told, _ = look()
