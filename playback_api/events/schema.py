@@ -90,6 +90,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         startup_s: From intent to first frame; in exactly one beat of a session that started.
         runs, stalls, errors, deliveries: What happened since the last beat.
         switches: Changes of rung since the last beat.
+        dropped_frames: Pictures that the device did not show in time since the last beat.
         impression_id: The home page on which the title was picked, if any.
         end_reason: Set in the last beat. Without a ``startup_s`` in the session, ``abandoned`` is an exit before
             video start and ``failed`` a video start failure.
@@ -115,6 +116,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: Annotated[list[PlaybackError], msgspec.Meta(max_length=100)] = []
     deliveries: Annotated[list[Delivery], msgspec.Meta(max_length=100)] = []
     switches: Count = 0
+    dropped_frames: Count = 0
     impression_id: Label | None = None
     end_reason: EndReason | None = None
 

@@ -346,6 +346,7 @@ def watch(session_id, *, link, fault=None, patience_s=None, seek_s=None):
                 if seek_s is not None and isinstance(event, SegmentDownloaded) and event.index == 3:
                     session.pause(5.0)
                     session.seek(seek_s)
+                    session.add_dropped_frames(7)
             return session.report
 
     report = asyncio.run(run())
@@ -381,7 +382,7 @@ def test_quality_of_experience_is_the_same_by_the_player_and_by_the_marts(watche
     assert sorted(rows) == sorted(reports)
     pairs = {
         "startup_s": "startup_s", "seconds_watched": "played_s", "stall_s": "rebuffer_s", "stall_count": "stalls",
-        "rebuffer_ratio": "rebuffer_ratio", "mean_bitrate_bps": "mean_bitrate_bps", "switches": "switches",
+        "rebuffer_ratio": "rebuffer_ratio", "mean_bitrate_bps": "mean_bitrate_bps", "switches": "switches", "dropped_frames": "dropped_frames",
         "delivered_bytes": "size_bytes", "delivered_bytes_placed": "size_bytes_placed",
         "delivered_bytes_cached": "size_bytes_cached", "end_reason": "end_reason",
     }  # fmt: skip
@@ -399,3 +400,4 @@ def test_quality_of_experience_is_the_same_by_the_player_and_by_the_marts(watche
     }
     assert reports["stormy"].stalls > 0
     assert reports["stormy"].switches > 0
+    assert reports["paused-and-sought"].dropped_frames == 7

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_days',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
     partitioned_by='event_day',
     tags=['event_day'],
 ) }}
@@ -82,6 +82,7 @@ sessions as (
         sum(error_count)::bigint as error_count,
         sum(fatal_error_count)::bigint as fatal_error_count,
         sum(switches)::bigint as switches,
+        sum(dropped_frames)::bigint as dropped_frames,
         sum(requests)::bigint as requests,
         sum(requests_placed)::bigint as requests_placed,
         sum(requests_cached)::bigint as requests_cached,

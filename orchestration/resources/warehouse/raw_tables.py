@@ -42,6 +42,7 @@ _COLUMNS = {
             pathway varchar, requests bigint, requests_placed bigint, requests_cached bigint,
             size_bytes bigint, size_bytes_placed bigint, size_bytes_cached bigint)[],
         switches bigint,
+        dropped_frames bigint,
         impression_id varchar,
         end_reason varchar,
         received_at timestamp not null,
@@ -134,7 +135,10 @@ _COLUMNS = {
         sha256 varchar,
         duration_s double""",
 }
-_ADDED_LATER = {IMPRESSIONS: {"exposures": "struct(experiment_id varchar, arm varchar)[]"}}
+_ADDED_LATER = {
+    HEARTBEATS: {"dropped_frames": "bigint"},
+    IMPRESSIONS: {"exposures": "struct(experiment_id varchar, arm varchar)[]"},
+}
 """Columns that a lake of an earlier version lacks; its older rows have null there."""
 
 _PARTITIONED_BY = {HEARTBEATS: "event_day", IMPRESSIONS: "event_day"}

@@ -36,6 +36,7 @@ class BeatRecorder:
         self._errors: list[PlaybackError] = []
         self._deliveries: dict[str, Delivery] = {}
         self._switches = 0
+        self._dropped_frames = 0
 
     def started(self, startup_s: float) -> None:
         """The first frame was shown; the next beat says how long that took."""
@@ -55,6 +56,10 @@ class BeatRecorder:
             )
         self._stalls.extend(Stall(position_s=stall.position_s, duration_s=stall.duration_s) for stall in played.stalls)
         self._switches += played.switches
+
+    def dropped_frames(self, count: int) -> None:
+        """Pictures that were not shown in time."""
+        self._dropped_frames += count
 
     def failed(self, code: str, message: str, *, fatal: bool) -> None:
         """Something went wrong. The first errors between two beats are kept, and one that is fatal always."""
@@ -115,10 +120,12 @@ class BeatRecorder:
             errors=self._errors,
             deliveries=list(self._deliveries.values()),
             switches=self._switches,
+            dropped_frames=self._dropped_frames,
             impression_id=self._impression_id,
             end_reason=end_reason,
         )
         self._seq += 1
         self._startup_s = None
-        self._runs, self._stalls, self._errors, self._deliveries, self._switches = [], [], [], {}, 0
+        self._runs, self._stalls, self._errors, self._deliveries = [], [], [], {}
+        self._switches = self._dropped_frames = 0
         return beat

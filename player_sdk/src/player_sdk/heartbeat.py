@@ -60,7 +60,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One heartbeat; (session_id, boot, seq) is its key, so sending it twice counts once.
 
-    Lists and ``switches`` hold what happened since the beat before. ``startup_s`` is in exactly one beat of a session
+    Lists, ``switches`` and ``dropped_frames`` hold what happened since the beat before. ``startup_s`` is in exactly one beat of a session
     that started; ``end_reason`` only in the last one.
     """
 
@@ -84,6 +84,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[PlaybackError] = []
     deliveries: list[Delivery] = []
     switches: int = 0
+    dropped_frames: int = 0
     impression_id: str | None = None
     end_reason: EndReason | None = None
 

@@ -24,6 +24,7 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
         rebuffer_ratio: rebuffer_s / (played_s + rebuffer_s), 0 when nothing played.
         mean_bitrate_bps: Of what was played, weighted by time.
         switches: Changes of rung that the viewer saw.
+        dropped_frames: Pictures that were not shown in time, as whoever shows them told.
         stalls: How often playback stood still.
         size_bytes, size_bytes_placed, size_bytes_cached: Received in all; what a fill had placed on the edge; what an
             earlier pull had left there.
@@ -52,6 +53,7 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
     end_reason: EndReason
     errors: list[str]
     error_count: int = 0
+    dropped_frames: int = 0
     beats_sent: int = 0
     beats_lost: int = 0
 
@@ -69,6 +71,7 @@ class SessionTally:
         self._rebuffer_s = 0.0
         self._stalls = 0
         self._switches = 0
+        self.dropped_frames = 0
         self._size_bytes = 0
         self._size_bytes_placed = 0
         self._size_bytes_cached = 0
@@ -122,6 +125,7 @@ class SessionTally:
             end_reason=end_reason,
             errors=list(self._errors),
             error_count=self._error_count,
+            dropped_frames=self.dropped_frames,
             beats_sent=beats_sent,
             beats_lost=beats_lost,
         )

@@ -199,6 +199,16 @@ class Session:
         """Load nothing taller from the next segment on; None lifts the limit, not the device's own."""
         self._state.height_limit = max_height
 
+    def add_dropped_frames(self, count: int) -> None:
+        """Tell that pictures were not shown in time, for whoever shows them: heartbeats and the report carry the sum.
+
+        Raises:
+            ValueError: ``count`` is negative.
+        """
+        if count < 0:
+            raise ValueError(f"{count} dropped frames; give how many were dropped since the last call")
+        self._teller.dropped_frames(count)
+
     @property
     def audio_tracks(self) -> tuple[Track, ...]:
         """The sound to choose from; empty until the manifest was read, and where the picture brings its own."""

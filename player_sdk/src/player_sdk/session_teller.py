@@ -130,6 +130,11 @@ class SessionTeller:
             )
         )
 
+    def dropped_frames(self, count: int) -> None:
+        """Count pictures that were not shown in time."""
+        self._state.tally.dropped_frames += count
+        self._recorder.dropped_frames(count)
+
     def started(self, startup_s: float, rung: str) -> None:
         """The first frame is there."""
         self._state.tally.startup_s = startup_s

@@ -123,6 +123,7 @@ class SyncSession(_Blocking[Session]):
     resume = _at_once(Session.resume)
     seek = _at_once(Session.seek)
     limit_height = _at_once(Session.limit_height)
+    add_dropped_frames = _at_once(Session.add_dropped_frames)
     stop = _at_once(Session.stop)
     choose_audio = _at_once(Session.choose_audio)
     choose_captions = _at_once(Session.choose_captions)

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_days',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
     partitioned_by='event_day',
     tags=['event_day'],
 ) }}
@@ -58,6 +58,7 @@ select
     case when seconds_watched + stall_s > 0 then stall_s / (seconds_watched + stall_s) end as rebuffer_ratio,
     case when seconds_watched > 0 then played_bits / seconds_watched end as mean_bitrate_bps,
     switches,
+    dropped_frames,
     error_count,
     requests,
     requests_placed,

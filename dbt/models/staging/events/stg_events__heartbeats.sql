@@ -61,6 +61,7 @@ renamed as (
         buffer_s,
         startup_s,
         switches,
+        coalesce(dropped_frames, 0) as dropped_frames,
         runs,
         stalls,
         errors,
