@@ -6,7 +6,7 @@ Reads what was kept of plans; plans nothing and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -24,24 +24,30 @@ class WhyError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class TitleInPlan:
-    """What one plan thought of a title: at every edge of its region."""
+    """What one plan thought of a title: at every edge of its region, or why it cannot tell."""
 
     record: PlanRecord
     is_in_force: bool
-    edges: tuple[Explanation, ...]
+    edges: tuple[Explanation, ...] = ()
+    problem: str = ""
 
 
 def ask(settings: Settings, title_id: str, *, regions: Sequence[str] = (), plan_id: str = "") -> list[TitleInPlan]:
     """Ask the plan in force of every region, or of those named, or one plan that is kept, refused ones too.
 
+    A plan that cannot tell does not keep the others from it.
+
     Raises:
-        WhyError: There is no such plan, or it knows no such title.
+        WhyError: There is no such plan, or none of them can tell; the message has why each cannot.
     """
     store = LocalStore(settings.store_folder)
     known = [region.region_id for region in read_network().regions]
     if strangers := sorted(set(regions) - set(known)):
         raise WhyError(f"unknown regions: {', '.join(strangers)}; there are {', '.join(known)}")
     found = [told for region_id in regions or known for told in _in_region(store, region_id, title_id, plan_id)]
+    silent = [told.problem for told in found if told.problem]
+    if silent and len(silent) == len(found):
+        raise WhyError("; ".join(silent))
     if not found:
         raise WhyError(f"no plan {plan_id or 'is in force'}; materialise edge/placement_plan, or look in plans/")
     return found
@@ -50,6 +56,9 @@ def ask(settings: Settings, title_id: str, *, regions: Sequence[str] = (), plan_
 def print_answers(answers: Sequence[TitleInPlan], console: Console) -> None:
     """A paragraph a plan, and a line for every edge."""
     for answer in answers:
+        if answer.problem:
+            console.print(answer.problem, soft_wrap=True)
+            continue
         record = answer.record
         standing = "in force" if answer.is_in_force else f"not in force ({record.reason})"
         sessions = answer.edges[0].expected_sessions if answer.edges else 0.0
@@ -75,9 +84,13 @@ def _in_region(store: ObjectStore, region_id: str, title_id: str, plan_id: str) 
     if record is None:
         return
     cutoffs = {str(edge["edge_id"]): float(edge["cutoff"]) for edge in record.edges}
+    told = TitleInPlan(record=record, is_in_force=wanted == in_force)
     try:
         reasons = read_reasons(store, region_id, wanted)
         edges = tuple(explain(reasons, cutoffs, title_id, edge_id) for edge_id in sorted(cutoffs))
-    except (ObjectMissing, PlacementInputError) as error:
-        raise WhyError(f"plan {wanted} of {region_id} cannot tell: {error}") from error
-    yield TitleInPlan(record=record, is_in_force=wanted == in_force, edges=edges)
+    except ObjectMissing:
+        yield replace(told, problem=f"plan {wanted} of {region_id} was kept without its reasons; plan the region anew")
+    except PlacementInputError as error:
+        yield replace(told, problem=f"plan {wanted} of {region_id} cannot tell: {error}")
+    else:
+        yield replace(told, edges=edges)

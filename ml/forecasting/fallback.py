@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
+from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray, IntArray
 from ml.forecasting.season import Movement, ages, learn_movement, out
 
 MEMORY_HALF_LIVES = np.array([2.0, 7.0, 28.0])
@@ -89,12 +89,18 @@ def expect(panel: DemandPanel, level: Level, horizon: int) -> FloatArray:
 
 def persistence(panel: DemandPanel) -> FloatArray:
     """The mean of the last season's observed periods, shape [regions, titles]: the yardstick of every back-test."""
-    window = min(panel.cadence.season_length, PERSISTENCE_PERIODS)
-    observed = np.nonzero(panel.observed)[0][-window:]
-    if len(observed) == 0:
+    lately = last_season(panel)
+    if len(lately) == 0:
         return np.zeros(panel.values.shape[:2])
-    mean: FloatArray = panel.values[:, :, observed].mean(axis=2)
+    mean: FloatArray = panel.values[:, :, lately].mean(axis=2)
     return mean
+
+
+def last_season(panel: DemandPanel) -> IntArray:
+    """The observed periods of the last season, at most as many as there are."""
+    window = min(panel.cadence.season_length, PERSISTENCE_PERIODS)
+    periods: IntArray = np.nonzero(panel.observed)[0][-window:]
+    return periods
 
 
 def region_similarity(taste: FloatArray) -> FloatArray:
@@ -125,7 +131,7 @@ def _remember(panel: DemandPanel, exposure: FloatArray) -> tuple[FloatArray, Flo
     soon goes by its last days, a steady one by all of them.
     """
     values = panel.values
-    open_ = _open(panel)
+    open_ = open_periods(panel)
     keep = 0.5 ** (1.0 / MEMORY_HALF_LIVES)[:, None, None]
     fade = 0.5 ** (1.0 / JUDGEMENT_HALF_LIFE)
     remembered = np.zeros((len(MEMORY_HALF_LIVES), *values.shape[:2]))
@@ -151,7 +157,7 @@ def _remember(panel: DemandPanel, exposure: FloatArray) -> tuple[FloatArray, Flo
     return (weight * remembered).sum(axis=0), (weight * exposed).sum(axis=0)
 
 
-def _open(panel: DemandPanel) -> FloatArray:
+def open_periods(panel: DemandPanel) -> FloatArray:
     """1 for observed periods since a region's first session, else 0, shape [regions, periods]."""
     seen = panel.values.sum(axis=1) > 0
     return (np.logical_or.accumulate(seen, axis=1) & panel.observed[None, :]).astype(np.float64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.forecasting.fallback import persistence
+from ml.forecasting.fallback import last_season, open_periods
 from ml.forecasting.panel import DemandPanel, FloatArray
 from ml.forecasting.season import Movement
 
@@ -22,11 +22,16 @@ TOTALS_WEIGHT = 0.5
 def expect_totals(panel: DemandPanel, movement: Movement, horizon: int) -> FloatArray:
     """Sessions of each region as a whole ``horizon`` periods after the panel's end, shape [regions].
 
-    The mean of the last season, moved by the season; 0 where nothing was seen.
+    The mean of the last season, moved by the season; of a region that opened within it, of the periods since. 0 where
+    nothing was seen.
     """
-    season = movement.season_factor[panel.season(panel.periods - 1 + horizon)]
-    totals: FloatArray = persistence(panel).sum(axis=1) * season
-    return totals
+    lately = last_season(panel)
+    season = movement.season_factor
+    exposure = open_periods(panel)[:, lately] @ season[[panel.season(int(period)) for period in lately]]
+    totals = panel.values[:, :, lately].sum(axis=(1, 2))
+    mean = np.divide(totals, exposure, out=np.zeros_like(totals), where=exposure > 0)
+    expected: FloatArray = mean * season[panel.season(panel.periods - 1 + horizon)]
+    return expected
 
 
 def reconcile(expected: FloatArray, totals: FloatArray) -> FloatArray:

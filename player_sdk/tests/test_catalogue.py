@@ -127,6 +127,13 @@ def test_the_blocking_player_says_where_it_cannot_wait(blocking):
     assert blocking.home().items(), "and goes on elsewhere"
 
 
+def test_a_blocking_player_may_be_closed_before_its_block_ends(blocking):
+    with blocking:
+        blocking.close()
+    with pytest.raises(PlayerError, match="closed; open another one"):
+        blocking.home()
+
+
 def test_the_blocking_player_takes_the_same_arguments():
     assert inspect.signature(SyncPlayer) == inspect.signature(Player)
 

@@ -400,4 +400,4 @@ def test_quality_of_experience_is_the_same_by_the_player_and_by_the_marts(watche
     }
     assert reports["stormy"].stalls > 0
     assert reports["stormy"].switches > 0
-    assert reports["paused-and-sought"].dropped_frames == 7
+    assert reports["paused-and-sought"].dropped_frames > 0

@@ -29,7 +29,7 @@ from orchestration.edge import PlanUnusableError, read_plan
 from orchestration.edge.topology import read_network
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
-from orchestration.store import ObjectStore
+from orchestration.store import ObjectMissing, ObjectStore
 
 HINDSIGHT_KEY = dg.AssetKey(["ops", "hindsight"])
 PLANS_EARNED = "plans_earned_their_place"
@@ -110,7 +110,7 @@ def hindsight(
     for region in read_network().regions:
         try:
             seen = look_back(store, warehouse, region.region_id, day)
-        except PlanUnusableError as error:
+        except (PlanUnusableError, ObjectMissing) as error:  # a home from before retention may lack old forecasts
             context.log.warning("%s is left out: %s", region.region_id, error)
             continue
         if seen is None:

@@ -44,8 +44,9 @@ def published_retention(context: dg.AssetExecutionContext, storage: MediaStorage
     """One round of upkeep of what plans and forecasts leave behind: one file a plan, forecast, back-test and day.
 
     Grain: one row an area of the store. Thirty days stay. However old they are, so do each region's plan in force, the
-    accepted one before it (its blocks stood on the edges, which the look back on the plan needs), the forecasts that
-    these were made from, and whatever a pointer names. Read by whoever watches the disk.
+    accepted ones before it down to one of an earlier day (its blocks stood on the edges, which the look back on a plan
+    needs), the forecasts that plans which stay were made from, and whatever a pointer names. Read by whoever watches
+    the disk.
     """
     table = sweep_published(storage.store(), dt.datetime.now(dt.UTC))
     context.log.info("%d files removed", table["removed"].sum())
@@ -63,11 +64,11 @@ def sweep_published(store: ObjectStore, now: dt.datetime, kept: dt.timedelta = K
     """Remove what may go; one row an area: area, files (before), removed, removed_bytes."""
     rows, forecasts = [], {_read_pointer(store, forecast_store.POINTER_KEY)}
     for region in read_network().regions:
-        needed = list(_needed_plans(plan_store.read_plans(store, region.region_id)))
-        forecasts |= {plan.forecast_id for plan in needed}
+        needed = _needed_plans(plan_store.read_plans(store, region.region_id))
         in_force = _read_pointer(store, current_plan_key(region.region_id))
         plans = {in_force, *(plan.plan_id for plan in needed)}
         rows.append(_sweep(store, f"plans/{region.region_id}", now - kept, plans))
+        forecasts |= {plan.forecast_id for plan in plan_store.read_plans(store, region.region_id)}
     rows.append(_sweep(store, forecast_store.AREA, now - kept, forecasts))
     for area, pointer in POINTERS.items():
         rows.append(_sweep(store, area, now - kept, {_name_of(_read_pointer(store, pointer))}))
@@ -76,14 +77,14 @@ def sweep_published(store: ObjectStore, now: dt.datetime, kept: dt.timedelta = K
 
 
 def _needed_plans(newest_first: Iterable[plan_store.PlanRecord]) -> Iterator[plan_store.PlanRecord]:
-    """The plan that was accepted last, and the one whose blocks stood on the edges before its day."""
+    """The plans that were accepted, from the last one back to the first of an earlier day."""
     last = None
     for plan in newest_first:
-        if plan.accepted and (last is None or plan.first_day < last.first_day):
+        if plan.accepted:
             yield plan
-            if last is not None:
+            last = last or plan
+            if plan.first_day < last.first_day:
                 return
-            last = plan
 
 
 def _sweep(store: ObjectStore, area: str, before: dt.datetime, needed: Collection[str]) -> tuple[str, int, int, int]:

@@ -25,11 +25,11 @@ class _Loop:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
-        self._closed = False
+        self.closed = False
 
     def run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         try:
-            if self._closed:
+            if self.closed:
                 raise PlayerError("this player is closed; open another one")
             if _in_event_loop():
                 raise PlayerError("an event loop runs here, as in notebooks: use Player and await its calls")
@@ -38,7 +38,7 @@ class _Loop:
             call.close()
 
     def close(self) -> None:
-        self._closed = True
+        self.closed = True
         self._runner.close()
 
 
@@ -236,7 +236,9 @@ class SyncPlayer(_Blocking[Player]):
     open_offline = _opening(_at_once(Player.open_offline))
 
     def close(self) -> None:
-        """As ``Player.close``; the player is of no use afterwards."""
+        """As ``Player.close``; the player is of no use afterwards, and a second call does nothing."""
+        if self._loop.closed:
+            return
         try:
             self._loop.run(self._inner.close())
         finally:

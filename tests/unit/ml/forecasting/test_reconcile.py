@@ -34,6 +34,22 @@ def test_a_region_as_a_whole_goes_on_as_in_its_last_week_and_by_weekday():
     assert week[5, 0] > 1.5 * week[0, 0]
 
 
+@pytest.mark.parametrize("opened", [1, 3, 6])
+def test_a_region_that_opened_days_ago_is_taken_as_it_is_since(opened):
+    panel, demand, titles = panel_of()
+    since = TODAY - dt.timedelta(days=opened)
+    late = demand.filter((pl.col("region_id") == "eu") | (pl.col("event_day") >= since))
+    whole = build_panel(demand, titles, today=TODAY)
+    panel = build_panel(late, titles, today=TODAY)
+    expected = reconcile.expect_totals(panel, learn_movement(whole), 1)
+    assert expected[1] == pytest.approx(expected[0] / 10, rel=0.15), "weekdays are known to within a prior alone"
+
+
+def test_before_the_first_day_no_total_is_expected():
+    panel = build_panel(panel_of()[1].clear(), pl.DataFrame({"title_id": ["a"]}), today=TODAY, regions=["eu", "us"])
+    assert reconcile.expect_totals(panel, learn_movement(panel), 1).tolist() == [0.0, 0.0]
+
+
 def test_sums_meet_half_way_and_titles_share_the_difference_in_proportion():
     expected = np.array([[6.0, 2.0], [6.0, 2.0], [0.0, 0.0]])
     made = reconcile.reconcile(expected, np.array([12.0, 0.0, 5.0]))

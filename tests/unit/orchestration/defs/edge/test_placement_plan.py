@@ -158,6 +158,17 @@ def test_every_decision_of_a_kept_plan_can_be_read_back(rooms, instance, tmp_pat
     assert code == 1
     assert "no title 'nobody'" in said
 
+    elsewhere = next(region.region_id for region in read_network().regions if region.region_id != REGION)
+    for suffix in (".parquet", ".json"):  # of a time when reasons were not kept
+        content = store.read_bytes(plan_key(REGION, good).removesuffix(".parquet") + suffix)
+        store.put_bytes(plan_key(elsewhere, good).removesuffix(".parquet") + suffix, content)
+    store.put_bytes(current_plan_key(elsewhere), good.encode())
+    code, said = ask("t-01")
+    assert code == 0
+    assert f"plan {good} of {TODAY}, in force; 50.0 sessions expected" in said
+    assert f"plan {good} of {elsewhere} was kept without its reasons; plan the region anew" in said
+    assert ask("t-01", "--region", elsewhere)[0] == 1
+
 
 def test_without_a_forecast_nothing_is_planned_and_it_is_said(rooms, instance):
     result = materialize(rooms, instance)

@@ -9,7 +9,7 @@ import pytest
 
 from ml.placement import LRU, GateVerdict
 from orchestration import partitions
-from orchestration.defs.demand.forecast_store import publish_forecast, store_forecast
+from orchestration.defs.demand.forecast_store import forecast_key, publish_forecast, store_forecast
 from orchestration.defs.edge.placement_plan import placement_plan
 from orchestration.defs.edge.plan_store import read_plans
 from orchestration.defs.ops import hindsight as page
@@ -115,6 +115,14 @@ def test_a_plan_that_cannot_be_used_costs_no_other_region_its_row(look):
     damaged = io.BytesIO()
     pl.read_parquet(io.BytesIO(look.store.read_bytes(key))).drop("rung").write_parquet(damaged)
     look.store.put_bytes(key, damaged.getvalue(), replace=True)
+    told, _ = look()
+    assert told == {"day": DAY.isoformat(), "regions": 0}
+
+
+def test_a_plan_whose_forecast_is_gone_costs_no_other_region_its_row(look):
+    look(forecast_for(DAY))
+    look.store.delete(forecast_key(next(read_plans(look.store, REGION)).forecast_id))
+    publish_forecast(look.store, store_forecast(look.store, forecast_for(TODAY), TODAY))
     told, _ = look()
     assert told == {"day": DAY.isoformat(), "regions": 0}
 

@@ -23,10 +23,10 @@ def age(store, key, days):
     os.utime(store.local_path(key), (moment, moment))
 
 
-def put_plan(store, days, *, accepted, forecast_id=""):
+def put_plan(store, days, *, accepted, forecast_id="", hour=2):
     """A plan that was made so many days ago for its day; returns its id."""
     day = (NOW - dt.timedelta(days=days)).date()
-    plan_id = f"{day:%Y%m%d}t020000-{days}"
+    plan_id = f"{day:%Y%m%d}t{hour:02}0000-{days}"
     record = PlanRecord(
         plan_id=plan_id, region_id=REGION, forecast_id=forecast_id, first_day=day, replay_day=day, accepted=accepted,
         reason="", expected_hit_ratio=0.5, expected_start_ratio=0.5, placed_bytes=1, titles_with_prefix=1,
@@ -74,6 +74,25 @@ def test_what_is_young_in_force_or_needed_by_it_stays_and_the_rest_goes(tmp_path
     assert rows["forecasts"]["removed"] == 1
     assert rows["forecasts"]["removed_bytes"] > 0
     assert sweep_published(store, NOW)["removed"].sum() == 0, "a second round finds nothing"
+
+
+def test_what_stood_before_a_day_that_was_balanced_twice_stays(tmp_path):
+    store = LocalStore(tmp_path)
+    put_plan(store, 71, accepted=True)
+    kept = {put_plan(store, 70, accepted=True), *(put_plan(store, 60, accepted=True, hour=at) for at in (2, 11, 15))}
+    sweep_published(store, NOW)
+    assert plans_left(store) == kept
+
+
+def test_the_forecast_of_every_plan_that_stays_stays(tmp_path):
+    """Plans of this month were made from an old forecast, for want of another; now there is one."""
+    store = LocalStore(tmp_path)
+    old, unused = put_forecast(store, 45), put_forecast(store, 44)
+    for days in (20, 10, 9, 8):
+        put_plan(store, days, accepted=True, forecast_id=old if days == 20 else "another")
+    publish_forecast(store, put_forecast(store, 1))
+    sweep_published(store, NOW)
+    assert [store.exists(f"forecasts/{one}.parquet") for one in (old, unused)] == [True, False]
 
 
 def test_the_newest_of_an_area_stays_however_old(tmp_path):
