@@ -27,7 +27,7 @@ from orchestration.defs.recommender.publication_store import (
     store_publication,
 )
 from orchestration.defs.recommender.registry import challenger_top_n, champion_affinity, champion_top_n
-from orchestration.experiments import trial_is_declared
+from orchestration.experiments import declared_trial
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
@@ -118,10 +118,11 @@ def _challenger(
     context: dg.AssetExecutionContext, tracker: Tracker
 ) -> tuple[tuple[RegisteredVersion, recommender.TopNModel] | None, str]:
     """The model on trial, if one is declared, and what to say of it. One that is damaged stops nothing."""
-    if not trial_is_declared(dt.datetime.now(dt.UTC).date()):
+    trial = declared_trial(dt.datetime.now(dt.UTC).date())
+    if not trial:
         return None, "no trial is declared"
     try:
-        challenger = challenger_top_n(tracker)
+        challenger = challenger_top_n(tracker, trial)
     except (recommender.RecommenderError, TrackingError) as error:
         context.log.warning("the trial stands still, the champion makes all pages: %s", error)
         return None, f"cannot be read: {error}"
