@@ -28,6 +28,8 @@ CHALLENGER = "challenger"
 """The version that is tried beside the champion; none at most times."""
 MODEL_FOLDER = "model"
 FLAVOUR = "matinee"
+TRIAL_TAG = "trial"
+"""Of a registered model: the experiment in which a version of it was tried last."""
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
 """MLflow's own name for it."""
 
@@ -152,14 +154,20 @@ class Tracker:
         self.promote(name, previous.version)
         return previous
 
-    def try_beside_champion(self, name: str, version: int) -> None:
-        """Move the alias ``challenger`` to a version.
+    def try_beside_champion(self, name: str, version: int, *, experiment_id: str) -> None:
+        """Move the alias ``challenger`` to a version, for an experiment.
 
         Raises:
             ModelMissing: There is no such version.
         """
         self._version(name, version)
+        self._client.set_registered_model_tag(name, TRIAL_TAG, experiment_id)
         self._client.set_registered_model_alias(name, CHALLENGER, str(version))
+
+    def last_trial(self, name: str) -> str:
+        """The experiment in which a version was tried last, whether that goes on or not; empty when none was."""
+        found = self._client.search_registered_models(f"name = '{name}'")
+        return str(found[0].tags.get(TRIAL_TAG, "")) if found else ""
 
     def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
         """Note something on a version, such as what the gate decided."""

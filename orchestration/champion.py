@@ -13,7 +13,7 @@ from orchestration.build import build_definitions
 from orchestration.defs.recommender.registry import PRIMARY_METRIC, TOP_N
 from orchestration.demo.runs import JobRunner
 from orchestration.edge.topology import read_network
-from orchestration.experiments import trial_is_declared
+from orchestration.experiments import declared_trial
 from orchestration.instance import open_instance
 from orchestration.settings import Settings
 
@@ -40,12 +40,13 @@ def put_on_trial(tracker: Tracker, version: int) -> str:
         ChampionError: No experiment that runs today has an arm for it.
         ModelMissing: There is no such version.
     """
-    if not trial_is_declared(dt.datetime.now(dt.UTC).date()):
+    trial = declared_trial(dt.datetime.now(dt.UTC).date())
+    if not trial:
         raise ChampionError(
             "no experiment that runs today has an arm whose ranking is `challenger`; declare one in "
             "dbt/seeds/experiments.csv, and build_warehouse, first"
         )
-    tracker.try_beside_champion(TOP_N, version)
+    tracker.try_beside_champion(TOP_N, version, experiment_id=trial)
     return f"version {version} is on trial beside the champion"
 
 

@@ -38,6 +38,7 @@ def read_experiments(seeds_folder: Path = SEEDS_FOLDER) -> list[ExperimentRecord
     ]
 
 
-def trial_is_declared(today: dt.date, seeds_folder: Path = SEEDS_FOLDER) -> bool:
-    """Whether an experiment that runs today has an arm for the model on trial."""
-    return any(experiment.tries_challenger and experiment.runs(today) for experiment in read_experiments(seeds_folder))
+def declared_trial(today: dt.date, seeds_folder: Path = SEEDS_FOLDER) -> str:
+    """The id of the experiment that runs today and has an arm for the model on trial; empty where there is none."""
+    running = (experiment for experiment in read_experiments(seeds_folder) if experiment.runs(today))
+    return next((experiment.experiment_id for experiment in running if experiment.tries_challenger), "")

@@ -209,7 +209,7 @@ def test_while_a_trial_is_declared_a_model_that_passes_is_published_beside_the_c
     tracker = home.tracking.tracker()
     champion = tracker.champion(TOP_N).version
     for module in (top_n_model, recommendations, orchestration.champion):
-        monkeypatch.setattr(module, "trial_is_declared", lambda today: True)
+        monkeypatch.setattr(module, "declared_trial", lambda today: "t")
     fill(home.warehouse, viewing(seed=1))
 
     first = home.materialise()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from playback_api.snapshot.schema import ModelRecord
 AREA = "models/recommender"
 POINTER_KEY = f"{AREA}/CURRENT"
 MODELS_FILE = "models.json"
+KEPT_PUBLICATIONS = 3
+"""What is written every hour must go again; a snapshot may still be copying the one before."""
 
 PREVIEWED_VIEWERS = 5
 PREVIEWED_TITLES = 5
@@ -50,6 +53,21 @@ def store_publication(
         store.put_file(f"{key}/{name}", path)
     store.put_bytes(POINTER_KEY, key.encode(), replace=True)
     return key
+
+
+def remove_old_publications(store: ObjectStore, *, keep: int = KEPT_PUBLICATIONS) -> list[str]:
+    """Remove all but the newest ``keep`` folders; the one that is published always stays.
+
+    Returns:
+        The keys that were removed.
+    """
+    published = store.read_bytes(POINTER_KEY).decode().strip()
+    folders = {f"{AREA}/{name}": store.local_path(f"{AREA}/{name}") for name in store.folders(AREA)}
+    newest_first = sorted(folders, key=lambda key: folders[key].stat().st_mtime_ns, reverse=True)
+    removed = [key for key in newest_first[keep:] if key != published]
+    for key in removed:
+        shutil.rmtree(folders[key])
+    return removed
 
 
 def preview(recommender: OnlineRecommender, viewer_ids: Sequence[str], titles: pl.DataFrame) -> str:

@@ -20,9 +20,14 @@ from orchestration.defs.recommender.inputs import (
     VIEWING_KEY,
     VIEWING_TABLE,
 )
-from orchestration.defs.recommender.publication_store import POINTER_KEY, preview, store_publication
+from orchestration.defs.recommender.publication_store import (
+    POINTER_KEY,
+    preview,
+    remove_old_publications,
+    store_publication,
+)
 from orchestration.defs.recommender.registry import challenger_top_n, champion_affinity, champion_top_n
-from orchestration.experiments import trial_is_declared
+from orchestration.experiments import declared_trial
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
@@ -49,9 +54,9 @@ def recommendations(
     """The champion's list of titles for every viewer, with everything that serving needs to update it while they watch.
 
     Grain: one immutable folder per materialisation, eighty titles per viewer in it; models/recommender/CURRENT names
-    the newest. Viewers who have watched nothing get what others of their age and picks watch. Used by the serving
-    snapshot, which carries it to the playback API. While there is no champion nothing is published and the API answers
-    with popularity. While a trial runs, the challenger's lists are beside the champion's.
+    the newest, and the last three are kept. Viewers who have watched nothing get what others of their age and picks
+    watch. Used by the serving snapshot, which carries it to the playback API. While there is no champion nothing is
+    published and the API answers with popularity. While a trial runs, the challenger's lists are beside the champion's.
     """
     tracker = tracking.tracker()
     champion = champion_top_n(tracker)
@@ -88,6 +93,7 @@ def recommendations(
                 [champion[0], *([affinity[0]] if affinity else [])],
                 challenger[0] if challenger else None,
             )
+        removed = remove_old_publications(storage.store())
     except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error
     return dg.MaterializeResult(
@@ -101,6 +107,7 @@ def recommendations(
             "viewers": publication.viewers,
             "coverage_at_10": publication.coverage_at_10,
             "size_bytes": publication.size_bytes,
+            "removed": len(removed),
             "summary": dg.MetadataValue.md(recommender.publication_summary(publication)),
             "sample": dg.MetadataValue.md(sample),
         }
@@ -111,10 +118,11 @@ def _challenger(
     context: dg.AssetExecutionContext, tracker: Tracker
 ) -> tuple[tuple[RegisteredVersion, recommender.TopNModel] | None, str]:
     """The model on trial, if one is declared, and what to say of it. One that is damaged stops nothing."""
-    if not trial_is_declared(dt.datetime.now(dt.UTC).date()):
+    trial = declared_trial(dt.datetime.now(dt.UTC).date())
+    if not trial:
         return None, "no trial is declared"
     try:
-        challenger = challenger_top_n(tracker)
+        challenger = challenger_top_n(tracker, trial)
     except (recommender.RecommenderError, TrackingError) as error:
         context.log.warning("the trial stands still, the champion makes all pages: %s", error)
         return None, f"cannot be read: {error}"

@@ -90,13 +90,16 @@ def register_affinity(
         return tracker.register(run, AFFINITY, folder, signature=_AFFINITY_SIGNATURE)
 
 
-def accept_top_n(tracker: Tracker, version: int, *, trial: bool) -> str:
+def accept_top_n(tracker: Tracker, version: int, *, trial: str) -> str:
     """What follows for a version that has passed the gate: the champion moves, or waits for what viewers say.
+
+    An experiment tries one version: with a second one, its arms would compare a mixture. What passes after its trial
+    has ended moves the champion, as without an experiment.
 
     Args:
         tracker: The registry.
         version: Of the ranking model.
-        trial: Whether a running experiment has an arm for a challenger.
+        trial: The experiment that runs and has an arm for a challenger; empty without one.
 
     Returns:
         What was done, in words.
@@ -104,10 +107,13 @@ def accept_top_n(tracker: Tracker, version: int, *, trial: bool) -> str:
     if not trial or tracker.champion(TOP_N) is None:
         tracker.promote(TOP_N, version)
         return "is the champion now"
-    on_trial = tracker.aliased(TOP_N, CHALLENGER)
-    if on_trial is not None:
-        return f"waits, since version {on_trial.version} is on trial"
-    tracker.try_beside_champion(TOP_N, version)
+    if tracker.last_trial(TOP_N) == trial:
+        on_trial = tracker.aliased(TOP_N, CHALLENGER)
+        if on_trial is not None:
+            return f"waits, since version {on_trial.version} is on trial"
+        tracker.promote(TOP_N, version)
+        return f"is the champion now, the trial of {trial} being over"
+    tracker.try_beside_champion(TOP_N, version, experiment_id=trial)
     return "is on trial beside the champion now"
 
 
@@ -116,8 +122,10 @@ def champion_top_n(tracker: Tracker) -> tuple[RegisteredVersion, recommender.Top
     return _loaded_top_n(tracker, tracker.champion(TOP_N))
 
 
-def challenger_top_n(tracker: Tracker) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
-    """The ranking model on trial, read from its files; None while there is none."""
+def challenger_top_n(tracker: Tracker, trial: str) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
+    """The ranking model on trial in an experiment, read from its files; None while there is none."""
+    if tracker.last_trial(TOP_N) != trial:
+        return None
     return _loaded_top_n(tracker, tracker.aliased(TOP_N, CHALLENGER))
 
 

@@ -18,7 +18,7 @@ from orchestration.defs.recommender.inputs import (
 )
 from orchestration.defs.recommender.pictures import picture
 from orchestration.defs.recommender.registry import LIST_MS_P99, TOP_N, accept_top_n, champion_top_n, register_top_n
-from orchestration.experiments import trial_is_declared
+from orchestration.experiments import declared_trial
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
 
@@ -106,7 +106,7 @@ def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
     decision = recommender.decide(recommender.read_evidence(folder), list_ms_p99=newest.metrics[LIST_MS_P99], seed=SEED)
     outcome = decision.reason
     if decision.promote:
-        trial = trial_is_declared(dt.datetime.now(dt.UTC).date())
+        trial = declared_trial(dt.datetime.now(dt.UTC).date())
         outcome += f": it {accept_top_n(tracker, newest.version, trial=trial)}"
     tracker.tag(TOP_N, newest.version, {"gate": outcome})
     champion = tracker.champion(TOP_N)

@@ -83,13 +83,15 @@ def test_a_trial_ends_when_the_champion_moves(tracker, tmp_path):
     versions = [register(tracker, tmp_path / str(number), "tried", str(number)) for number in range(2)]
     tracker.promote("tried", versions[0].version)
     assert tracker.aliased("tried", CHALLENGER) is None
-    tracker.try_beside_champion("tried", versions[1].version)
+    assert tracker.last_trial("tried") == ""
+    tracker.try_beside_champion("tried", versions[1].version, experiment_id="autumn")
     assert tracker.aliased("tried", CHALLENGER) == versions[1]
     assert tracker.champion("tried") == versions[0]
     tracker.promote("tried", versions[1].version)
     assert tracker.aliased("tried", CHALLENGER) is None
+    assert tracker.last_trial("tried") == "autumn", "it is over, and not to be begun again"
     with pytest.raises(ModelMissing, match="no version 9"):
-        tracker.try_beside_champion("tried", 9)
+        tracker.try_beside_champion("tried", 9, experiment_id="autumn")
 
 
 def test_promoting_what_does_not_exist_is_refused(tracker):

@@ -3,7 +3,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from orchestration.experiments import read_experiments, trial_is_declared
+from orchestration.experiments import declared_trial, read_experiments
 from playback_api.snapshot import ArmRecord, ExperimentRecord
 
 HEADER = "experiment_id,arm,is_control,share,exploration_share,ranking,last_day"
@@ -36,10 +36,10 @@ def test_the_declared_experiments_can_be_read():
     assert all(experiment.arms for experiment in read_experiments())
 
 
-def test_a_trial_is_declared_from_its_row_on_until_its_last_day(tmp_path):
+def test_a_declared_trial_from_its_row_on_until_its_last_day(tmp_path):
     rows = [HEADER, "t,champion,true,0.9,,model,2026-12-31", "t,new,false,0.1,,challenger,2026-12-31"]
     (tmp_path / "experiments.csv").write_text("\n".join(rows))
-    assert trial_is_declared(dt.date(2026, 12, 31), tmp_path)
-    assert not trial_is_declared(dt.date(2027, 1, 1), tmp_path)
+    assert declared_trial(dt.date(2026, 12, 31), tmp_path) == "t"
+    assert not declared_trial(dt.date(2027, 1, 1), tmp_path)
     (tmp_path / "experiments.csv").write_text("\n".join(rows[:2]))
-    assert not trial_is_declared(dt.date(2026, 12, 31), tmp_path)
+    assert not declared_trial(dt.date(2026, 12, 31), tmp_path)

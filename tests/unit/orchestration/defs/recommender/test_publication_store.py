@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import os
+
 import msgspec
 import pytest
 
 from ml.tracking import RegisteredVersion
-from orchestration.defs.recommender.publication_store import MODELS_FILE, POINTER_KEY, store_publication
+from orchestration.defs.recommender.publication_store import (
+    MODELS_FILE,
+    POINTER_KEY,
+    remove_old_publications,
+    store_publication,
+)
 from orchestration.defs.recommender.registry import AFFINITY, TOP_N
 from orchestration.store import LocalStore
 from playback_api.snapshot.schema import ModelRecord
@@ -66,3 +73,15 @@ def test_the_models_behind_it_lie_beside_it(store, write_folder):
         (TOP_N, "3", "ndcg_at_10", 0.2),
         (AFFINITY, "2", "rmse", 0.9),
     ]
+
+
+def test_only_the_newest_stay_and_the_one_that_is_published(store, write_folder):
+    champion = version(TOP_N, 1, ndcg_at_10=0.2)
+    keys = [store_publication(store, write_folder(name, name), [champion]) for name in "abcd"]
+    for written_at, key in enumerate(keys):
+        os.utime(store.local_path(key), (written_at, written_at))
+    store_publication(store, write_folder("again", "b"), [champion])  # the pointer goes back to what is there already
+
+    assert remove_old_publications(store, keep=1) == [keys[2], keys[0]]
+    assert [store.local_path(key).exists() for key in keys] == [False, True, False, True]
+    assert remove_old_publications(store, keep=1) == []
