@@ -9,13 +9,11 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from orchestration.defs.recommender import publication_store
 from orchestration.edge.errors import PlanUnusableError
 from orchestration.edge.plan import PlacementPlan, read_current_plan
 from orchestration.store import ObjectMissing, ObjectStore
 from playback_api.snapshot import ModelRecord
-
-RECOMMENDER_POINTER = "models/recommender/CURRENT"
-MODELS_FILE = "models.json"
 
 
 class SourceDamaged(Exception):
@@ -50,14 +48,15 @@ def read_recommender(store: ObjectStore) -> PublishedRecommender:
         SourceDamaged: The pointer names a folder that is not there.
     """
     try:
-        key = store.read_bytes(RECOMMENDER_POINTER).decode().strip()
+        key = store.read_bytes(publication_store.POINTER_KEY).decode().strip()
     except ObjectMissing:
         return PublishedRecommender(folder=None, models=[])
     folder = store.local_path(key)
     if not folder.is_dir():
-        raise SourceDamaged(f"{RECOMMENDER_POINTER} names {key}, which does not exist")
+        raise SourceDamaged(f"{publication_store.POINTER_KEY} names {key}, which does not exist")
+    models_key = f"{key}/{publication_store.MODELS_FILE}"
     try:
-        models = msgspec.json.decode(store.read_bytes(f"{key}/{MODELS_FILE}"), type=list[ModelRecord])
+        models = msgspec.json.decode(store.read_bytes(models_key), type=list[ModelRecord])
     except (ObjectMissing, msgspec.DecodeError) as error:
-        raise SourceDamaged(f"{key}/{MODELS_FILE} cannot be read: {error}") from error
+        raise SourceDamaged(f"{models_key} cannot be read: {error}") from error
     return PublishedRecommender(folder=folder, models=models)
