@@ -53,6 +53,7 @@ class EdgeFill:
         missing_groups: Groups of the plan that the edge does not have now.
         stale_objects, stale_bytes: Placed objects outside the plan that were removed at the end.
         expected_s: What the edge expected at first, None if it could not say.
+        paused_s: How long the edge held the fill back because viewers needed its link.
     """
 
     edge_id: str
@@ -68,6 +69,7 @@ class EdgeFill:
     bytes_moved: int = 0
     duration_s: float = 0.0
     expected_s: float | None = None
+    paused_s: float = 0.0
     missing_groups: int = 0
     stale_objects: int = 0
     stale_bytes: int = 0
@@ -101,8 +103,8 @@ class FillReport:
         """A table for people, one row an edge."""
         lines = [
             "| edge | state | wanted | filled | already there | promoted | failed | missing groups | MB moved "
-            "| expected s | took s | stale removed | remarks |",
-            "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
+            "| expected s | took s | paused s | stale removed | remarks |",
+            "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
         ]
         for edge in self.edges:
             expected = "" if edge.expected_s is None else f"{edge.expected_s:.1f}"
@@ -111,7 +113,7 @@ class FillReport:
                 f"| {edge.edge_id} | {edge.state} | {edge.objects_wanted} | {edge.objects_filled} "
                 f"| {edge.objects_already_there} | {edge.objects_promoted} | {edge.objects_failed} "
                 f"| {edge.missing_groups} | {edge.bytes_moved / 1e6:.2f} | {expected} | {edge.duration_s:.1f} "
-                f"| {edge.stale_objects} | {remarks} |"
+                f"| {edge.paused_s:.1f} | {edge.stale_objects} | {remarks} |"
             )
         return "\n".join(lines)
 
@@ -359,6 +361,7 @@ def _result(run: _RunningFill, state: str, reason: str, now: float) -> EdgeFill:
         bytes_moved=progress.bytes_moved,
         duration_s=now - run.started_at,
         expected_s=run.expected_s,
+        paused_s=progress.paused_s,
         missing_groups=run.fill.rows.height,
         notes=run.fill.notes,
     )

@@ -72,6 +72,7 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     rate_bps: float = 0.0
     elapsed_s: float = 0.0
+    paused_s: float = 0.0
     eta_s: float | None = None
 
 

@@ -20,6 +20,7 @@ class EdgeCounters(msgspec.Struct, kw_only=True):
         dropped_groups: Placed groups outside the plan that made room for it.
         damaged_objects: Objects whose file was gone or of the wrong size when it was asked for.
         fill_objects, fill_bytes: Placed by fills from upstream.
+        fill_paused_s: Seconds that fills were held back while viewers used the link to upstream.
         refused_calls: Signed calls with a bad signature.
     """
 
@@ -44,4 +45,5 @@ class EdgeCounters(msgspec.Struct, kw_only=True):
     disk_errors: int = 0
     fill_objects: int = 0
     fill_bytes: int = 0
+    fill_paused_s: float = 0.0
     refused_calls: int = 0

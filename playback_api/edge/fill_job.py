@@ -1,8 +1,9 @@
 """The fill of an edge: bring a plan's objects to the disk in order of value, at a rate, whatever interrupts it.
 
 One plan at a time. What is on the disk already is kept, what was pulled is promoted, the rest is fetched by a few
-workers, checked and placed. The job ends complete, failed (some objects could not be placed, or upstream is gone) or
-interrupted (the window closed, the process went down); the same plan sent again carries on where it stopped.
+workers, checked and placed. Viewers come first: while the edge fetches what they miss, the fill waits. The job ends
+complete, failed (some objects could not be placed, or upstream is gone) or interrupted (the window closed, the process
+went down); the same plan sent again carries on where it stopped.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 ATTEMPTS_PER_OBJECT = 3
 FIRST_RETRY_DELAY_S = 0.2
 MAX_REPORTED_FAILURES = 100
+PAUSE_STEP_S = 0.1
+LONGEST_PAUSE_S = 2.0
+"""A link that is never quiet carries one object of the fill in so many seconds: a busy night still brings a plan in."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -55,6 +59,7 @@ class _Tally:
     bytes_done: int = 0
     bytes_already_there: int = 0
     bytes_moved: int = 0
+    paused_s: float = 0.0
     failed_count: int = 0
     failed: list[FailedObject] = field(default_factory=list)
     error: str | None = None
@@ -69,6 +74,7 @@ class FillJob:
         store: Where objects go.
         client: Fetches them.
         counters: Where filled objects are counted.
+        viewers_use_link: Whether viewers need the link to upstream now.
         parallel: Objects in flight at a time.
         clock: Seconds that never run backwards, for rates.
         wall_clock: Unix seconds, for the end of the window.
@@ -81,6 +87,7 @@ class FillJob:
         client: httpx.AsyncClient,
         counters: EdgeCounters,
         *,
+        viewers_use_link: Callable[[], bool],
         parallel: int = 4,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -89,6 +96,7 @@ class FillJob:
         self._store = store
         self._client = client
         self._counters = counters
+        self._viewers_use_link = viewers_use_link
         self._parallel = parallel
         self._clock = clock
         self._wall_clock = wall_clock
@@ -161,6 +169,7 @@ class FillJob:
             error=tally.error,
             rate_bps=tally.rate_bps,
             elapsed_s=elapsed_s,
+            paused_s=tally.paused_s,
             eta_s=_eta_s(tally, elapsed_s),
         )
 
@@ -239,8 +248,7 @@ class FillJob:
 
     async def _work(self, order: _WorkerOrder) -> None:
         for key, size_bytes in order.missing:
-            if order.stop_at is not None and self._wall_clock() >= order.stop_at:
-                raise _FillStoppedError("interrupted", "the fill window closed; send the plan again when it opens")
+            self._stop_at_end_of_window(order)
             if not self._store.is_wanted(key):  # purged meanwhile
                 self._forget(size_bytes)
                 continue
@@ -254,6 +262,10 @@ class FillJob:
                         "failed", f"the disk is full though its capacity is not: {error}"
                     ) from error
                 self._record_failure(key, f"the disk does not take it: {error}")
+
+    def _stop_at_end_of_window(self, order: _WorkerOrder) -> None:
+        if order.stop_at is not None and self._wall_clock() >= order.stop_at:
+            raise _FillStoppedError("interrupted", "the fill window closed; send the plan again when it opens")
 
     def _forget(self, size_bytes: int) -> None:
         self._tally.objects_wanted -= 1
@@ -273,6 +285,8 @@ class FillJob:
     async def _fetch_and_place(self, key: str, size_bytes: int, order: _WorkerOrder) -> bool:
         for attempt in range(1, ATTEMPTS_PER_OBJECT + 1):
             await order.bucket.take(size_bytes)
+            await self._give_way_to_viewers(order)
+            self._stop_at_end_of_window(order)
             try:
                 content = await self._fetch(f"{order.base_url}/media/{key}", order)
                 placed = await self._store.add_placed(key, content)
@@ -286,6 +300,16 @@ class FillJob:
                     self._counters.fill_bytes += size_bytes
                 return placed
         raise AssertionError("the last attempt returns or raises")
+
+    async def _give_way_to_viewers(self, order: _WorkerOrder) -> None:
+        async with order.next_to_go:  # one by one: a busy link carries an object a pause, not one of every worker
+            started_at = now = self._clock()
+            while self._viewers_use_link() and now - started_at < LONGEST_PAUSE_S:
+                await self._sleep(PAUSE_STEP_S)
+                paused_s = self._clock() - now
+                self._tally.paused_s += paused_s
+                self._counters.fill_paused_s += paused_s
+                now += paused_s
 
     async def _fetch(self, url: str, order: _WorkerOrder) -> bytes:
         if not order.breaker.allow():
@@ -319,6 +343,7 @@ class _WorkerOrder:
     missing: Iterator[tuple[str, int]]
     bucket: TokenBucket
     breaker: CircuitBreaker
+    next_to_go: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def _eta_s(tally: _Tally, elapsed_s: float) -> float | None:

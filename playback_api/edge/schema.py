@@ -70,6 +70,7 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
         objects_done, bytes_done: On the disk, wherever they came from.
         objects_already_there, objects_promoted: Of these, found placed and moved over from pull-through.
         bytes_moved: Fetched from upstream by this fill, bad copies included.
+        paused_s: Of ``elapsed_s``, held back while viewers used the link to upstream.
         failed: The first failed objects; ``failed_count`` counts all.
         error: Why the fill as a whole stopped, if it did.
         eta_s: Expected seconds to the end, None while nothing can be said.
@@ -91,6 +92,7 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     rate_bps: float = 0.0
     elapsed_s: float = 0.0
+    paused_s: float = 0.0
     eta_s: float | None = None
 
 

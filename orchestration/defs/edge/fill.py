@@ -84,7 +84,14 @@ def build_fill(settings: Settings, network: Network | None = None) -> dg.AssetsD
             raise dg.Failure(description=str(error), allow_retries=False) from error
 
         def tell(edge_id: str, progress: FillProgress) -> None:
-            context.log.debug("%s: %d of %d objects", edge_id, progress.objects_done, progress.objects_wanted)
+            context.log.debug(
+                "%s: %d of %d objects, %s s to go, %.0f s paused for viewers",
+                edge_id,
+                progress.objects_done,
+                progress.objects_wanted,
+                "?" if progress.eta_s is None else f"{progress.eta_s:.0f}",
+                progress.paused_s,
+            )
 
         with edges.clients(planned.edge_id for planned in fills) as clients:
             report = drive_fills(
@@ -116,5 +123,6 @@ def _metadata(report: FillReport) -> dict[str, dg.MetadataValue | str | int | fl
         "missing_groups": sum(edge.missing_groups for edge in report.edges),
         "stale_objects_removed": sum(edge.stale_objects for edge in report.edges),
         "duration_s": max((edge.duration_s for edge in report.edges), default=0.0),
+        "paused_s": max((edge.paused_s for edge in report.edges), default=0.0),
         "report": dg.MetadataValue.md(report.as_markdown()),
     }

@@ -33,9 +33,9 @@ class FakeOrigin:
         self.objects[key] = content
         return {"key": key, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
-    async def asked(self):
-        """Wait for the first request."""
-        while not self.requests:
+    async def asked(self, times=1):
+        """Wait for the first request, or for more."""
+        while len(self.requests) < times:
             await asyncio.sleep(0)
 
     async def handle(self, request):
@@ -68,6 +68,41 @@ class Clock:
         self.now += duration_s
         self.slept_s += duration_s
         await asyncio.sleep(0)
+
+
+class SteppedClock(Clock):
+    """Time that moves only when the test says so."""
+
+    def __init__(self):
+        super().__init__()
+        self._sleepers = []
+
+    async def sleep(self, duration_s):
+        woken = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now + duration_s, woken))
+        await woken
+
+    async def advance(self, duration_s):
+        """Wait until somebody sleeps, then let time pass for him."""
+        await until(lambda: self._sleepers)
+        self.now += duration_s
+        sleepers, self._sleepers = self._sleepers, []
+        for wakes_at, woken in sleepers:
+            if wakes_at <= self.now and not woken.done():
+                woken.set_result(None)
+            else:
+                self._sleepers.append((wakes_at, woken))
+
+    async def asleep(self):
+        await until(lambda: self._sleepers)
+
+
+async def until(condition):
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("what was waited for does not come")
 
 
 class EdgeClient(httpx.AsyncClient):
@@ -112,7 +147,7 @@ def clock():
 @pytest.fixture
 def edge(tmp_path, origin, clock):
     @asynccontextmanager
-    async def start(*, capacity_bytes=1000, boot_id="boot-1", disk="disk", **settings):
+    async def start(*, capacity_bytes=1000, boot_id="boot-1", disk="disk", wall_clock=lambda: NOW, **settings):
         app = create_edge_app(
             EdgeSettings(
                 edge_id="eu-1",
@@ -124,7 +159,7 @@ def edge(tmp_path, origin, clock):
             ),
             transport=httpx.MockTransport(origin.handle),
             clock=clock,
-            wall_clock=lambda: NOW,
+            wall_clock=wall_clock,
             sleep=clock.sleep,
             boot_id=boot_id,
         )
@@ -612,6 +647,85 @@ class TestFill:
         async with edge() as client:
             assert (await client.fill("plan-1", groups)).status_code == 400
             assert (await client.inventory())["plan_id"] is None
+
+
+class TestFillBesideViewers:
+    """A viewer's miss is under way on the link to upstream when a plan is to be filled."""
+
+    @pytest.fixture
+    def clock(self):
+        return SteppedClock()
+
+    @pytest.fixture
+    def viewer(self, edge, origin):
+        gate = asyncio.Event()
+
+        async def hold_the_viewers(key):
+            if key == "t-2/r/a/1.m4s":
+                await gate.wait()
+
+        origin.put("t-2/r/a/1.m4s", b"missed")
+        origin.before_answer = hold_the_viewers
+
+        @asynccontextmanager
+        async def watch(**settings):
+            async with edge(**settings) as client:
+                task = asyncio.create_task(client.get("/media/t-2/r/a/1.m4s"))
+                await origin.asked()
+
+                async def leave():
+                    gate.set()
+                    await task
+
+                yield client, leave
+                await leave()
+
+        return watch
+
+    @pytest.fixture
+    def groups(self, origin):
+        return [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", b"x" * 100)]) for n in range(8)]
+
+    async def test_waits_and_goes_on_a_second_after_they_are_done(self, viewer, origin, clock, groups):
+        async with viewer() as (client, leave):
+            await client.fill("plan-1", groups)
+            await clock.advance(0.5)
+            await clock.asleep()
+            await leave()
+            await clock.advance(0.9)
+            await clock.asleep()
+            held_back = (await client.get("/edge/fill")).json()
+            assert origin.requests == ["t-2/r/a/1.m4s"]
+            await clock.advance(0.1)
+            progress = await client.filled()
+            stats = await client.stats()
+        assert (held_back["state"], held_back["objects_done"]) == ("filling", 0)
+        assert held_back["paused_s"] == pytest.approx(1.4)
+        assert (progress["state"], progress["objects_done"]) == ("complete", 8)
+        assert origin.requests[1:] == [f"t-1/r/a/{n}.m4s" for n in range(8)]
+        assert progress["paused_s"] == stats["fill_paused_s"] == pytest.approx(1.5)
+
+    async def test_viewers_who_never_leave_the_link_let_a_trickle_through(self, viewer, origin, clock, groups):
+        async with viewer() as (client, _):
+            await client.fill("plan-1", groups)
+            for number in range(8):
+                await clock.advance(1.9)
+                await clock.asleep()
+                assert origin.requests[1:] == [f"t-1/r/a/{n}.m4s" for n in range(number)]
+                await clock.advance(0.1)
+                await origin.asked(times=number + 2)
+            progress = await client.filled()
+        assert (progress["state"], progress["objects_done"]) == ("complete", 8)
+        assert progress["paused_s"] == pytest.approx(16.0)
+
+    async def test_window_that_closes_while_it_waits_is_kept(self, viewer, origin, clock, groups):
+        async with viewer(wall_clock=lambda: NOW - 1000 + clock.now) as (client, _):
+            await client.fill("plan-1", groups, stop_at=NOW + 1.0)
+            await clock.advance(2.0)
+            progress = await client.filled()
+        assert (progress["state"], progress["objects_done"]) == ("interrupted", 0)
+        assert "window closed" in progress["error"]
+        assert origin.requests == ["t-2/r/a/1.m4s"]
 
 
 class TestPurge:
