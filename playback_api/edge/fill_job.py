@@ -1,9 +1,9 @@
 """The fill of an edge: bring a plan's objects to the disk in order of value, at a rate, whatever interrupts it.
 
 One plan at a time. What is on the disk already is kept, what was pulled is promoted, the rest is fetched by a few
-workers, checked and placed. Viewers come first: while the edge fetches what they miss, the fill waits. The job ends
-complete, failed (some objects could not be placed, or upstream is gone) or interrupted (the window closed, the process
-went down); the same plan sent again carries on where it stopped.
+workers, from a sibling that holds it or else from upstream, checked and placed. Viewers come first: while the edge
+fetches what they miss, the fill waits. The job ends complete, failed (some objects could not be placed, or upstream is
+gone) or interrupted (the window closed, the process went down); the same plan sent again carries on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -59,6 +59,8 @@ class _Tally:
     bytes_done: int = 0
     bytes_already_there: int = 0
     bytes_moved: int = 0
+    bytes_from_siblings: int = 0
+    sibling_failures: int = 0
     paused_s: float = 0.0
     failed_count: int = 0
     failed: list[FailedObject] = field(default_factory=list)
@@ -164,6 +166,8 @@ class FillJob:
             bytes_wanted=tally.bytes_wanted,
             bytes_done=tally.bytes_done,
             bytes_moved=tally.bytes_moved,
+            bytes_from_siblings=tally.bytes_from_siblings,
+            sibling_failures=tally.sibling_failures,
             failed_count=tally.failed_count,
             failed=list(tally.failed),
             error=tally.error,
@@ -212,6 +216,7 @@ class FillJob:
         tally = self._tally
         worker_order = _WorkerOrder(
             base_url=order.upstream_url.rstrip("/"),
+            siblings=self._siblings_of(order),
             stop_at=order.stop_at,
             missing=iter(missing),
             bucket=TokenBucket(order.rate_bps, clock=self._clock, sleep=self._sleep),
@@ -276,30 +281,82 @@ class FillJob:
             self._tally.objects_already_there += 1
         elif await self._store.promote(key):
             self._tally.objects_promoted += 1
-        elif not await self._fetch_and_place(key, size_bytes, order):
+        elif await self._fetch_and_place(key, size_bytes, order):
+            self._counters.fill_objects += 1
+            self._counters.fill_bytes += size_bytes
+        else:
             self._forget(size_bytes)
             return
         self._tally.objects_done += 1
         self._tally.bytes_done += size_bytes
 
+    def _siblings_of(self, order: FillOrder) -> dict[str, _Sibling]:
+        by_url: dict[str, _Sibling] = {}
+        by_key: dict[str, _Sibling] = {}
+        for group in order.groups:
+            if group.sibling_url is not None:
+                url = group.sibling_url.rstrip("/")
+                sibling = by_url.setdefault(url, _Sibling(url, CircuitBreaker(f"sibling {url}", clock=self._clock)))
+                by_key.update((item.key, sibling) for item in group.objects)
+        return by_key
+
     async def _fetch_and_place(self, key: str, size_bytes: int, order: _WorkerOrder) -> bool:
+        sibling = order.siblings.get(key)
+        if sibling is not None:
+            placed = await self._place_from_sibling(key, size_bytes, sibling, order)
+            if placed is not None:
+                return placed
         for attempt in range(1, ATTEMPTS_PER_OBJECT + 1):
-            await order.bucket.take(size_bytes)
-            await self._give_way_to_viewers(order)
-            self._stop_at_end_of_window(order)
+            await self._await_turn(size_bytes, order)
             try:
                 content = await self._fetch(f"{order.base_url}/media/{key}", order)
-                placed = await self._store.add_placed(key, content)
+                return await self._store.add_placed(key, content)
             except (UpstreamError, ContentMismatchError, NoRoomError) as error:
                 if attempt == ATTEMPTS_PER_OBJECT or (isinstance(error, UpstreamError) and error.status == 404):
                     raise
                 await self._sleep(FIRST_RETRY_DELAY_S * 2 ** (attempt - 1))
-            else:
-                if placed:
-                    self._counters.fill_objects += 1
-                    self._counters.fill_bytes += size_bytes
-                return placed
         raise AssertionError("the last attempt returns or raises")
+
+    async def _place_from_sibling(
+        self, key: str, size_bytes: int, sibling: _Sibling, order: _WorkerOrder
+    ) -> bool | None:
+        """Whether the object was placed, None when upstream is to be asked."""
+        try:
+            if not sibling.breaker.allow():
+                raise UpstreamError(f"{sibling.url} keeps failing and is not asked for now")
+            await self._await_turn(size_bytes, order)
+            content = await self._fetch_from_sibling(key, sibling)
+            placed = await self._store.add_placed(key, content)
+        except NoRoomError:
+            return None  # what follows tries again, as for any object
+        except (UpstreamError, ContentMismatchError) as error:
+            self._tally.sibling_failures += 1
+            self._counters.fill_sibling_failures += 1
+            logger.info("fill of %s: %s comes from upstream: %s", self._tally.plan_id, key, error)
+            return None
+        if placed:
+            self._counters.fill_sibling_objects += 1
+            self._counters.fill_sibling_bytes += size_bytes
+        return placed
+
+    async def _fetch_from_sibling(self, key: str, sibling: _Sibling) -> bytes:
+        try:
+            answer = await fetch(self._client, f"{sibling.url}/media/{key}", only_if_cached=True)
+        except UpstreamError as error:
+            if error.status == 504:  # it answers: the object has left its disk since
+                sibling.breaker.record_success()
+            else:
+                sibling.breaker.record_failure()
+            raise
+        sibling.breaker.record_success()
+        self._tally.bytes_moved += len(answer.content)
+        self._tally.bytes_from_siblings += len(answer.content)
+        return answer.content
+
+    async def _await_turn(self, size_bytes: int, order: _WorkerOrder) -> None:
+        await order.bucket.take(size_bytes)
+        await self._give_way_to_viewers(order)
+        self._stop_at_end_of_window(order)
 
     async def _give_way_to_viewers(self, order: _WorkerOrder) -> None:
         async with order.next_to_go:  # one by one: a busy link carries an object a pause, not one of every worker
@@ -335,10 +392,19 @@ class FillJob:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sibling:
+    """Another edge that objects of the fill are fetched from; one that keeps failing is not asked."""
+
+    url: str
+    breaker: CircuitBreaker
+
+
+@dataclass(frozen=True, slots=True)
 class _WorkerOrder:
     """What the workers of one fill share; they take (key, size) from one iterator."""
 
     base_url: str
+    siblings: Mapping[str, _Sibling]
     stop_at: float | None
     missing: Iterator[tuple[str, int]]
     bucket: TokenBucket

@@ -30,14 +30,19 @@ class UpstreamObject:
     size_bytes: int = 0
 
 
-async def fetch(client: httpx.AsyncClient, url: str, *, method: str = "GET") -> UpstreamObject:
-    """Ask for one object.
+async def fetch(
+    client: httpx.AsyncClient, url: str, *, method: str = "GET", only_if_cached: bool = False
+) -> UpstreamObject:
+    """Ask for one object; ``only_if_cached`` wants it from the disk of an edge, which answers 504 without it.
 
     Raises:
         UpstreamTimeoutError: No answer in time.
         UpstreamError: No connection, a broken answer, or a status other than 200, 404 and 410.
     """
-    request = client.build_request(method, url, headers={"accept-encoding": "identity"})
+    headers = {"accept-encoding": "identity"}
+    if only_if_cached:
+        headers["cache-control"] = "only-if-cached"
+    request = client.build_request(method, url, headers=headers)
     try:
         response = await client.send(request, stream=True)
         try:

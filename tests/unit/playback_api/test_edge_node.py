@@ -28,6 +28,7 @@ class FakeOrigin:
         self.error = None
         self.gate = None
         self.before_answer = None
+        self.sibling = None
 
     def put(self, key, content):
         self.objects[key] = content
@@ -39,6 +40,8 @@ class FakeOrigin:
             await asyncio.sleep(0)
 
     async def handle(self, request):
+        if request.url.host == "sibling":
+            return await self.sibling(request)
         key = request.url.path.removeprefix("/media/")
         self.requests.append(key)
         if self.gate is not None:
@@ -170,8 +173,9 @@ def edge(tmp_path, origin, clock):
     return start
 
 
-def group(title_id, rung, segment_group, objects, *, value=1.0, package_id="pk1"):
+def group(title_id, rung, segment_group, objects, *, value=1.0, package_id="pk1", **more):
     return {
+        **more,
         "title_id": title_id,
         "package_id": package_id,
         "rung": rung,
@@ -647,6 +651,84 @@ class TestFill:
         async with edge() as client:
             assert (await client.fill("plan-1", groups)).status_code == 400
             assert (await client.inventory())["plan_id"] is None
+
+
+class TestOnlyIfCached:
+    ONLY_HERE = {"Cache-Control": "only-if-cached"}
+
+    async def test_is_answered_from_the_disk_and_never_from_upstream(self, edge, origin):
+        facts = origin.put("t-1/r/a/1.m4s", b"placed")
+        origin.put("t-1/r/a/2.m4s", b"at the origin alone")
+        async with edge() as client:
+            await client.fill("plan-1", [group("t-1", "240p", 0, [facts])])
+            await client.filled()
+            asked = list(origin.requests)
+            held = await client.get("/media/t-1/r/a/1.m4s", headers=self.ONLY_HERE)
+            lacking = await client.get("/media/t-1/r/a/2.m4s", headers=self.ONLY_HERE)
+            pointer = await client.get("/media/t-1/CURRENT", headers=self.ONLY_HERE)
+            stats = await client.stats()
+        assert (held.status_code, held.content) == (200, b"placed")
+        assert held.headers["cache-status"] == "eu-1; hit; detail=placed"
+        assert (lacking.status_code, pointer.status_code) == (504, 504)
+        assert lacking.headers["cache-status"] == "eu-1; detail=only-if-cached"
+        assert origin.requests == asked
+        assert (stats["disk_only_requests"], stats["disk_only_bytes"]) == (3, 6)
+        assert (stats["requests"], stats["hits_placed"], stats["bytes_placed"], stats["misses"]) == (0, 0, 0, 0)
+
+
+class TestFillFromSibling:
+    @pytest.fixture
+    def facts(self, origin):
+        return [origin.put(f"t-1/r/a/{n}.m4s", b"%d" % n * 100) for n in range(8)]
+
+    async def fill(self, client, facts):
+        """All groups are said to be at the sibling."""
+        groups = [group("t-1", "240p", n, [item], sibling_url="http://sibling/") for n, item in enumerate(facts)]
+        await client.fill("plan-1", groups)
+        return await client.filled(), await client.stats()
+
+    async def test_what_it_holds_comes_from_it_and_the_rest_from_the_origin(self, edge, origin, facts):
+        async with edge(disk="sibling") as sibling, edge() as client:
+            await sibling.fill("plan-0", [group("t-1", "240p", n, [facts[n]]) for n in range(5)])
+            await sibling.filled()
+            origin.requests.clear()
+            origin.sibling = lambda request: sibling.get(request.url.path, headers=request.headers)
+            progress, stats = await self.fill(client, facts)
+            at_sibling = await sibling.stats()
+            assert (await client.inventory())["complete"] == {"t-1": {"240p": list(range(8))}}
+        assert origin.requests == [f"t-1/r/a/{n}.m4s" for n in (5, 6, 7)]
+        assert (progress["state"], progress["bytes_moved"], progress["bytes_from_siblings"]) == ("complete", 800, 500)
+        assert progress["sibling_failures"] == stats["fill_sibling_failures"] == 3
+        assert (stats["fill_objects"], stats["fill_bytes"]) == (8, 800)
+        assert (stats["fill_sibling_objects"], stats["fill_sibling_bytes"]) == (5, 500)
+        assert (at_sibling["upstream_requests"], at_sibling["disk_only_bytes"]) == (0, 500)
+
+    async def test_wrong_bytes_of_it_are_not_placed(self, edge, origin, facts):
+        async def answer(_):
+            return httpx.Response(200, content=b"wrong")
+
+        origin.sibling = answer
+        async with edge() as client:
+            progress, _ = await self.fill(client, facts)
+            content = (await client.get("/media/t-1/r/a/7.m4s")).content
+        assert (progress["state"], progress["sibling_failures"]) == ("complete", 8)
+        assert (progress["bytes_moved"], progress["bytes_from_siblings"]) == (800 + 8 * 5, 8 * 5)
+        assert content == b"7" * 100
+
+    async def test_one_that_is_gone_is_soon_left_alone(self, edge, origin, facts, monkeypatch):
+        asked = []
+
+        async def refuse(request):
+            asked.append(request.url.path)
+            raise httpx.ConnectError("refused")
+
+        origin.sibling = refuse
+        monkeypatch.setattr(edge_node, "FILL_WORKERS", 1)
+        async with edge() as client:
+            progress, _ = await self.fill(client, facts)
+        assert (progress["state"], progress["sibling_failures"]) == ("complete", 8)
+        assert len(asked) == 5
+        assert len(origin.requests) == 8
 
 
 class TestFillBesideViewers:
