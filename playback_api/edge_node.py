@@ -115,6 +115,7 @@ def create_edge_app(
             rate_bps=settings.upstream_rate_bps,
             breaker=CircuitBreaker("upstream", clock=clock),
             retry_budget=RetryBudget(clock=clock),
+            clock=clock,
         )
         pull_through = PullThrough(store, upstream, counters, clock=clock)
         meter = LoadMeter(
@@ -131,7 +132,14 @@ def create_edge_app(
             upstream=upstream,
             pull_through=pull_through,
             fill_job=FillJob(
-                store, client, counters, parallel=FILL_WORKERS, clock=clock, wall_clock=wall_clock, sleep=sleep
+                store,
+                client,
+                counters,
+                viewers_use_link=lambda: upstream.is_in_use,
+                parallel=FILL_WORKERS,
+                clock=clock,
+                wall_clock=wall_clock,
+                sleep=sleep,
             ),
             meter=meter,
             media=meter.measured(media),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         read_current_plan,
         read_plan,
     )
+    from orchestration.edge.siblings import point_to_siblings
     from orchestration.edge.topology import Edge, Network, Region, read_network
 
 _NAMES_BY_MODULE = {
@@ -50,6 +51,7 @@ _NAMES_BY_MODULE = {
     ),
     "orders": ("EdgeInventory", "FillOrder", "FillProgress"),
     "plan": ("PlacementPlan", "current_plan_key", "plan_from_rows", "plan_key", "read_current_plan", "read_plan"),
+    "siblings": ("point_to_siblings",),
     "topology": ("Edge", "Network", "Region", "read_network"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
@@ -84,6 +86,7 @@ __all__ = [
     "plan_from_rows",
     "plan_key",
     "planned_groups",
+    "point_to_siblings",
     "read_current_plan",
     "read_network",
     "read_plan",

@@ -51,7 +51,7 @@ class EdgeClient:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.edge_id = edge_id
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._secret = secret
         self._http = http
         self._wall_clock = wall_clock
@@ -87,7 +87,7 @@ class EdgeClient:
         return self._decode(self._get("/edge/stats"), dict[str, int | float | str])
 
     def _get(self, path: str, query: dict[str, int] | None = None) -> httpx.Response:
-        return self._send(self._http.build_request("GET", self._base_url + path, params=query))
+        return self._send(self._http.build_request("GET", self.base_url + path, params=query))
 
     def _post(
         self, path: str, order: FillOrder | PurgeOrder | None = None, *, timeout: httpx.Timeout = DEFAULT_TIMEOUT
@@ -95,9 +95,7 @@ class EdgeClient:
         body = b"" if order is None else msgspec.json.encode(order)
         signature = sign(self._secret, "POST", path, body, now=self._wall_clock())
         headers = {SIGNATURE_HEADER: signature, "Content-Type": "application/json"}
-        request = self._http.build_request(
-            "POST", self._base_url + path, content=body, headers=headers, timeout=timeout
-        )
+        request = self._http.build_request("POST", self.base_url + path, content=body, headers=headers, timeout=timeout)
         return self._send(request)
 
     def _send(self, request: httpx.Request) -> httpx.Response:
@@ -105,7 +103,7 @@ class EdgeClient:
             response = self._http.send(request)
         except httpx.HTTPError as error:
             raise EdgeUnreachableError(
-                f"edge {self.edge_id} does not answer at {self._base_url}: {type(error).__name__}: {error}"
+                f"edge {self.edge_id} does not answer at {self.base_url}: {type(error).__name__}: {error}"
             ) from error
         if response.status_code >= 400:
             raise self._refusal(response)
@@ -128,4 +126,4 @@ class EdgeClient:
         try:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
-            raise EdgeUnreachableError(f"what answers at {self._base_url} is no edge: {error}") from error
+            raise EdgeUnreachableError(f"what answers at {self.base_url} is no edge: {error}") from error

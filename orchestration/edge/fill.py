@@ -50,9 +50,12 @@ class EdgeFill:
         state: complete, failed, interrupted (the window closed), refused, unreachable, or timed-out.
         reason: Why it is not complete.
         objects_filled: Fetched from upstream; beside them were already there or promoted from pull-through.
+        bytes_moved: Over the links: ``bytes_from_siblings`` from other edges of the region, the rest from the origin.
+        sibling_failures: Objects that were to come from a sibling and had to come from the origin.
         missing_groups: Groups of the plan that the edge does not have now.
         stale_objects, stale_bytes: Placed objects outside the plan that were removed at the end.
         expected_s: What the edge expected at first, None if it could not say.
+        paused_s: How long the edge held the fill back because viewers needed its link.
     """
 
     edge_id: str
@@ -66,8 +69,11 @@ class EdgeFill:
     failed: tuple[FailedObject, ...] = ()
     bytes_wanted: int = 0
     bytes_moved: int = 0
+    bytes_from_siblings: int = 0
+    sibling_failures: int = 0
     duration_s: float = 0.0
     expected_s: float | None = None
+    paused_s: float = 0.0
     missing_groups: int = 0
     stale_objects: int = 0
     stale_bytes: int = 0
@@ -93,6 +99,11 @@ class FillReport:
         return sum(edge.bytes_moved for edge in self.edges)
 
     @property
+    def bytes_from_siblings(self) -> int:
+        """Of these, from other edges; the rest came from the origin."""
+        return sum(edge.bytes_from_siblings for edge in self.edges)
+
+    @property
     def objects_failed(self) -> int:
         """Objects that could not be placed."""
         return sum(edge.objects_failed for edge in self.edges)
@@ -100,17 +111,19 @@ class FillReport:
     def as_markdown(self) -> str:
         """A table for people, one row an edge."""
         lines = [
-            "| edge | state | wanted | filled | already there | promoted | failed | missing groups | MB moved "
-            "| expected s | took s | stale removed | remarks |",
-            "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
+            "| edge | state | wanted | filled | already there | promoted | failed | missing groups | MB from origin "
+            "| MB from siblings | sibling failures | expected s | took s | paused s | stale removed | remarks |",
+            "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
         ]
         for edge in self.edges:
             expected = "" if edge.expected_s is None else f"{edge.expected_s:.1f}"
+            from_origin = edge.bytes_moved - edge.bytes_from_siblings
             remarks = "; ".join(text.replace("|", "/") for text in (edge.reason, *edge.notes) if text)
             lines.append(
                 f"| {edge.edge_id} | {edge.state} | {edge.objects_wanted} | {edge.objects_filled} "
                 f"| {edge.objects_already_there} | {edge.objects_promoted} | {edge.objects_failed} "
-                f"| {edge.missing_groups} | {edge.bytes_moved / 1e6:.2f} | {expected} | {edge.duration_s:.1f} "
+                f"| {edge.missing_groups} | {from_origin / 1e6:.2f} | {edge.bytes_from_siblings / 1e6:.2f} "
+                f"| {edge.sibling_failures} | {expected} | {edge.duration_s:.1f} | {edge.paused_s:.1f} "
                 f"| {edge.stale_objects} | {remarks} |"
             )
         return "\n".join(lines)
@@ -357,8 +370,11 @@ def _result(run: _RunningFill, state: str, reason: str, now: float) -> EdgeFill:
         failed=tuple(progress.failed),
         bytes_wanted=progress.bytes_wanted,
         bytes_moved=progress.bytes_moved,
+        bytes_from_siblings=progress.bytes_from_siblings,
+        sibling_failures=progress.sibling_failures,
         duration_s=now - run.started_at,
         expected_s=run.expected_s,
+        paused_s=progress.paused_s,
         missing_groups=run.fill.rows.height,
         notes=run.fill.notes,
     )

@@ -17,7 +17,11 @@ class FillObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment group of one rung with its objects; of what is left of old plans, least ``value`` goes first."""
+    """A segment group of one rung with its objects; of what is left of old plans, least ``value`` goes first.
+
+    Attributes:
+        sibling_url: Another edge that holds it wholly and is asked before upstream.
+    """
 
     title_id: str
     package_id: str
@@ -25,6 +29,7 @@ class FillGroup(msgspec.Struct, frozen=True, kw_only=True):
     segment_group: int
     value: float
     objects: list[FillObject]
+    sibling_url: str | None = None
 
 
 class FillOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +72,14 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
     bytes_wanted: int = 0
     bytes_done: int = 0
     bytes_moved: int = 0
+    bytes_from_siblings: int = 0
+    sibling_failures: int = 0
     failed_count: int = 0
     failed: list[FailedObject] = []
     error: str | None = None
     rate_bps: float = 0.0
     elapsed_s: float = 0.0
+    paused_s: float = 0.0
     eta_s: float | None = None
 
 

@@ -50,13 +50,19 @@ NO_CACHE = (b"cache-control", b"no-cache")
 
 @dataclass(frozen=True, slots=True)
 class MediaRequest:
-    """What matters of a request for an object. ``key`` is the path below ``media/``, not yet checked."""
+    """What matters of a request for an object.
+
+    Attributes:
+        key: The path below ``media/``, not yet checked.
+        only_if_cached: Whether it shall be answered from what is here, without asking upstream (RFC 9111, 5.2.1.7).
+    """
 
     method: str
     key: str
     byte_range: str | None = None
     if_none_match: str | None = None
     if_range: str | None = None
+    only_if_cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,7 @@ class Reply:
 def read_media_request(scope: Scope) -> MediaRequest:
     """Read a request that was mounted at ``/media``."""
     byte_range = if_none_match = if_range = None
+    only_if_cached = False
     for name, value in scope["headers"]:
         if name == b"range":
             byte_range = value.decode("latin-1")
@@ -97,8 +104,10 @@ def read_media_request(scope: Scope) -> MediaRequest:
             if_none_match = value.decode("latin-1")
         elif name == b"if-range":
             if_range = value.decode("latin-1")
+        elif name == b"cache-control":
+            only_if_cached = b"only-if-cached" in value.lower()
     method = cast("HTTPScope", scope)["method"]
-    return MediaRequest(str(method), scope["path"].strip("/"), byte_range, if_none_match, if_range)
+    return MediaRequest(str(method), scope["path"].strip("/"), byte_range, if_none_match, if_range, only_if_cached)
 
 
 def reply_for_object(request: MediaRequest, facts: ObjectFacts, extra: Iterable[Header] = ()) -> Reply:

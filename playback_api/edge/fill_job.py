@@ -1,8 +1,9 @@
 """The fill of an edge: bring a plan's objects to the disk in order of value, at a rate, whatever interrupts it.
 
 One plan at a time. What is on the disk already is kept, what was pulled is promoted, the rest is fetched by a few
-workers, checked and placed. The job ends complete, failed (some objects could not be placed, or upstream is gone) or
-interrupted (the window closed, the process went down); the same plan sent again carries on where it stopped.
+workers, from a sibling that holds it or else from upstream, checked and placed. Viewers come first: while the edge
+fetches what they miss, the fill waits. The job ends complete, failed (some objects could not be placed, or upstream is
+gone) or interrupted (the window closed, the process went down); the same plan sent again carries on where it stopped.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 ATTEMPTS_PER_OBJECT = 3
 FIRST_RETRY_DELAY_S = 0.2
 MAX_REPORTED_FAILURES = 100
+PAUSE_STEP_S = 0.1
+LONGEST_PAUSE_S = 2.0
+"""A link that is never quiet carries one object of the fill in so many seconds: a busy night still brings a plan in."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -55,6 +59,9 @@ class _Tally:
     bytes_done: int = 0
     bytes_already_there: int = 0
     bytes_moved: int = 0
+    bytes_from_siblings: int = 0
+    sibling_failures: int = 0
+    paused_s: float = 0.0
     failed_count: int = 0
     failed: list[FailedObject] = field(default_factory=list)
     error: str | None = None
@@ -69,6 +76,7 @@ class FillJob:
         store: Where objects go.
         client: Fetches them.
         counters: Where filled objects are counted.
+        viewers_use_link: Whether viewers need the link to upstream now.
         parallel: Objects in flight at a time.
         clock: Seconds that never run backwards, for rates.
         wall_clock: Unix seconds, for the end of the window.
@@ -81,6 +89,7 @@ class FillJob:
         client: httpx.AsyncClient,
         counters: EdgeCounters,
         *,
+        viewers_use_link: Callable[[], bool],
         parallel: int = 4,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -89,6 +98,7 @@ class FillJob:
         self._store = store
         self._client = client
         self._counters = counters
+        self._viewers_use_link = viewers_use_link
         self._parallel = parallel
         self._clock = clock
         self._wall_clock = wall_clock
@@ -156,11 +166,14 @@ class FillJob:
             bytes_wanted=tally.bytes_wanted,
             bytes_done=tally.bytes_done,
             bytes_moved=tally.bytes_moved,
+            bytes_from_siblings=tally.bytes_from_siblings,
+            sibling_failures=tally.sibling_failures,
             failed_count=tally.failed_count,
             failed=list(tally.failed),
             error=tally.error,
             rate_bps=tally.rate_bps,
             elapsed_s=elapsed_s,
+            paused_s=tally.paused_s,
             eta_s=_eta_s(tally, elapsed_s),
         )
 
@@ -203,6 +216,7 @@ class FillJob:
         tally = self._tally
         worker_order = _WorkerOrder(
             base_url=order.upstream_url.rstrip("/"),
+            siblings=self._siblings_of(order),
             stop_at=order.stop_at,
             missing=iter(missing),
             bucket=TokenBucket(order.rate_bps, clock=self._clock, sleep=self._sleep),
@@ -239,8 +253,7 @@ class FillJob:
 
     async def _work(self, order: _WorkerOrder) -> None:
         for key, size_bytes in order.missing:
-            if order.stop_at is not None and self._wall_clock() >= order.stop_at:
-                raise _FillStoppedError("interrupted", "the fill window closed; send the plan again when it opens")
+            self._stop_at_end_of_window(order)
             if not self._store.is_wanted(key):  # purged meanwhile
                 self._forget(size_bytes)
                 continue
@@ -255,6 +268,10 @@ class FillJob:
                     ) from error
                 self._record_failure(key, f"the disk does not take it: {error}")
 
+    def _stop_at_end_of_window(self, order: _WorkerOrder) -> None:
+        if order.stop_at is not None and self._wall_clock() >= order.stop_at:
+            raise _FillStoppedError("interrupted", "the fill window closed; send the plan again when it opens")
+
     def _forget(self, size_bytes: int) -> None:
         self._tally.objects_wanted -= 1
         self._tally.bytes_wanted -= size_bytes
@@ -264,28 +281,92 @@ class FillJob:
             self._tally.objects_already_there += 1
         elif await self._store.promote(key):
             self._tally.objects_promoted += 1
-        elif not await self._fetch_and_place(key, size_bytes, order):
+        elif await self._fetch_and_place(key, size_bytes, order):
+            self._counters.fill_objects += 1
+            self._counters.fill_bytes += size_bytes
+        else:
             self._forget(size_bytes)
             return
         self._tally.objects_done += 1
         self._tally.bytes_done += size_bytes
 
+    def _siblings_of(self, order: FillOrder) -> dict[str, _Sibling]:
+        by_url: dict[str, _Sibling] = {}
+        by_key: dict[str, _Sibling] = {}
+        for group in order.groups:
+            if group.sibling_url is not None:
+                url = group.sibling_url.rstrip("/")
+                sibling = by_url.setdefault(url, _Sibling(url, CircuitBreaker(f"sibling {url}", clock=self._clock)))
+                by_key.update((item.key, sibling) for item in group.objects)
+        return by_key
+
     async def _fetch_and_place(self, key: str, size_bytes: int, order: _WorkerOrder) -> bool:
+        sibling = order.siblings.get(key)
+        if sibling is not None:
+            placed = await self._place_from_sibling(key, size_bytes, sibling, order)
+            if placed is not None:
+                return placed
         for attempt in range(1, ATTEMPTS_PER_OBJECT + 1):
-            await order.bucket.take(size_bytes)
+            await self._await_turn(size_bytes, order)
             try:
                 content = await self._fetch(f"{order.base_url}/media/{key}", order)
-                placed = await self._store.add_placed(key, content)
+                return await self._store.add_placed(key, content)
             except (UpstreamError, ContentMismatchError, NoRoomError) as error:
                 if attempt == ATTEMPTS_PER_OBJECT or (isinstance(error, UpstreamError) and error.status == 404):
                     raise
                 await self._sleep(FIRST_RETRY_DELAY_S * 2 ** (attempt - 1))
-            else:
-                if placed:
-                    self._counters.fill_objects += 1
-                    self._counters.fill_bytes += size_bytes
-                return placed
         raise AssertionError("the last attempt returns or raises")
+
+    async def _place_from_sibling(
+        self, key: str, size_bytes: int, sibling: _Sibling, order: _WorkerOrder
+    ) -> bool | None:
+        """Whether the object was placed, None when upstream is to be asked."""
+        try:
+            if not sibling.breaker.allow():
+                raise UpstreamError(f"{sibling.url} keeps failing and is not asked for now")
+            await self._await_turn(size_bytes, order)
+            content = await self._fetch_from_sibling(key, sibling)
+            placed = await self._store.add_placed(key, content)
+        except NoRoomError:
+            return None  # what follows tries again, as for any object
+        except (UpstreamError, ContentMismatchError) as error:
+            self._tally.sibling_failures += 1
+            self._counters.fill_sibling_failures += 1
+            logger.info("fill of %s: %s comes from upstream: %s", self._tally.plan_id, key, error)
+            return None
+        if placed:
+            self._counters.fill_sibling_objects += 1
+            self._counters.fill_sibling_bytes += size_bytes
+        return placed
+
+    async def _fetch_from_sibling(self, key: str, sibling: _Sibling) -> bytes:
+        try:
+            answer = await fetch(self._client, f"{sibling.url}/media/{key}", only_if_cached=True)
+        except UpstreamError as error:
+            if error.status == 504:  # it answers: the object has left its disk since
+                sibling.breaker.record_success()
+            else:
+                sibling.breaker.record_failure()
+            raise
+        sibling.breaker.record_success()
+        self._tally.bytes_moved += len(answer.content)
+        self._tally.bytes_from_siblings += len(answer.content)
+        return answer.content
+
+    async def _await_turn(self, size_bytes: int, order: _WorkerOrder) -> None:
+        await order.bucket.take(size_bytes)
+        await self._give_way_to_viewers(order)
+        self._stop_at_end_of_window(order)
+
+    async def _give_way_to_viewers(self, order: _WorkerOrder) -> None:
+        async with order.next_to_go:  # one by one: a busy link carries an object a pause, not one of every worker
+            started_at = now = self._clock()
+            while self._viewers_use_link() and now - started_at < LONGEST_PAUSE_S:
+                await self._sleep(PAUSE_STEP_S)
+                paused_s = self._clock() - now
+                self._tally.paused_s += paused_s
+                self._counters.fill_paused_s += paused_s
+                now += paused_s
 
     async def _fetch(self, url: str, order: _WorkerOrder) -> bytes:
         if not order.breaker.allow():
@@ -311,14 +392,24 @@ class FillJob:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sibling:
+    """Another edge that objects of the fill are fetched from; one that keeps failing is not asked."""
+
+    url: str
+    breaker: CircuitBreaker
+
+
+@dataclass(frozen=True, slots=True)
 class _WorkerOrder:
     """What the workers of one fill share; they take (key, size) from one iterator."""
 
     base_url: str
+    siblings: Mapping[str, _Sibling]
     stop_at: float | None
     missing: Iterator[tuple[str, int]]
     bucket: TokenBucket
     breaker: CircuitBreaker
+    next_to_go: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def _eta_s(tally: _Tally, elapsed_s: float) -> float | None:

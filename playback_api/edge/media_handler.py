@@ -58,7 +58,10 @@ class EdgeMedia:
             allow = [(b"allow", b"GET, HEAD, OPTIONS")]
             await send_error(send, request.method, 405, "media objects can be read only", allow)
             return
-        self._counters.requests += 1
+        if request.only_if_cached:
+            self._counters.disk_only_requests += 1
+        else:
+            self._counters.requests += 1
         if not is_object_key(request.key):
             self._counters.not_found += 1
             await send_error(send, request.method, 404, f"{request.key!r} is no key of a media object")
@@ -72,6 +75,10 @@ class EdgeMedia:
                 finally:
                     os.close(descriptor)
                 return
+        if request.only_if_cached:
+            here = [(b"cache-status", b"%s; detail=only-if-cached" % self._cache_name), NO_UPSTREAM_BYTES]
+            await send_error(send, request.method, 504, f"this edge does not hold {request.key!r}", here)
+            return
         try:
             if request.method == "HEAD" and is_immutable(request.key):
                 await self._serve_head_miss(send, request)
@@ -96,7 +103,9 @@ class EdgeMedia:
     async def _serve_hit(self, send: Send, request: MediaRequest, holding: Holding, descriptor: int) -> None:
         facts = ObjectFacts.of_immutable(request.key, holding.size_bytes)
         reply = reply_for_object(request, facts, self._hit_headers[holding.area])
-        if holding.area == "placed":
+        if request.only_if_cached:
+            self._counters.disk_only_bytes += reply.body.length
+        elif holding.area == "placed":
             self._counters.hits_placed += 1
             self._counters.bytes_placed += reply.body.length
         else:

@@ -24,7 +24,11 @@ class FillObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment group of one rung: what is placed, listed and dropped as one."""
+    """A segment group of one rung: what is placed, listed and dropped as one.
+
+    Attributes:
+        sibling_url: Another edge that holds it wholly and is asked before upstream.
+    """
 
     title_id: Identifier
     package_id: Label
@@ -32,6 +36,7 @@ class FillGroup(msgspec.Struct, frozen=True, kw_only=True):
     segment_group: Count
     value: float
     objects: Annotated[list[FillObject], msgspec.Meta(min_length=1)]
+    sibling_url: str | None = None
 
 
 class FillOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +74,10 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
             plan sent again resumes.
         objects_done, bytes_done: On the disk, wherever they came from.
         objects_already_there, objects_promoted: Of these, found placed and moved over from pull-through.
-        bytes_moved: Fetched from upstream by this fill, bad copies included.
+        bytes_moved: Fetched by this fill, bad copies included.
+        bytes_from_siblings: Of these, from other edges; the rest is from upstream.
+        sibling_failures: Objects that were to come from a sibling and had to come from upstream.
+        paused_s: Of ``elapsed_s``, held back while viewers used the link to upstream.
         failed: The first failed objects; ``failed_count`` counts all.
         error: Why the fill as a whole stopped, if it did.
         eta_s: Expected seconds to the end, None while nothing can be said.
@@ -86,11 +94,14 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
     bytes_wanted: int = 0
     bytes_done: int = 0
     bytes_moved: int = 0
+    bytes_from_siblings: int = 0
+    sibling_failures: int = 0
     failed_count: int = 0
     failed: list[FailedObject] = []
     error: str | None = None
     rate_bps: float = 0.0
     elapsed_s: float = 0.0
+    paused_s: float = 0.0
     eta_s: float | None = None
 
 

@@ -6,6 +6,8 @@ On one machine every host is equally near. So the edge knows how far its upstrea
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -15,6 +17,8 @@ from playback_api.resilience import CircuitBreaker, CircuitState, RetryBudget
 
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 """Objects are held in memory while they pass; segments are far smaller."""
+IN_USE_AFTER_S = 1.0
+"""A viewer who missed one object is about to ask for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +30,19 @@ class UpstreamObject:
     size_bytes: int = 0
 
 
-async def fetch(client: httpx.AsyncClient, url: str, *, method: str = "GET") -> UpstreamObject:
-    """Ask for one object.
+async def fetch(
+    client: httpx.AsyncClient, url: str, *, method: str = "GET", only_if_cached: bool = False
+) -> UpstreamObject:
+    """Ask for one object; ``only_if_cached`` wants it from the disk of an edge, which answers 504 without it.
 
     Raises:
         UpstreamTimeoutError: No answer in time.
         UpstreamError: No connection, a broken answer, or a status other than 200, 404 and 410.
     """
-    request = client.build_request(method, url, headers={"accept-encoding": "identity"})
+    headers = {"accept-encoding": "identity"}
+    if only_if_cached:
+        headers["cache-control"] = "only-if-cached"
+    request = client.build_request(method, url, headers=headers)
     try:
         response = await client.send(request, stream=True)
         try:
@@ -63,6 +72,7 @@ class Upstream:
         latency_s, rate_bps: The emulated distance.
         breaker: Opens when upstream keeps failing; answers then fail at once.
         retry_budget: A failed attempt is repeated once while this allows.
+        clock: Seconds that never run backwards.
     """
 
     def __init__(
@@ -74,6 +84,7 @@ class Upstream:
         rate_bps: float,
         breaker: CircuitBreaker,
         retry_budget: RetryBudget,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.breaker = breaker
         self._client = client
@@ -81,6 +92,14 @@ class Upstream:
         self._latency_s = latency_s
         self._rate_bps = rate_bps
         self._retry_budget = retry_budget
+        self._clock = clock
+        self._in_flight = 0
+        self._in_use_until = clock()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether something is being fetched, or was within the last ``IN_USE_AFTER_S``."""
+        return self._in_flight > 0 or self._clock() < self._in_use_until
 
     async def get(self, key: str) -> UpstreamObject:
         """Fetch an object.
@@ -114,10 +133,14 @@ class Upstream:
                 f"upstream {self._base_url} keeps failing and is not asked for now",
                 retry_after_s=self.breaker.retry_after_s,
             )
+        self._in_flight += 1
         try:
             answer = await fetch(self._client, url, method=method)
         except UpstreamError:
             self.breaker.record_failure()
             raise
+        finally:
+            self._in_flight -= 1
+            self._in_use_until = self._clock() + IN_USE_AFTER_S
         self.breaker.record_success()
         return answer

@@ -273,7 +273,7 @@ def publish(world, plan):
     (world.store_folder / current_plan_key("eu-north")).write_text(plan.plan_id)
 
 
-def test_assets_fill_a_region_and_tell_what_is_there(world, tmp_path):
+def test_assets_fill_a_region_and_tell_what_is_there(world, http, tmp_path):
     world.object_files.write_parquet(tmp_path / "files.parquet")
     home = {"MATINEE_HOME": str(tmp_path / "home"), "MATINEE_ORIGIN_URL": world.origin.url}
     definitions = build_defs(read_settings(home))
@@ -327,6 +327,11 @@ def test_assets_fill_a_region_and_tell_what_is_there(world, tmp_path):
         assert (metadata["bytes_moved"].value, metadata["stale_objects_removed"].value) == (0, 48)
         _, checks = take_inventory()
         assert checks["nothing_outside_the_plan"].passed
+
+        clients_of(world, http)["eu-north-2"].purge(title_ids=["t-1"])
+        metadata = fill()
+        assert (metadata["bytes_from_siblings"].value, metadata["bytes_from_origin"].value) == (24 * OBJECT_BYTES, 0)
+        assert metadata["sibling_failures"].value == 0
 
 
 def test_a_title_leaves_every_edge_and_a_dead_edge_is_asked_again_until_the_run_fails(world, http):

@@ -9,8 +9,10 @@ import dagster as dg
 from orchestration import partitions, taxonomy
 from orchestration.edge.errors import PlanUnusableError
 from orchestration.edge.fill import FillReport, drive_fills, plan_fills
+from orchestration.edge.inventory import ask_edges
 from orchestration.edge.orders import FillProgress
 from orchestration.edge.plan import read_current_plan
+from orchestration.edge.siblings import point_to_siblings
 from orchestration.edge.topology import Network, Region, read_network
 from orchestration.edge.window import closing, is_open, next_opening
 from orchestration.resources.edges import EdgeFleet
@@ -59,9 +61,10 @@ def build_fill(settings: Settings, network: Network | None = None) -> dg.AssetsD
     ) -> Iterator[dg.MaterializeResult]:
         """Objects of the region's placement plan that are on its edges.
 
-        Grain: one materialisation per region and fill. Edges fetch what their plan wants from the origin in order of
-        value, within the region's off-peak window; outside the window nothing is done and nothing is materialised,
-        unless the run says so. Used by the inventory, and by operators who ask what a night has cost and left undone.
+        Grain: one materialisation per region and fill. Edges fetch what their plan wants in order of value, from
+        another edge of the region that holds it or else from the origin, within the region's off-peak window; outside
+        the window nothing is done and nothing is materialised, unless the run says so. Used by the inventory, and by
+        operators who ask what a night has cost and left undone.
         """
         region = regions.region(context.partition_key)
         now = dt.datetime.now(dt.UTC)
@@ -84,9 +87,17 @@ def build_fill(settings: Settings, network: Network | None = None) -> dg.AssetsD
             raise dg.Failure(description=str(error), allow_retries=False) from error
 
         def tell(edge_id: str, progress: FillProgress) -> None:
-            context.log.debug("%s: %d of %d objects", edge_id, progress.objects_done, progress.objects_wanted)
+            context.log.debug(
+                "%s: %d of %d objects, %s s to go, %.0f s paused for viewers",
+                edge_id,
+                progress.objects_done,
+                progress.objects_wanted,
+                "?" if progress.eta_s is None else f"{progress.eta_s:.0f}",
+                progress.paused_s,
+            )
 
         with edges.clients(planned.edge_id for planned in fills) as clients:
+            fills = point_to_siblings(fills, ask_edges(clients), edges.urls)
             report = drive_fills(
                 fills, clients, plan_id=plan.plan_id, on_progress=tell, poll_interval_s=config.poll_interval_s
             )
@@ -111,10 +122,14 @@ def _metadata(report: FillReport) -> dict[str, dg.MetadataValue | str | int | fl
         "edges": len(report.edges),
         "edges_complete": report.complete_edges,
         "bytes_moved": report.bytes_moved,
+        "bytes_from_siblings": report.bytes_from_siblings,
+        "bytes_from_origin": report.bytes_moved - report.bytes_from_siblings,
+        "sibling_failures": sum(edge.sibling_failures for edge in report.edges),
         "objects_filled": sum(edge.objects_filled for edge in report.edges),
         "objects_failed": report.objects_failed,
         "missing_groups": sum(edge.missing_groups for edge in report.edges),
         "stale_objects_removed": sum(edge.stale_objects for edge in report.edges),
         "duration_s": max((edge.duration_s for edge in report.edges), default=0.0),
+        "paused_s": max((edge.paused_s for edge in report.edges), default=0.0),
         "report": dg.MetadataValue.md(report.as_markdown()),
     }

@@ -28,17 +28,20 @@ class FakeOrigin:
         self.error = None
         self.gate = None
         self.before_answer = None
+        self.sibling = None
 
     def put(self, key, content):
         self.objects[key] = content
         return {"key": key, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
-    async def asked(self):
-        """Wait for the first request."""
-        while not self.requests:
+    async def asked(self, times=1):
+        """Wait for the first request, or for more."""
+        while len(self.requests) < times:
             await asyncio.sleep(0)
 
     async def handle(self, request):
+        if request.url.host == "sibling":
+            return await self.sibling(request)
         key = request.url.path.removeprefix("/media/")
         self.requests.append(key)
         if self.gate is not None:
@@ -68,6 +71,41 @@ class Clock:
         self.now += duration_s
         self.slept_s += duration_s
         await asyncio.sleep(0)
+
+
+class SteppedClock(Clock):
+    """Time that moves only when the test says so."""
+
+    def __init__(self):
+        super().__init__()
+        self._sleepers = []
+
+    async def sleep(self, duration_s):
+        woken = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now + duration_s, woken))
+        await woken
+
+    async def advance(self, duration_s):
+        """Wait until somebody sleeps, then let time pass for him."""
+        await until(lambda: self._sleepers)
+        self.now += duration_s
+        sleepers, self._sleepers = self._sleepers, []
+        for wakes_at, woken in sleepers:
+            if wakes_at <= self.now and not woken.done():
+                woken.set_result(None)
+            else:
+                self._sleepers.append((wakes_at, woken))
+
+    async def asleep(self):
+        await until(lambda: self._sleepers)
+
+
+async def until(condition):
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("what was waited for does not come")
 
 
 class EdgeClient(httpx.AsyncClient):
@@ -112,7 +150,7 @@ def clock():
 @pytest.fixture
 def edge(tmp_path, origin, clock):
     @asynccontextmanager
-    async def start(*, capacity_bytes=1000, boot_id="boot-1", disk="disk", **settings):
+    async def start(*, capacity_bytes=1000, boot_id="boot-1", disk="disk", wall_clock=lambda: NOW, **settings):
         app = create_edge_app(
             EdgeSettings(
                 edge_id="eu-1",
@@ -124,7 +162,7 @@ def edge(tmp_path, origin, clock):
             ),
             transport=httpx.MockTransport(origin.handle),
             clock=clock,
-            wall_clock=lambda: NOW,
+            wall_clock=wall_clock,
             sleep=clock.sleep,
             boot_id=boot_id,
         )
@@ -135,8 +173,9 @@ def edge(tmp_path, origin, clock):
     return start
 
 
-def group(title_id, rung, segment_group, objects, *, value=1.0, package_id="pk1"):
+def group(title_id, rung, segment_group, objects, *, value=1.0, package_id="pk1", **more):
     return {
+        **more,
         "title_id": title_id,
         "package_id": package_id,
         "rung": rung,
@@ -612,6 +651,163 @@ class TestFill:
         async with edge() as client:
             assert (await client.fill("plan-1", groups)).status_code == 400
             assert (await client.inventory())["plan_id"] is None
+
+
+class TestOnlyIfCached:
+    ONLY_HERE = {"Cache-Control": "only-if-cached"}
+
+    async def test_is_answered_from_the_disk_and_never_from_upstream(self, edge, origin):
+        facts = origin.put("t-1/r/a/1.m4s", b"placed")
+        origin.put("t-1/r/a/2.m4s", b"at the origin alone")
+        async with edge() as client:
+            await client.fill("plan-1", [group("t-1", "240p", 0, [facts])])
+            await client.filled()
+            asked = list(origin.requests)
+            held = await client.get("/media/t-1/r/a/1.m4s", headers=self.ONLY_HERE)
+            lacking = await client.get("/media/t-1/r/a/2.m4s", headers=self.ONLY_HERE)
+            pointer = await client.get("/media/t-1/CURRENT", headers=self.ONLY_HERE)
+            stats = await client.stats()
+        assert (held.status_code, held.content) == (200, b"placed")
+        assert held.headers["cache-status"] == "eu-1; hit; detail=placed"
+        assert (lacking.status_code, pointer.status_code) == (504, 504)
+        assert lacking.headers["cache-status"] == "eu-1; detail=only-if-cached"
+        assert origin.requests == asked
+        assert (stats["disk_only_requests"], stats["disk_only_bytes"]) == (3, 6)
+        assert (stats["requests"], stats["hits_placed"], stats["bytes_placed"], stats["misses"]) == (0, 0, 0, 0)
+
+
+class TestFillFromSibling:
+    @pytest.fixture
+    def facts(self, origin):
+        return [origin.put(f"t-1/r/a/{n}.m4s", b"%d" % n * 100) for n in range(8)]
+
+    async def fill(self, client, facts):
+        """All groups are said to be at the sibling."""
+        groups = [group("t-1", "240p", n, [item], sibling_url="http://sibling/") for n, item in enumerate(facts)]
+        await client.fill("plan-1", groups)
+        return await client.filled(), await client.stats()
+
+    async def test_what_it_holds_comes_from_it_and_the_rest_from_the_origin(self, edge, origin, facts):
+        async with edge(disk="sibling") as sibling, edge() as client:
+            await sibling.fill("plan-0", [group("t-1", "240p", n, [facts[n]]) for n in range(5)])
+            await sibling.filled()
+            origin.requests.clear()
+            origin.sibling = lambda request: sibling.get(request.url.path, headers=request.headers)
+            progress, stats = await self.fill(client, facts)
+            at_sibling = await sibling.stats()
+            assert (await client.inventory())["complete"] == {"t-1": {"240p": list(range(8))}}
+        assert origin.requests == [f"t-1/r/a/{n}.m4s" for n in (5, 6, 7)]
+        assert (progress["state"], progress["bytes_moved"], progress["bytes_from_siblings"]) == ("complete", 800, 500)
+        assert progress["sibling_failures"] == stats["fill_sibling_failures"] == 3
+        assert (stats["fill_objects"], stats["fill_bytes"]) == (8, 800)
+        assert (stats["fill_sibling_objects"], stats["fill_sibling_bytes"]) == (5, 500)
+        assert (at_sibling["upstream_requests"], at_sibling["disk_only_bytes"]) == (0, 500)
+
+    async def test_wrong_bytes_of_it_are_not_placed(self, edge, origin, facts):
+        async def answer(_):
+            return httpx.Response(200, content=b"wrong")
+
+        origin.sibling = answer
+        async with edge() as client:
+            progress, _ = await self.fill(client, facts)
+            content = (await client.get("/media/t-1/r/a/7.m4s")).content
+        assert (progress["state"], progress["sibling_failures"]) == ("complete", 8)
+        assert (progress["bytes_moved"], progress["bytes_from_siblings"]) == (800 + 8 * 5, 8 * 5)
+        assert content == b"7" * 100
+
+    async def test_one_that_is_gone_is_soon_left_alone(self, edge, origin, facts, monkeypatch):
+        asked = []
+
+        async def refuse(request):
+            asked.append(request.url.path)
+            raise httpx.ConnectError("refused")
+
+        origin.sibling = refuse
+        monkeypatch.setattr(edge_node, "FILL_WORKERS", 1)
+        async with edge() as client:
+            progress, _ = await self.fill(client, facts)
+        assert (progress["state"], progress["sibling_failures"]) == ("complete", 8)
+        assert len(asked) == 5
+        assert len(origin.requests) == 8
+
+
+class TestFillBesideViewers:
+    """A viewer's miss is under way on the link to upstream when a plan is to be filled."""
+
+    @pytest.fixture
+    def clock(self):
+        return SteppedClock()
+
+    @pytest.fixture
+    def viewer(self, edge, origin):
+        gate = asyncio.Event()
+
+        async def hold_the_viewers(key):
+            if key == "t-2/r/a/1.m4s":
+                await gate.wait()
+
+        origin.put("t-2/r/a/1.m4s", b"missed")
+        origin.before_answer = hold_the_viewers
+
+        @asynccontextmanager
+        async def watch(**settings):
+            async with edge(**settings) as client:
+                task = asyncio.create_task(client.get("/media/t-2/r/a/1.m4s"))
+                await origin.asked()
+
+                async def leave():
+                    gate.set()
+                    await task
+
+                yield client, leave
+                await leave()
+
+        return watch
+
+    @pytest.fixture
+    def groups(self, origin):
+        return [group("t-1", "240p", n, [origin.put(f"t-1/r/a/{n}.m4s", b"x" * 100)]) for n in range(8)]
+
+    async def test_waits_and_goes_on_a_second_after_they_are_done(self, viewer, origin, clock, groups):
+        async with viewer() as (client, leave):
+            await client.fill("plan-1", groups)
+            await clock.advance(0.5)
+            await clock.asleep()
+            await leave()
+            await clock.advance(0.9)
+            await clock.asleep()
+            held_back = (await client.get("/edge/fill")).json()
+            assert origin.requests == ["t-2/r/a/1.m4s"]
+            await clock.advance(0.1)
+            progress = await client.filled()
+            stats = await client.stats()
+        assert (held_back["state"], held_back["objects_done"]) == ("filling", 0)
+        assert held_back["paused_s"] == pytest.approx(1.4)
+        assert (progress["state"], progress["objects_done"]) == ("complete", 8)
+        assert origin.requests[1:] == [f"t-1/r/a/{n}.m4s" for n in range(8)]
+        assert progress["paused_s"] == stats["fill_paused_s"] == pytest.approx(1.5)
+
+    async def test_viewers_who_never_leave_the_link_let_a_trickle_through(self, viewer, origin, clock, groups):
+        async with viewer() as (client, _):
+            await client.fill("plan-1", groups)
+            for number in range(8):
+                await clock.advance(1.9)
+                await clock.asleep()
+                assert origin.requests[1:] == [f"t-1/r/a/{n}.m4s" for n in range(number)]
+                await clock.advance(0.1)
+                await origin.asked(times=number + 2)
+            progress = await client.filled()
+        assert (progress["state"], progress["objects_done"]) == ("complete", 8)
+        assert progress["paused_s"] == pytest.approx(16.0)
+
+    async def test_window_that_closes_while_it_waits_is_kept(self, viewer, origin, clock, groups):
+        async with viewer(wall_clock=lambda: NOW - 1000 + clock.now) as (client, _):
+            await client.fill("plan-1", groups, stop_at=NOW + 1.0)
+            await clock.advance(2.0)
+            progress = await client.filled()
+        assert (progress["state"], progress["objects_done"]) == ("interrupted", 0)
+        assert "window closed" in progress["error"]
+        assert origin.requests == ["t-2/r/a/1.m4s"]
 
 
 class TestPurge:

@@ -147,7 +147,14 @@ def drive(edges, **options):
 
 
 FILLING = {"state": "filling", "objects_done": 1, "eta_s": 8.0}
-COMPLETE = {"state": "complete", "objects_done": 2, "objects_already_there": 1, "bytes_moved": 10}
+COMPLETE = {
+    "state": "complete",
+    "objects_done": 2,
+    "objects_already_there": 1,
+    "bytes_moved": 10,
+    "bytes_from_siblings": 4,
+    "paused_s": 6.5,
+}
 
 
 class TestDriveFills:
@@ -160,9 +167,11 @@ class TestDriveFills:
         assert (result.state, result.objects_filled, result.objects_already_there) == ("complete", 1, 1)
         assert (result.stale_objects, result.stale_bytes, edge.purges) == (4, 40, 1)
         assert (result.missing_groups, result.generation) == (1, 3)
-        assert (result.expected_s, result.duration_s) == (8.0, 2.0)
+        assert (result.expected_s, result.duration_s, result.paused_s) == (8.0, 2.0, 6.5)
         assert report.complete_edges == 1
         assert "| e-1 | complete | 2 | 1 | 1 |" in report.as_markdown()
+        assert (result.bytes_moved, report.bytes_from_siblings) == (10, 4)
+        assert "| 2.0 | 6.5 | 4 |" in report.as_markdown()
 
     def test_edges_in_trouble_are_reported_and_the_others_go_on(self):
         too_large = httpx.Response(413, json={"detail": "the plan has 99 bytes", "extra": {"plan_bytes": 99}})
