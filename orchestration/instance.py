@@ -14,6 +14,8 @@ INSTANCE_YAML = """\
 # Written once, then yours. Storage is SQLite below this folder; docs/operations.md tells what PostgreSQL takes.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 event_log_storage:
   # Dagster's SQLite storage with connections that are kept; put a block `storage:` in this one's place for another
   module: orchestration.event_storage

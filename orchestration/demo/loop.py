@@ -74,7 +74,8 @@ def _run(settings: Settings, options: DemoOptions, state: DemoState) -> int:
             )
             summary = go_round(stages, state)
             summary.seconds = round(time.monotonic() - started, 1)
-            summary.urls = serving_urls(settings)
+            if not options.exit_at_end:
+                summary.urls = serving_urls(settings)
             if options.summary_path is not None:
                 write_summary(summary, options.summary_path)
             if not options.exit_at_end:

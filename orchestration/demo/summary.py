@@ -107,8 +107,7 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
         value = "" if model.value is None else f" {model.value:.4f}"
         console.print(f"[bold]Model[/bold] {model.name} version {model.version}: {model.metric}{value}{baseline}")
     if forecast.published:
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in forecast.metrics.items())
-        console.print(f"[bold]Forecast[/bold] {forecast.published}: {figures}. {forecast.reason}")
+        console.print(f"[bold]Forecast[/bold] {forecast.published}: {forecast.reason}")
     console.print(f"[bold]Snapshot[/bold] {summary.snapshot_id}")
     console.print(
         f"[bold]Totals[/bold] {summary.titles_published} titles published, {summary.sessions_played} sessions played, "
@@ -117,6 +116,8 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
     )
     for name, url in summary.urls.items():
         console.print(f"  {name:<22} {url}")
+    if not summary.urls:
+        console.print("[bold]make up[/bold] serves this again, with its pages and Dagster's")
 
 
 def _stage_table(summary: DemoSummary) -> Table:

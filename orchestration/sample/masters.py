@@ -94,7 +94,7 @@ SAMPLE_MASTERS: tuple[SampleMaster, ...] = (
     SampleMaster(
         name="tall-order.mp4",
         nature="upright film as from a phone, 30p",
-        picture="zoneplate=s=406x720:r=30:d={d}:ku=512:kv=100:kt2=6",
+        picture="zoneplate=s=406x720:r=30:d={d}:ku=512:kv=100:kx2=8:ky2=8:kt2=6",
         sound="sine=f=660:b=2:r=48000:d={d}",
         channels=1,
     ),

@@ -382,7 +382,8 @@ def test_quality_of_experience_is_the_same_by_the_player_and_by_the_marts(watche
     assert sorted(rows) == sorted(reports)
     pairs = {
         "startup_s": "startup_s", "seconds_watched": "played_s", "stall_s": "rebuffer_s", "stall_count": "stalls",
-        "rebuffer_ratio": "rebuffer_ratio", "mean_bitrate_bps": "mean_bitrate_bps", "switches": "switches", "dropped_frames": "dropped_frames",
+        "rebuffer_ratio": "rebuffer_ratio", "mean_bitrate_bps": "mean_bitrate_bps", "switches": "switches",
+        "dropped_frames": "dropped_frames",
         "delivered_bytes": "size_bytes", "delivered_bytes_placed": "size_bytes_placed",
         "delivered_bytes_cached": "size_bytes_cached", "end_reason": "end_reason",
     }  # fmt: skip

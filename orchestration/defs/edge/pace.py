@@ -18,7 +18,10 @@ def read_moment(text: str) -> dt.datetime:
     Raises:
         ValueError: It is none, or has no offset: the machine's own zone would be a guess.
     """
-    moment = dt.datetime.fromisoformat(text)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no moment; write it like 2026-11-22T12:30+00:00") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} is no moment without its offset; write {text}+00:00 for UTC")
     return moment.astimezone(dt.UTC)

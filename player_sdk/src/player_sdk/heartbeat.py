@@ -60,8 +60,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One heartbeat; (session_id, boot, seq) is its key, so sending it twice counts once.
 
-    Lists, ``switches`` and ``dropped_frames`` hold what happened since the beat before. ``startup_s`` is in exactly one beat of a session
-    that started; ``end_reason`` only in the last one.
+    Lists, ``switches`` and ``dropped_frames`` hold what happened since the beat before. ``startup_s`` is in exactly one
+    beat of a session that started; ``end_reason`` only in the last one.
     """
 
     session_id: str

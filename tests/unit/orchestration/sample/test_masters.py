@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 
 from orchestration.media.masters import is_master, slug
@@ -21,6 +22,13 @@ def test_every_recipe_makes_a_film_with_sound(masters: list[Path]) -> None:
         assert report.playable, (path.name, report.reasons)
         assert report.warnings == []
         assert report.decoded_duration_s >= 1
+
+
+def test_no_film_is_of_one_colour(masters: list[Path]) -> None:
+    for path in masters:
+        with av.open(str(path)) as film:
+            picture = next(film.decode(video=0)).to_ndarray(format="rgb24")
+        assert picture.std(axis=(0, 1)).max() > 5, path.name
 
 
 def test_the_films_differ(masters: list[Path]) -> None:
