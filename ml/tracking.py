@@ -60,6 +60,7 @@ class RegisteredVersion:
     Attributes:
         data_id: Which data it was trained on, as its run logged it.
         metrics: What its run measured.
+        tags: What was noted on it since.
     """
 
     name: str
@@ -67,6 +68,7 @@ class RegisteredVersion:
     run_id: str
     data_id: str
     metrics: Mapping[str, float]
+    tags: Mapping[str, str]
 
 
 class Tracker:
@@ -243,6 +245,7 @@ class Tracker:
             run_id=version.run_id,
             data_id=datasets[0].dataset.digest if datasets else "",
             metrics=dict(run.data.metrics),
+            tags=dict(version.tags),
         )
 
 

@@ -250,6 +250,9 @@ def test_the_champion_is_moved_back_and_published_by_one_command(home, monkeypat
     assert app(["champion", "rollback"], result_action="return_value") == 0
     assert tracker.champion(TOP_N).version == previous
     assert published == ["once"]
+    again = top_n_model.champion_gate(tracking=home.tracking)
+    assert again.description.startswith(f"version {tracker.latest(TOP_N).version} was judged before: it ")
+    assert tracker.champion(TOP_N).version == previous, "what was moved aside stays aside"
     assert app(["champion", "show"], result_action="return_value") == 0
     assert f"champion: version {previous}, NDCG@10" in capsys.readouterr().out
     assert app(["champion", "promote", "999"], result_action="return_value") == 1

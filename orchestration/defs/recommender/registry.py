@@ -18,6 +18,8 @@ AFFINITY = "recommender-affinity"
 
 PRIMARY_METRIC = "ndcg_at_10"
 LIST_MS_P99 = "list_ms_p99"
+GATE_TAG = "gate"
+"""On a version: what the gate said, and what followed."""
 RMSE = "rmse"
 TITLE_MEAN_RMSE = "title_mean_rmse"
 

@@ -17,7 +17,14 @@ from orchestration.defs.recommender.inputs import (
     not_trained,
 )
 from orchestration.defs.recommender.pictures import picture
-from orchestration.defs.recommender.registry import LIST_MS_P99, TOP_N, accept_top_n, champion_top_n, register_top_n
+from orchestration.defs.recommender.registry import (
+    GATE_TAG,
+    LIST_MS_P99,
+    TOP_N,
+    accept_top_n,
+    champion_top_n,
+    register_top_n,
+)
 from orchestration.experiments import declared_trial
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
@@ -96,19 +103,23 @@ def champion_gate(tracking: ModelTracking) -> dg.AssetCheckResult:
     of what it wants, it says so. It blocks, so that recommendations are made after the decision, but a refusal is only
     a warning: the champion stays, and what follows uses it. While an experiment with an arm for a challenger runs, the
     first model that passes makes the pages of that arm instead, and `matinee champion promote` moves the champion when
-    people have seen what viewers say.
+    people have seen what viewers say. A version is judged once: one that was moved aside since then stays aside.
     """
     tracker = tracking.tracker()
     newest = tracker.latest(TOP_N)
     if newest is None:
         return dg.AssetCheckResult(passed=True, metadata={"decision": "there is no model to judge yet"})
+    if GATE_TAG in newest.tags:
+        return dg.AssetCheckResult(
+            passed=True, description=f"version {newest.version} was judged before: it {newest.tags[GATE_TAG]}"
+        )
     folder = tracker.model_folder(TOP_N, newest.version)
     decision = recommender.decide(recommender.read_evidence(folder), list_ms_p99=newest.metrics[LIST_MS_P99], seed=SEED)
     outcome = decision.reason
     if decision.promote:
         trial = declared_trial(dt.datetime.now(dt.UTC).date())
         outcome += f": it {accept_top_n(tracker, newest.version, trial=trial)}"
-    tracker.tag(TOP_N, newest.version, {"gate": outcome})
+    tracker.tag(TOP_N, newest.version, {GATE_TAG: outcome})
     champion = tracker.champion(TOP_N)
     return dg.AssetCheckResult(
         passed=decision.promote,

@@ -18,7 +18,9 @@ from playback_api.snapshot.schema import ModelRecord
 
 
 def version(name: str, number: int, **metrics: float) -> RegisteredVersion:
-    return RegisteredVersion(name=name, version=number, run_id=f"run-{number}", data_id="data", metrics=metrics)
+    return RegisteredVersion(
+        name=name, version=number, run_id=f"run-{number}", data_id="data", metrics=metrics, tags={}
+    )
 
 
 @pytest.fixture
