@@ -112,7 +112,8 @@ def network(config: DemandDay, warehouse: Warehouse, storage: MediaStorage, edge
     by_region = compare_forecast(forecast, demand.filter(pl.col("event_day") == day), day)
     by_edge = edge_table(world, filled_shares(store, world, answers), plans_of_day(store, world, day), delivered)
     matrix = join_matrix(by_edge, read_hindsight(store, day), by_region)
-    titles = movers(demand, forecast, day, read_titles(warehouse))
+    ahead = read_forecast_for(store, day + dt.timedelta(days=1))
+    titles = movers(demand, ahead, day, read_titles(warehouse))
     return dg.MaterializeResult(
         metadata={
             "day": day.isoformat(),
@@ -223,7 +224,7 @@ def movers(demand: pl.DataFrame, forecast: pl.DataFrame | None, day: dt.date, ti
 
     Args:
         demand: Complete days.
-        forecast: The one of the day, or None.
+        forecast: One that has the days after it, or None.
         day: The last complete day.
         titles: title_id, name.
     """
@@ -238,7 +239,7 @@ def movers(demand: pl.DataFrame, forecast: pl.DataFrame | None, day: dt.date, ti
     )
     ahead = pl.DataFrame(schema={"region_id": pl.String, "title_id": pl.String, "forecast": pl.Float64})
     if forecast is not None:
-        week = forecast.filter(pl.col("day") < pl.col("day").min() + dt.timedelta(days=WEEK))
+        week = forecast.filter(pl.col("day").is_between(day, day + dt.timedelta(days=WEEK), closed="right"))
         ahead = week.group_by("region_id", "title_id").agg(pl.col("sessions").sum().alias("forecast"))
     change = (pl.col("lately").cast(pl.Int64) - pl.col("before").cast(pl.Int64)).abs()
     return (

@@ -139,7 +139,7 @@ def test_titles_that_move_come_first_with_what_is_forecast_of_them():
     )  # fmt: skip
     ahead = [
         forecast_of(("sa-east", "b", count, 0, 4), day=DAY + dt.timedelta(days=days))
-        for days, count in ((0, 2), (7, 9))
+        for days, count in ((0, 5), (1, 2), (8, 9))
     ]
     moved = page.movers(demand, pl.concat(ahead), DAY, TITLES)
     assert moved.rows() == [("sa-east", "b", "Beta", 30, 0, 2.0), ("eu-north", "a", "Alpha", 4, 5, None)]
@@ -172,7 +172,8 @@ def test_the_asset_draws_with_and_without_a_day(tmp_path, days, put_table):
     warehouse = Warehouse(lake_folder=str(tmp_path / "lake"))
     storage = MediaStorage(root=str(tmp_path / "store"))
     put_record(storage.store(), record_of("20261121t1-b"))
-    store_forecast(storage.store(), forecast_of(("eu-north", "a", 100, 50, 120)), DAY)
+    ahead = [forecast_of(("eu-north", "a", 100, 50, 120), day=DAY + dt.timedelta(days=one)) for one in (0, 1)]
+    store_forecast(storage.store(), pl.concat(ahead), DAY)
     tables = {
         "serving.srv_demand_daily": demand_of(("eu-north", "a", DAY, 12)).head(days),
         "marts.fct_pathway_day": delivered_of(("eu-north-1", 9, 1000, 300, 100)),
