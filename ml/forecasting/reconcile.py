@@ -17,6 +17,8 @@ from ml.forecasting.season import Movement
 
 TOTALS_WEIGHT = 0.5
 """What the region's own forecast weighs against the sum of its titles."""
+LARGEST_RATIO = 3.0
+"""Where the two differ by more, one of them rests on next to nothing, and is believed so far."""
 
 
 def expect_totals(panel: DemandPanel, movement: Movement, horizon: int) -> FloatArray:
@@ -47,5 +49,6 @@ def reconcile(expected: FloatArray, totals: FloatArray) -> FloatArray:
     known = (sums > 0) & (totals > 0)
     ratio = np.ones_like(sums)
     np.divide(totals, sums, out=ratio, where=known)
-    reconciled: FloatArray = expected * (1.0 + TOTALS_WEIGHT * (ratio - 1.0))[:, None]
+    believed = np.clip(ratio, 1.0 / LARGEST_RATIO, LARGEST_RATIO)
+    reconciled: FloatArray = expected * (1.0 + TOTALS_WEIGHT * (believed - 1.0))[:, None]
     return reconciled
