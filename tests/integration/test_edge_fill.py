@@ -340,11 +340,15 @@ def test_a_title_leaves_every_edge_and_a_dead_edge_is_asked_again_until_the_run_
     assert drive_fills(fills, clients, plan_id="plan-1", poll_interval_s=0.05).complete_edges == 2
     network = Network(regions=(read_network().region("eu-north"),), edges=read_network().edges_of("eu-north"))
     job = build_job(network, dg.RetryPolicy(max_retries=2, delay=0))
-    fleet = EdgeFleet(secret=SECRET, urls={edge_id: edge.url for edge_id, edge in world.edges.items()})
+    resources = {
+        "edges": EdgeFleet(secret=SECRET, urls={edge_id: edge.url for edge_id, edge in world.edges.items()}),
+        "storage": MediaStorage(root=str(world.store_folder)),
+        "warehouse": Warehouse(lake_folder=str(world.folder / "lake")),
+    }
 
     def purge(title_ids):
         config = {"ops": {"purge": {"config": {"title_ids": title_ids}}}}
-        return job.execute_in_process(run_config=config, resources={"edges": fleet}, raise_on_error=False)
+        return job.execute_in_process(run_config=config, resources=resources, raise_on_error=False)
 
     world.edges["eu-north-2"].kill()
     told = purge(["t-1"])
@@ -358,3 +362,12 @@ def test_a_title_leaves_every_edge_and_a_dead_edge_is_asked_again_until_the_run_
     assert "t-1" in clients["eu-north-2"].inventory().complete
     assert purge(["t-1"]).success
     assert set(clients["eu-north-2"].inventory().complete) == {"t-2"}
+    assert purge(["t-1"]).success, "a title that no edge holds any more is known all the same"
+
+    told = purge(["t-2", "t-22"])
+    assert not told.success
+    (failure,) = [event for event in told.all_events if event.event_type_value == "STEP_FAILURE"]
+    problem = failure.event_specific_data.user_failure_data.description
+    assert problem == "neither the media store nor the catalogue knows t-22: correct the id"
+    assert not [event for event in told.all_events if event.event_type_value == "STEP_RESTARTED"]
+    assert clients["eu-north-1"].inventory().complete == {}, "the ids that are right are purged"
