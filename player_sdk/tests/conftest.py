@@ -16,6 +16,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Every run draws the same examples, and a busy machine is no failure; --hypothesis-profile=default draws at random.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 
 def find_program(variable: str, wheel: str, module: str, attribute: str, name: str) -> str:

@@ -14,7 +14,7 @@ from playback_api.settings import CollectorSettings, ControlSettings
 from playback_api.snapshot.testing import NOON, make_content, publish_content
 
 TITLES = 60
-POLLS = 500
+POLLS = 6_000
 POLL_INTERVAL_S = 0.01
 
 

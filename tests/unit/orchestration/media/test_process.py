@@ -14,6 +14,9 @@ from orchestration.media.process import Progress, run_program
 from orchestration.media.programs import find_ffmpeg
 
 SLEEPER = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+# A shell has written within milliseconds of its start, where an interpreter on a busy machine takes its seconds.
+SLEEPING_SHELL = ["/bin/sh", "-c", 'echo $$ > "$1"; exec sleep 600', "sh"]
+SLEEPING_SHELL_WITH_CHILD = ["/bin/sh", "-c", 'sleep 600 & echo $! > "$1"; wait', "sh"]
 FAMILY = (
     "import subprocess, sys, time; "
     "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
@@ -78,13 +81,13 @@ def test_reads_everything_that_was_written_before_the_end() -> None:
 
 def test_time_out_kills_the_program(tmp_path: Path) -> None:
     with pytest.raises(ProgramTimedOut, match="killed after 2 s"):
-        run_program([sys.executable, "-c", SLEEPER, str(tmp_path / "pid")], timeout_s=2.0)
+        run_program([*SLEEPING_SHELL, str(tmp_path / "pid")], timeout_s=2.0)
     assert wait_until_gone(wait_for_pid(tmp_path / "pid"))
 
 
 def test_children_of_a_killed_program_die_too(tmp_path: Path) -> None:
     with pytest.raises(ProgramTimedOut):
-        run_program([sys.executable, "-c", FAMILY + "time.sleep(600)", str(tmp_path / "pid")], timeout_s=2.0)
+        run_program([*SLEEPING_SHELL_WITH_CHILD, str(tmp_path / "pid")], timeout_s=2.0)
     assert wait_until_gone(wait_for_pid(tmp_path / "pid"))
 
 
