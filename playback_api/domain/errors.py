@@ -100,6 +100,9 @@ class SnapshotNotReady(ApiError):
     headers = {"Retry-After": "2"}
 
 
+INVALID = "A parameter or a field is missing, or is none that is taken; `extra` says which."
+
+
 def describe_errors(**meanings: str) -> dict[int, ResponseSpec]:
     """OpenAPI responses of an operation: ``describe_errors(e404="No such title.")``."""
     return {

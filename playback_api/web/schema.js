@@ -7,6 +7,12 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
+/** Text with its `code` set as such. */
+function prose(name, text, properties = {}) {
+  const pieces = text.split("`").map((piece, index) => (index % 2 ? element("code", { textContent: piece }) : piece));
+  return element(name, properties, ...pieces);
+}
+
 const schema = await (await fetch("/schema/openapi.json")).json();
 
 function resolve(node) {
@@ -37,7 +43,7 @@ function parameters(operation) {
   const rows = operation.parameters.map((one) => element(
     "tr", {}, element("td", {}, element("code", { textContent: one.name })),
     element("td", { textContent: `${one.in}${one.required ? ", required" : ""}` }),
-    element("td", { textContent: describe(one.schema) }), element("td", { className: "dim", textContent: one.description ?? "" }),
+    element("td", { textContent: describe(one.schema) }), prose("td", one.description ?? "", { className: "dim" }),
   ));
   return element("table", {}, ...rows);
 }
@@ -52,7 +58,7 @@ function operation(verb, path, details) {
   return element(
     "article", { className: "operation", id: details.operationId },
     element("h3", {}, element("span", { className: "verb", textContent: verb.toUpperCase() }), element("code", { textContent: path }), ` ${details.summary ?? ""}`),
-    element("p", { className: "dim", textContent: details.description ?? "" }),
+    prose("p", details.description ?? "", { className: "dim" }),
     parameters(details), body("Request body", details.requestBody?.content), ...answers,
   );
 }
@@ -60,10 +66,10 @@ function operation(verb, path, details) {
 const everything = Object.entries(schema.paths).flatMap(([path, verbs]) =>
   Object.entries(verbs).filter(([verb]) => ["get", "post", "put", "delete"].includes(verb)).map(([verb, details]) => ({ path, verb, details })));
 const sections = schema.tags.map((tag) => element(
-  "section", { className: "panel" }, element("h2", { textContent: tag.name }), element("p", { textContent: tag.description ?? "" }),
+  "section", { className: "panel" }, element("h2", { textContent: tag.name }), prose("p", tag.description ?? ""),
   ...everything.filter((one) => one.details.tags?.includes(tag.name)).map((one) => operation(one.verb, one.path, one.details)),
 ));
 page.replaceChildren(
   element("p"), element("h1", { textContent: `${schema.info.title} ${schema.info.version}` }),
-  element("p", { className: "dim", textContent: schema.info.description }), element("div", {}, ...sections.flatMap((one) => [one, element("p")])),
+  prose("p", schema.info.description, { className: "dim" }), element("div", {}, ...sections.flatMap((one) => [one, element("p")])),
 );

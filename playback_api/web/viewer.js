@@ -89,7 +89,8 @@ async function showHome() {
     const main = home.rows.find((one) => one.row_id === "top-picks" || one.row_id === "popular");
     const rows = home.rows.map((one) => row(
       one.name,
-      one.titles.map((item) => card(item.title, { reason: item.reason, match: item.match_percent, resume: item.resume_position_s })),
+      // what the row's heading says already is not said of each title
+      one.titles.map((item) => card(item.title, { reason: item.reason === one.name ? null : item.reason, match: item.match_percent, resume: item.resume_position_s })),
     ));
     page.replaceChildren(...(main ? [hero(main.titles[0], home.source)] : []), ...rows);
     if (!home.rows.length) say("Nothing to show yet.");

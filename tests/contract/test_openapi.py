@@ -1,6 +1,7 @@
 """The HTTP API keeps what ``openapi.json`` promises."""
 
 import json
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -53,6 +54,17 @@ def test_every_operation_has_an_id_a_summary_and_a_tag():
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
     assert all(operation["summary"] and operation["tags"] for operation in operations)
+
+
+def test_every_answer_but_a_plain_200_is_described_in_words_of_its_own():
+    unsaid = [
+        f"{operation['operationId']} {status}"
+        for verbs in COMMITTED["paths"].values()
+        for operation in verbs.values()
+        for status, answer in operation["responses"].items()
+        if status != "200" and answer["description"] == HTTPStatus(int(status)).description
+    ]
+    assert unsaid == []
 
 
 @pytest.mark.parametrize(

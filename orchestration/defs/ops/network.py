@@ -100,6 +100,7 @@ def network(config: DemandDay, warehouse: Warehouse, storage: MediaStorage, edge
     on the operator's page: a pale cell in the matrix is where to look.
     """
     world = read_network()
+    place = {region.region_id: number for number, region in enumerate(world.regions)}
     store = storage.store()
     demand = warehouse.read("serving.srv_demand_daily", DEMAND_COLUMNS).filter(pl.col("event_day") < config.date())
     day = demand["event_day"].max()
@@ -109,7 +110,9 @@ def network(config: DemandDay, warehouse: Warehouse, storage: MediaStorage, edge
     with edges.clients() as clients:
         answers = ask_edges(clients)
     forecast = read_forecast_for(store, day)
-    by_region = compare_forecast(forecast, demand.filter(pl.col("event_day") == day), day)
+    by_region = compare_forecast(forecast, demand.filter(pl.col("event_day") == day), day).sort(
+        pl.col("region_id").replace_strict(place, default=len(place))
+    )
     by_edge = edge_table(world, filled_shares(store, world, answers), plans_of_day(store, world, day), delivered)
     matrix = join_matrix(by_edge, read_hindsight(store, day), by_region)
     ahead = read_forecast_for(store, day + dt.timedelta(days=1))

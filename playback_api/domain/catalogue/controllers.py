@@ -10,7 +10,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from playback_api.domain.catalogue.schemas import TitleDetail, TitlePage
 from playback_api.domain.catalogue.services import CatalogueService
-from playback_api.domain.errors import describe_errors
+from playback_api.domain.errors import INVALID, describe_errors
 from playback_api.domain.parameters import MaxAgeParameter, RegionParameter
 
 
@@ -24,7 +24,7 @@ class CatalogueController(Controller):
         operation_id="listTitles",
         summary="The catalogue by name, page by page",
         description="Titles that are licensed today; pass `next_cursor` back as `cursor` for the next page.",
-        responses=describe_errors(e503="No snapshot yet."),
+        responses=describe_errors(e400=INVALID, e503="No snapshot yet."),
         sync_to_thread=False,
     )
     def list_titles(
@@ -46,7 +46,11 @@ class CatalogueController(Controller):
         operation_id="readTitle",
         summary="One title",
         responses=describe_errors(
-            e403="Rated above max_age.", e404="No such title.", e451="Not licensed today.", e503="No snapshot yet."
+            e400=INVALID,
+            e403="Rated above max_age.",
+            e404="No such title.",
+            e451="Not licensed today.",
+            e503="No snapshot yet.",
         ),
         sync_to_thread=False,
     )

@@ -9,7 +9,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from playback_api.domain.errors import describe_errors
+from playback_api.domain.errors import INVALID, describe_errors
 from playback_api.domain.home.schemas import HomePage
 from playback_api.domain.home.services import HomeService
 from playback_api.domain.parameters import MaxAgeParameter
@@ -31,7 +31,7 @@ class HomeController(Controller):
             "Rows of titles with reasons. `source` says whether the model or popularity chose; each answer is logged "
             "as an impression with the propensity of every place."
         ),
-        responses=describe_errors(e503="No snapshot yet, or too busy; see Retry-After."),
+        responses=describe_errors(e400=INVALID, e503="No snapshot yet, or too busy; see Retry-After."),
         sync_to_thread=False,
     )
     def read_home(

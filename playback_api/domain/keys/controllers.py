@@ -10,12 +10,13 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
-from playback_api.domain.errors import describe_errors
+from playback_api.domain.errors import INVALID, describe_errors
 from playback_api.domain.keys.schemas import Licence, LicenceRequest
 from playback_api.domain.keys.services import KeyService
 
 BEARER = "Bearer "
 REFUSALS = describe_errors(
+    e400=INVALID,
     e403="No token, a wrong one, one that is over, or a key of something else than the session plays.",
     e429="More keys than a player needs; see Retry-After.",
 )

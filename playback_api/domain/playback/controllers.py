@@ -7,7 +7,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from playback_api.domain.errors import describe_errors
+from playback_api.domain.errors import INVALID, describe_errors
 from playback_api.domain.playback.schemas import PlaybackSession, SessionRequest
 from playback_api.domain.playback.services import PlaybackService
 
@@ -27,7 +27,9 @@ class PlaybackController(Controller):
             "Answers with the pathways to load the title from, best first, the bit rate to start with, where the "
             "viewer left off, and where to send heartbeats and steering questions."
         ),
+        response_description="The session: where to load from, and where to tell how it goes.",
         responses=describe_errors(
+            e400=INVALID,
             e403="The title is rated above max_age.",
             e404="No such title.",
             e451="Not licensed today.",

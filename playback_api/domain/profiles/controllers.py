@@ -9,6 +9,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
+from playback_api.domain.errors import INVALID, describe_errors
 from playback_api.domain.profiles.services import ProfileService
 from playback_api.profile import ViewerProfile
 
@@ -25,6 +26,7 @@ class ProfileController(Controller):
         operation_id="readProfile",
         summary="Resume positions and last titles of a viewer",
         description="A viewer who was never seen has an empty profile.",
+        responses=describe_errors(e400=INVALID),
         sync_to_thread=False,
     )
     def read_profile(

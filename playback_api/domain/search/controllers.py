@@ -8,7 +8,7 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from playback_api.domain.errors import describe_errors
+from playback_api.domain.errors import INVALID, describe_errors
 from playback_api.domain.parameters import MaxAgeParameter, RegionParameter
 from playback_api.domain.search.schemas import SearchResults
 from playback_api.domain.search.services import SearchService
@@ -24,7 +24,7 @@ class SearchController(Controller):
         operation_id="searchTitles",
         summary="Search by name and genre",
         description="Forgives case, accents, unfinished words and small typing errors; every word must match.",
-        responses=describe_errors(e503="No snapshot yet."),
+        responses=describe_errors(e400=INVALID, e503="No snapshot yet."),
         sync_to_thread=False,
     )
     def search_titles(

@@ -9,7 +9,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from playback_api.domain.errors import describe_errors
+from playback_api.domain.errors import INVALID, describe_errors
 from playback_api.domain.steering.schemas import SteeringManifest
 from playback_api.domain.steering.services import SteeringService
 
@@ -30,7 +30,7 @@ class SteeringController(Controller):
             "is unless a clearly better pathway appeared. 410 means: stop asking."
         ),
         responses=describe_errors(
-            e401="The token is not this session's.", e410="The session is over.", e503="No snapshot yet."
+            e400=INVALID, e401="The token is not this session's.", e410="The session is over.", e503="No snapshot yet."
         ),
         sync_to_thread=False,
     )

@@ -31,7 +31,10 @@ class NetworkOverview:
             name = (self._store_folder / POINTER).read_text(encoding="utf-8").strip()
             return msgspec.json.decode((self._store_folder / name).read_bytes(), type=NetworkReport)
         except FileNotFoundError:
-            raise NetworkNotTold("no overview of the network yet; materialise ops/network") from None
+            raise NetworkNotTold(
+                "no overview of the network yet: it fills in after the first full day under a plan, when the job "
+                "`maintain_lake` has run; or materialise ops/network"
+            ) from None
         except (OSError, ValueError) as error:  # msgspec's DecodeError is a ValueError
             logger.error("the overview of the network cannot be read: %s", error)
             raise NetworkNotTold("the overview of the network cannot be read; materialise ops/network") from error

@@ -172,10 +172,11 @@ def test_the_asset_draws_with_and_without_a_day(tmp_path, days, put_table):
     warehouse = Warehouse(lake_folder=str(tmp_path / "lake"))
     storage = MediaStorage(root=str(tmp_path / "store"))
     put_record(storage.store(), record_of("20261121t1-b"))
-    ahead = [forecast_of(("eu-north", "a", 100, 50, 120), day=DAY + dt.timedelta(days=one)) for one in (0, 1)]
+    foretold = [("eu-north", "a", 100, 50, 120), ("ap-south", "a", 5, 2, 9)]
+    ahead = [forecast_of(*foretold, day=DAY + dt.timedelta(days=one)) for one in (0, 1)]
     store_forecast(storage.store(), pl.concat(ahead), DAY)
     tables = {
-        "serving.srv_demand_daily": demand_of(("eu-north", "a", DAY, 12)).head(days),
+        "serving.srv_demand_daily": demand_of(("eu-north", "a", DAY, 12), ("ap-south", "a", DAY, 5)).head(2 * days),
         "marts.fct_pathway_day": delivered_of(("eu-north-1", 9, 1000, 300, 100)),
         "serving.srv_titles": TITLES.with_columns(
             release_date=pl.lit(DAY), genres=pl.lit(["drama"]), language=pl.lit("en"), kind=pl.lit("film")
@@ -200,5 +201,7 @@ def test_the_asset_draws_with_and_without_a_day(tmp_path, days, put_table):
     assert metadata["matrix"].value.startswith("![regions and edges](data:image/png;base64,iVBOR")
     assert storage.store().read_bytes(pointer_key(page.AREA)).decode() == metadata["store_key"].value
     assert "| eu-north | a | Alpha | 0 | 12 | 100 |" in metadata["titles_that_move"].value
+    regions = metadata["forecast_and_actual"].value
+    assert 0 < regions.index("eu-north") < regions.index("ap-south"), "in the order of the seeds"
     assert "eu-north: 12 sessions, 100 forecast" in checks[page.FORECAST_NEAR_ACTUAL].description
     assert not checks[page.PLANS_KEEP_THEIR_PROMISE].passed
