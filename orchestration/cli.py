@@ -18,7 +18,11 @@ from cyclopts import App, Parameter
 if TYPE_CHECKING:
     from ml.tracking import Tracker
 
-app = App(name="matinee", help="A video-on-demand platform whose whole life is one Dagster asset graph.")
+app = App(
+    name="matinee",
+    help="A video-on-demand platform whose whole life is one Dagster asset graph.",
+    default_parameter=Parameter(negative_iterable=""),  # no `--empty-region` beside `--region`
+)
 
 
 @app.command
@@ -122,6 +126,8 @@ def why(title: str, /, *, region: list[str] | None = None, plan: str = "") -> in
 def pace(*, at: str = "") -> int:
     """Hold each region's running day against its forecast, and say what the hourly rebalance would do. Changes nothing.
 
+    Ends with 1 when it cannot tell of a region.
+
     Args:
         at: A moment with its offset, such as 2026-11-22T12:30:00+00:00; by default now.
     """
@@ -135,11 +141,12 @@ def pace(*, at: str = "") -> int:
 
     try:
         now = read_moment(at) if at else dt.datetime.now(dt.UTC)
-        print_looks(look(read_settings(), now), Console())
+        looks = look(read_settings(), now)
     except (SettingsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+    print_looks(looks, Console())
+    return 0 if all(found.pace for found in looks) else 1
 
 
 @app.command
@@ -175,7 +182,7 @@ def doctor() -> int:
     findings = examine()
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
-        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.subject:<{width}}  {finding.detail}")
+        print(f"{finding.mark:<4}  {finding.subject:<{width}}  {finding.detail}")
     return 0 if all(finding.ok for finding in findings) else 1
 
 
@@ -187,13 +194,15 @@ def simulate(*, sessions: int = 60, seed: int = 1) -> int:
         sessions: How many sessions to play.
         seed: Draws viewers, titles and links.
     """
+    from orchestration.demo.home_lock import HomeInUse
     from orchestration.demo.simulate import simulate_wave
     from orchestration.demo.state import DemoStateError
+    from orchestration.services import ServiceError
     from orchestration.settings import SettingsError
 
     try:
         print(json.dumps(simulate_wave(sessions=sessions, seed=seed), indent=2))
-    except (DemoStateError, SettingsError) as error:
+    except (DemoStateError, HomeInUse, ServiceError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -18,11 +18,22 @@ PACKAGES = ("dagster", "dbt-duckdb", "duckdb", "litestar", "granian", "mlflow", 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at. ``detail`` says what is there, or what to do."""
+    """One thing that was looked at.
+
+    Attributes:
+        detail: What is there, or what to do.
+        is_note: It will do on a laptop; ``detail`` says what to do elsewhere.
+    """
 
     subject: str
     ok: bool
     detail: str
+    is_note: bool = False
+
+    @property
+    def mark(self) -> str:
+        """How it stands in one word."""
+        return "FAIL" if not self.ok else "note" if self.is_note else "ok"
 
 
 def examine() -> list[Finding]:
@@ -93,9 +104,8 @@ def _masters(settings: Settings) -> Finding:
 
 def _secret(settings: Settings) -> Finding:
     development = settings.secret == DEVELOPMENT_SECRET
-    return Finding(
-        subject="secret", ok=True, detail="the development default; set MATINEE_SECRET" if development else "set"
-    )
+    detail = "the development default; set MATINEE_SECRET anywhere but on a laptop" if development else "set"
+    return Finding(subject="secret", ok=True, is_note=development, detail=detail)
 
 
 def _addresses(settings: Settings) -> list[Finding]:

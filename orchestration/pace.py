@@ -46,5 +46,6 @@ def print_looks(looks: list[RegionLook], console: Console) -> None:
     if table.row_count:
         console.print(table)
     for found in looks:
-        verdict = "plan and fill" if found.is_due else "nothing to do"
+        calm = "cannot tell" if found.pace is None else "nothing to do"
+        verdict = "plan and fill" if found.is_due else calm
         console.print(f"{found.region_id}: {verdict}: {found.reason}", soft_wrap=True)

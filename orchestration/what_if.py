@@ -57,7 +57,7 @@ class WhatIfReport:
     Attributes:
         rows: As :func:`orchestration.defs.edge.what_if.sweep` gives them, of all regions.
         days: The days that were replayed.
-        method: What forecast each of them.
+        method: Why the model, or the fallback, forecast each of them.
         notes: What was assumed or left out, by region.
     """
 
@@ -115,7 +115,7 @@ def ask(
     return WhatIfReport(
         rows=pl.concat(frames),
         days=replayed,
-        method=f"{'model' if model else 'fallback'}: {reason}",
+        method=reason,
         notes=tuple(notes),
     )
 
@@ -148,9 +148,11 @@ def run_what_if(
         console.print(f"[dim]{note}[/dim]")
     if plot_path is not None:
         plot_path.write_bytes(plot_hit_ratio_by_size(report.rows))
+        console.print(f"wrote {plot_path}", soft_wrap=True)
     if json_path is not None:
         content = {"days": report.days, "method": report.method, "notes": report.notes, "rows": report.rows.to_dicts()}
         json_path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2))
+        console.print(f"wrote {json_path}", soft_wrap=True)
 
 
 def _foretell(model: DemandModel | None, inputs: DemandInputs, day: dt.date) -> pl.DataFrame:

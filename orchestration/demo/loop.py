@@ -15,7 +15,7 @@ from rich.console import Console
 
 from orchestration.demo.board import Board, output_to_log
 from orchestration.demo.edge_disks import STARTING, EdgeDisks
-from orchestration.demo.home_lock import HomeInUse, lock_home
+from orchestration.demo.home_lock import HomeInUse, lock_home, lock_viewers
 from orchestration.demo.loading import without_garbage_collection
 from orchestration.demo.options import DEFAULT_SEED, DEFAULT_WORLD, HISTORY_DAYS, PLACED, PULL_ONLY, DemoOptions
 from orchestration.demo.state import DemoState, DemoStateError, load_state, save_state
@@ -72,7 +72,8 @@ def _run(settings: Settings, options: DemoOptions, state: DemoState) -> int:
                 fleet=fleet,
                 options=options,
             )
-            summary = go_round(stages, state)
+            with lock_viewers(settings.home, alone=True):
+                summary = go_round(stages, state)
             summary.seconds = round(time.monotonic() - started, 1)
             if not options.exit_at_end:
                 summary.urls = serving_urls(settings)

@@ -41,3 +41,11 @@ def test_a_probe_of_nothing_is_a_mistake_and_not_a_success(capsys: pytest.Captur
         app(["probe"])
     assert ended.value.code == 2
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("command", ["plan", "why"])
+def test_a_list_of_regions_has_no_option_that_empties_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    app([command, "--help"], result_action="return_value")
+    told = capsys.readouterr().out
+    assert "--region" in told
+    assert "--empty" not in told

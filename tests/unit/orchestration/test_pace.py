@@ -15,9 +15,9 @@ NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
 def test_a_new_installation_is_told_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MATINEE_HOME", str(tmp_path))
-    assert app(["pace"], result_action="return_value") == 0
+    assert app(["pace"], result_action="return_value") == 1
     told = capsys.readouterr().out
-    assert told.count("nothing to do: ") == 3
+    assert told.count("cannot tell: ") == 3
     assert "srv_requests" in told
 
 
