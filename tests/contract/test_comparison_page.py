@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-PAGE = (PROJECT / "docs" / "media-comparison.md").read_text()
+PAGE = (PROJECT / "docs" / "media-comparison.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in PAGE.partition("## ")[0].splitlines()
@@ -14,7 +14,9 @@ ROWS = [
 
 def test_every_test_and_file_that_is_named_exists() -> None:
     sources = "\n".join(
-        path.read_text() for path in (PROJECT / "tests").rglob("test_*.py") if "node_modules" not in path.parts
+        path.read_text(encoding="utf-8")
+        for path in (PROJECT / "tests").rglob("test_*.py")
+        if "node_modules" not in path.parts
     )
     named = re.findall(r"`(test_\w+)`", PAGE)
     assert named

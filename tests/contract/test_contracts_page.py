@@ -15,7 +15,7 @@ from playback_api.edge import EdgeInventory
 from playback_api.events import Beat
 
 PROJECT = Path(__file__).parents[2]
-PAGE = (PROJECT / "docs" / "contracts.md").read_text()
+PAGE = (PROJECT / "docs" / "contracts.md").read_text(encoding="utf-8")
 SERVING_MODELS = sorted((PROJECT / "dbt" / "models" / "serving").glob("*.yml"))
 
 
@@ -58,7 +58,7 @@ def test_raw_tables(raw_columns):
 
 @pytest.mark.parametrize("model", SERVING_MODELS, ids=lambda path: path.stem)
 def test_what_leaves_the_warehouse(model):
-    [described] = yaml.safe_load(model.read_text())["models"]
+    [described] = yaml.safe_load(model.read_text(encoding="utf-8"))["models"]
     columns = {column["name"] for column in described["columns"]}
     assert missing(columns, row_of(f"serving.{described['name']}")) == []
 

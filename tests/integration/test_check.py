@@ -812,7 +812,11 @@ def test_a_fault_is_found_by_its_own_rule_alone(
 
 def test_every_rule_has_a_fault() -> None:
     folder = Path(check.__file__).parent
-    named = {rule for file in folder.glob("*.py") for rule in re.findall(r'error\(\s*"([^"]+)"', file.read_text())}
+    named = {
+        rule
+        for file in folder.glob("*.py")
+        for rule in re.findall(r'error\(\s*"([^"]+)"', file.read_text(encoding="utf-8"))
+    }
     assert named
     assert named <= {rule for _, rules in [*FAULTS, *PROTECTION_FAULTS] for rule in rules}
 

@@ -17,7 +17,7 @@ ORDINARY = 1.96
 @pytest.fixture(scope="module")
 def radius():
     """The macro as an SQL expression over the columns standard_error and viewers."""
-    module = jinja2.Template(MACRO.read_text()).module
+    module = jinja2.Template(MACRO.read_text(encoding="utf-8")).module
     return module.always_valid_radius("standard_error", "viewers", 2000)
 
 

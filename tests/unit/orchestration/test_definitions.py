@@ -58,7 +58,7 @@ def test_the_loop_is_one_graph_from_the_master_to_the_snapshot(definitions: dg.D
 
 def test_the_keys_are_those_that_others_rely_on(specs: list[dg.AssetSpec]) -> None:
     keys = sorted(spec.key.to_user_string() for spec in specs)
-    assert keys == GOLDEN.read_text().split(), "a key is a contract; change the golden with it"
+    assert keys == GOLDEN.read_text(encoding="utf-8").split(), "a key is a contract; change the golden with it"
 
 
 def test_every_job_resolves(definitions: dg.Definitions) -> None:

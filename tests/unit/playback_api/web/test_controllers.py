@@ -32,7 +32,7 @@ async def test_a_page_and_everything_it_names_is_there(client, path):
     "name", sorted(path.name for path in FOLDER.iterdir() if path.suffix in {".js", ".css", ".html"})
 )
 def test_nothing_is_loaded_from_elsewhere(name):
-    text = (FOLDER / name).read_text()
+    text = (FOLDER / name).read_text(encoding="utf-8")
     assert not re.search(r"(https?:)?//[a-z0-9.-]+\.[a-z]{2,}", text.replace("http://www.w3.org", ""))
     if not name.endswith(".html"):
         assert name in ASSETS
@@ -40,7 +40,7 @@ def test_nothing_is_loaded_from_elsewhere(name):
 
 @pytest.mark.parametrize("name", sorted(name for name in ASSETS if name.endswith(".js")))
 def test_scripts_import_only_what_is_served(name):
-    for imported in re.findall(r'from "\./([^"]+)"', (FOLDER / name).read_text()):
+    for imported in re.findall(r'from "\./([^"]+)"', (FOLDER / name).read_text(encoding="utf-8")):
         assert imported in ASSETS
 
 
