@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from unittest import mock
 
-from benchmarks.mentions_gain import NOW, demand_of
+from benchmarks.signals_gain import NOW, demand_of
 from ml.forecasting import FALLBACK, MODEL, backtest, reconcile
 from ml.forecasting.breakdown import SUMS
 from orchestration.sample import make_world
