@@ -39,7 +39,7 @@ from playback_api.domain.playback.tokens import SessionClaims, TokenSigner
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
 SECRET = "a secret of the browser tests"
-START_S = 30
+START_S = 120
 PLAY_S = 180
 FILM_S = 8
 SEGMENT_S = 2.0

@@ -152,6 +152,7 @@ def test_the_command_prints_draws_and_writes(home, tmp_path, monkeypatch, capsys
     said = capsys.readouterr().out
     assert "eu-north-1 does not answer" in said
     assert "Replayed 2026-11-20 to 2026-11-21" in said
+    assert f"wrote {plot}\nwrote {answers}\n" in said
     assert plot.read_bytes().startswith(b"\x89PNG")
     told = json.loads(answers.read_text())
     assert told["days"] == [day.isoformat() for day in DAYS]
