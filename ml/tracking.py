@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,21 +77,22 @@ class Tracker:
     Args:
         tracking_uri: A database, such as ``sqlite:///path/mlflow.db``; its folder is created.
         artifact_folder: Where files of runs and models are kept.
-        revision: Of the code, noted on every run; empty where it is unknown.
+        revision: Says which code this is, noted on every run; empty where it is unknown. Asked when a run starts.
     """
 
-    def __init__(self, tracking_uri: str, artifact_folder: Path, *, revision: str = "") -> None:
+    def __init__(self, tracking_uri: str, artifact_folder: Path, *, revision: Callable[[], str] = str) -> None:
         if tracking_uri.startswith("file:") or "://" not in tracking_uri:
             raise TrackingError(f"{tracking_uri!r} is not a database; give one such as sqlite:///path/mlflow.db")
         self.tracking_uri = tracking_uri
         self.artifact_folder = artifact_folder
-        self.revision = revision
+        self._revision = revision
         self._opened: MlflowClient | None = None
 
     @contextlib.contextmanager
     def run(self, experiment: str, name: str) -> Iterator[TrackedRun]:
         """A run in an experiment: finished at the end of the block, failed when the block raises."""
-        tags = {GIT_COMMIT_TAG: self.revision} if self.revision else {}
+        revision = self._revision()
+        tags = {GIT_COMMIT_TAG: revision} if revision else {}
         run = self._client.create_run(self._experiment_id(experiment), run_name=name, tags=tags)
         tracked = TrackedRun(self._client, run.info.run_id, run.info.experiment_id)
         status = "FAILED"

@@ -44,7 +44,7 @@ def test_a_run_says_which_code_made_it_where_that_is_known(tracker):
 
     client = MlflowClient(tracking_uri=tracker.tracking_uri)
     for revision, noted in (("0123abc-dirty", "0123abc-dirty"), ("", None)):
-        aware = Tracker(tracker.tracking_uri, tracker.artifact_folder, revision=revision)
+        aware = Tracker(tracker.tracking_uri, tracker.artifact_folder, revision=lambda revision=revision: revision)
         with aware.run("tests", "of a revision") as run:
             pass
         assert client.get_run(run.run_id).data.tags.get(GIT_COMMIT_TAG) == noted
