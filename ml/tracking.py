@@ -197,10 +197,10 @@ class Tracker:
 
     def _open_client(self) -> MlflowClient:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        for logger in _NOISY_LOGGERS:
-            logging.getLogger(logger).setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
+        for logger in _NOISY_LOGGERS:  # importing sets their levels
+            logging.getLogger(logger).setLevel(logging.WARNING)
         if self.tracking_uri.startswith("sqlite:///"):
             Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)

@@ -10,16 +10,7 @@ import dagster as dg
 from ml import recommender
 from ml.tracking import RegisteredVersion, Tracker, TrackingError
 from orchestration import taxonomy
-from orchestration.defs.recommender.inputs import (
-    TITLES_KEY,
-    TITLES_TABLE,
-    UNANSWERED_KEY,
-    UNANSWERED_TABLE,
-    VIEWERS_KEY,
-    VIEWERS_TABLE,
-    VIEWING_KEY,
-    VIEWING_TABLE,
-)
+from orchestration.defs.recommender.inputs import TITLES_KEY, UNANSWERED_KEY, VIEWERS_KEY, VIEWING_KEY
 from orchestration.defs.recommender.publication_store import (
     POINTER_KEY,
     preview,
@@ -27,6 +18,7 @@ from orchestration.defs.recommender.publication_store import (
     store_publication,
 )
 from orchestration.defs.recommender.registry import challenger_top_n, champion_affinity, champion_top_n
+from orchestration.defs.recommender.tables import TITLES_TABLE, UNANSWERED_TABLE, VIEWERS_TABLE, VIEWING_TABLE
 from orchestration.experiments import declared_trial
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking

@@ -10,7 +10,7 @@ import msgspec
 
 from ml import recommender
 from ml.tracking import CHALLENGER, ModelSignature, RegisteredVersion, TrackedRun, Tracker
-from orchestration.defs.recommender.inputs import VIEWING_TABLE
+from orchestration.defs.recommender.tables import VIEWING_TABLE
 
 EXPERIMENT = "recommender"
 TOP_N = "recommender-top-n"
