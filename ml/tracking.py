@@ -33,7 +33,6 @@ TRIAL_TAG = "trial"
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
 """MLflow's own name for it."""
 
-_NOT_IN_METRIC_NAMES = re.compile(r"[^A-Za-z0-9_\-. /]+")
 _NOISY_LOGGERS = ("mlflow", "alembic")
 
 
@@ -269,9 +268,9 @@ class TrackedRun:
             self._client.log_param(self.run_id, name, value)
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log numbers; characters that MLflow refuses in names become underscores."""
+        """Log numbers, under names of letters, digits, spaces and ``_-./:``: MLflow refuses others."""
         for name, value in metrics.items():
-            self._client.log_metric(self.run_id, _NOT_IN_METRIC_NAMES.sub("_", name), float(value))
+            self._client.log_metric(self.run_id, name, float(value))
 
     def log_data(self, name: str, data_id: str, source: str) -> None:
         """Log which data was used.

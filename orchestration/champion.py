@@ -95,27 +95,41 @@ def roll_back(tracker: Tracker) -> Move:
 
 
 def publish_move(settings: Settings, move: Move) -> Iterator[str]:
-    """Say what was done, make the lists of champion and challenger as of now, publish them, and say that too.
+    """Say what was done, let it count, and say that too.
 
     Raises:
-        ChampionError: A job failed; what was served stays, and the message says how to go on.
+        ChampionError: It was not published; the message says how to go on.
     """
     yield move.told
-    from orchestration import automation
-    from orchestration.build import build_definitions
-    from orchestration.demo.runs import JobRunner, RunFailed
-    from orchestration.instance import open_instance
+    from orchestration.demo.runs import RunFailed
 
-    runner = JobRunner(build_definitions(settings), open_instance(settings, read_network()))
     try:
-        runner.run(automation.UPDATE_RECOMMENDATIONS)
-        result = runner.run(automation.PUBLISH_SNAPSHOT)
+        yield publish(settings)
     except RunFailed as error:
         raise ChampionError(
             f"{error}\nThe registry is as said, but that is not published: viewers still get the pages from before. "
             f"Mend what failed and run `{move.again}`; hourly jobs, where they are on, publish it too"
         ) from error
-    yield f"published by run {result.run_id}"
+
+
+def publish(settings: Settings) -> str:
+    """Make the lists of champion and challenger as of now, and publish them.
+
+    Returns:
+        What the jobs published, in words.
+
+    Raises:
+        RunFailed: A job failed; what was served stays.
+    """
+    from orchestration import automation
+    from orchestration.build import build_definitions
+    from orchestration.demo.runs import JobRunner
+    from orchestration.instance import open_instance
+
+    runner = JobRunner(build_definitions(settings), open_instance(settings, read_network()))
+    runner.run(automation.UPDATE_RECOMMENDATIONS)
+    result = runner.run(automation.PUBLISH_SNAPSHOT)
+    return f"published by run {result.run_id}"
 
 
 def _described(version: RegisteredVersion | None) -> str:

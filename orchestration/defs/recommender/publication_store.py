@@ -29,7 +29,7 @@ PREVIEWED_TITLES = 5
 def store_publication(
     store: ObjectStore, folder: Path, versions: Sequence[RegisteredVersion], challenger: RegisteredVersion | None = None
 ) -> str:
-    """Copy a published folder into the store and point to it.
+    """Copy a published folder into the store, without pointing to it.
 
     ``models.json`` beside the files is a list of ``ModelRecord``: which registered versions made them.
 
@@ -51,8 +51,12 @@ def store_publication(
     key = f"{AREA}/{versions[0].version:04d}-{content.hexdigest()[:12]}"
     for name, path in files.items():
         store.put_file(f"{key}/{name}", path)
-    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
     return key
+
+
+def point_to_publication(store: ObjectStore, key: str) -> None:
+    """Make a stored folder the one that the next snapshot takes."""
+    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
 
 
 def remove_old_publications(store: ObjectStore, *, keep: int = KEPT_PUBLICATIONS) -> list[str]:
