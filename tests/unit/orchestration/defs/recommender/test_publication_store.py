@@ -83,11 +83,11 @@ def test_the_models_behind_it_lie_beside_it(store, write_folder):
 
 def test_only_the_newest_stay_and_the_one_that_is_published(store, write_folder):
     champion = version(TOP_N, 1, ndcg_at_10=0.2)
-    keys = [store_publication(store, write_folder(name, name), [champion]) for name in "abcd"]
+    keys = [store_publication(store, write_folder(name, name), [champion]) for name in "abcdef"]
     for written_at, key in enumerate(keys):
         os.utime(store.local_path(key), (written_at, written_at))
     point_to_publication(store, keys[1])
 
-    assert remove_old_publications(store, keep=1) == [keys[2], keys[0]]
-    assert [store.local_path(key).exists() for key in keys] == [False, True, False, True]
-    assert remove_old_publications(store, keep=1) == []
+    assert remove_old_publications(store) == [keys[2], keys[0]]
+    assert [store.local_path(key).exists() for key in keys] == [False, True, False, True, True, True]
+    assert remove_old_publications(store) == []
