@@ -23,7 +23,8 @@ from ml.recommender.errors import ModelFolderError
 from ml.recommender.trees import Trees
 
 FORMAT_VERSION = (2, 3)
-"""Readers refuse another major version and accept any minor one."""
+"""Readers refuse another major version, and open every earlier minor one. A later minor one may lack files that they
+want, which they say: update what reads before what writes."""
 
 INDEX_FILE = "index.msgpack"
 
