@@ -6,8 +6,9 @@ python -m benchmarks.reconciliation --seeds 11,23,31
 from __future__ import annotations
 
 import argparse
+from unittest import mock
 
-from benchmarks.mentions_gain import NOW, demand_of
+from benchmarks.signals_gain import NOW, demand_of
 from ml.forecasting import FALLBACK, MODEL, backtest, reconcile
 from ml.forecasting.breakdown import SUMS
 from orchestration.sample import make_world
@@ -27,8 +28,8 @@ def main() -> None:
         world = make_world(seed=seed, now=NOW, media_title_ids=["film"])
         demand, today = demand_of(world), world.window.end_day
         for weight in WEIGHTS:
-            reconcile.TOTALS_WEIGHT = weight
-            result = backtest(demand, world.titles, today=today, origins=chosen.origins)
+            with mock.patch.object(reconcile, "TOTALS_WEIGHT", weight):
+                result = backtest(demand, world.titles, today=today, origins=chosen.origins)
             sums = {(row[0], row[2]): row[3] for row in result.slices.iter_rows() if row[1] == SUMS}
             for method in (FALLBACK, MODEL):
                 numbers = (

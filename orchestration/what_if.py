@@ -97,7 +97,7 @@ def ask(
     store = LocalStore(settings.store_folder)
     edges = EdgeFleet(secret=settings.secret, urls=settings.edge_urls)
     config = PlanConfig(today=today)
-    demand_inputs = read_inputs(warehouse, store)
+    demand_inputs = read_inputs(warehouse, store, config.date())
     complete = demand_inputs.demand.filter(pl.col("event_day") < config.date())["event_day"].unique().sort()
     replayed = tuple(complete.tail(days))
     if len(complete) <= days:
@@ -162,6 +162,7 @@ def _foretell(model: DemandModel | None, inputs: DemandInputs, day: dt.date) -> 
         horizon_days=1,
         regions=inputs.regions,
         mentions=inputs.mentions,
+        holidays=inputs.holidays,
     )
     expected, _ = forecast_of_days(ahead, day, 1)
     return expected

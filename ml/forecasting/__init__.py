@@ -8,12 +8,13 @@ from ml.forecasting.backtest import BacktestResult, ForecastChoice, backtest, ch
 from ml.forecasting.errors import DemandInputError, ForecastingError, TooLittleHistory
 from ml.forecasting.forecast import FALLBACK, MODEL, fit, forecast, forecast_panel
 from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings
-from ml.forecasting.panel import DAILY, WEEKLY, Cadence, DemandPanel, build_panel
+from ml.forecasting.panel import DAILY, MAX_HORIZON, WEEKLY, Cadence, DemandPanel, build_panel
 
 __all__ = [
     "DAILY",
     "DEFAULT_TRAINING",
     "FALLBACK",
+    "MAX_HORIZON",
     "MODEL",
     "WEEKLY",
     "BacktestResult",

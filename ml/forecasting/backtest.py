@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -136,12 +137,13 @@ def backtest(
     top_k: int = 20,
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
+    holidays: pl.DataFrame | None = None,
 ) -> BacktestResult:
     """Forecast the last days again from rolling origins and compare with what came.
 
     Args:
         demand: region_id, title_id, event_day, sessions; days without sessions are absent.
-        titles: title_id and, where known, release_date, genres, language, kind.
+        titles: title_id and, where known, release_date, licence_start, licence_end, genres, language, kind.
         today: The first day that is not complete.
         regions: Regions that exist even when nothing was seen there.
         settings: How much to train on, and how far ahead.
@@ -150,8 +152,10 @@ def backtest(
         top_k: Length of the lists that recall compares.
         cadence: Length of a period and of the season.
         mentions: As for :func:`ml.forecasting.fit`; an origin sees those of the days before it.
+        holidays: As for :func:`ml.forecasting.fit`.
     """
-    whole = build_panel(demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions)
+    panel_of = partial(build_panel, demand, titles, cadence=cadence, mentions=mentions, holidays=holidays)
+    whole = panel_of(today=today, regions=regions)
     horizon = settings.horizon
     step = horizon // 2 + 1
     lengths = [whole.periods - horizon - step * index for index in range(origins)]
@@ -163,7 +167,7 @@ def backtest(
     model = None
     for length in lengths:
         origin_day = whole.day(length)
-        panel = build_panel(demand, titles, today=origin_day, regions=whole.regions, cadence=cadence, mentions=mentions)
+        panel = panel_of(today=origin_day, regions=whole.regions)
         model, problem = _train_or_say_why(panel, settings)
         failure = failure or problem
         _score_origin(panel, model, whole, horizon, scores, slices, examples)

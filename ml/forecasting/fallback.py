@@ -53,21 +53,21 @@ def learn_level(panel: DemandPanel) -> Level:
     """Estimate every title's level from the panel's history.
 
     Own history is a ratio of sums (exponentially weighted sessions over exponentially weighted exposure, where a day's
-    exposure is its season's and age's factor), which is the Poisson likelihood's answer. It is drawn towards the other
-    regions' taste and, for titles of the window, towards past debuts, by so much as a gamma prior of a few sessions
-    would: a title with few sessions goes by its priors, one with many by itself.
+    exposure is its season's, holiday's and age's factor), which is the Poisson likelihood's answer. It is drawn towards
+    the other regions' taste and, for titles of the window, towards past debuts, by so much as a gamma prior of a few
+    sessions would: a title with few sessions goes by its priors, one with many by itself.
     """
     movement = learn_movement(panel)
     shape = panel.values.shape[:2]
     if panel.periods == 0:
         nothing = np.zeros(shape)
         return Level(movement=movement, sessions=nothing, pooled=nothing, debut=nothing)
-    seasons = np.array([panel.season(period) for period in range(panel.periods)], dtype=np.int64)
-    exposure = movement.age_factor(ages(panel)) * out(panel) * movement.season_factor[seasons]
-    remembered, exposed = _remember(panel, exposure)
+    decayed = movement.age_factor(ages(panel)) * out(panel)
+    open_days = open_periods(panel) * movement.day_factors(panel, range(panel.periods))
+    remembered, exposed = _remember(panel, decayed, open_days)
     pooled, has_peers = _pooled(remembered, exposed)
     pooled = np.maximum(pooled, UNSEEN_SESSIONS / np.maximum(exposed, 1.0))
-    debut = _debut(panel, exposure)
+    debut = _debut(panel, decayed * movement.day_factors(panel, range(panel.periods)).mean(axis=0))
     own = remembered / np.maximum(exposed, 1e-9)
     debut_weight = np.where(panel.release_period > 0, _prior_periods(DEBUT_SESSIONS, debut, own), 0.0)
     known_somewhere = has_peers[:, None] & (exposed.max(axis=0) > 0)[None, :]
@@ -79,11 +79,10 @@ def learn_level(panel: DemandPanel) -> Level:
 
 
 def expect(panel: DemandPanel, level: Level, horizon: int) -> FloatArray:
-    """Expected sessions ``horizon`` periods after the panel's end, shape [regions, titles]."""
+    """Expected sessions ``horizon`` periods after the panel's end, shape [regions, titles]; 0 outside a licence."""
     target = panel.periods - 1 + horizon
-    age = target - panel.release_period
-    season = level.movement.season_factor[panel.season(target)]
-    expected: FloatArray = level.sessions * level.movement.age_factor(age)[None, :] * season
+    decayed = level.movement.age_factor(target - panel.release_period) * panel.is_licensed(target)
+    expected: FloatArray = level.sessions * decayed * level.movement.day_factors(panel, [target])
     return expected
 
 
@@ -123,22 +122,24 @@ def _prior_periods(prior_sessions: float, expected: FloatArray, own: FloatArray)
     return periods
 
 
-def _remember(panel: DemandPanel, exposure: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _remember(panel: DemandPanel, decayed: FloatArray, open_days: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Weighted sessions and exposure of every pair, shape [regions, titles] each.
+
+    Exposure is what a title's age leaves in a period, ``decayed`` [titles, periods], times what the day brings in a
+    region, ``open_days`` [regions, periods].
 
     Each pair is remembered at several half-lives at once, and the memories are mixed by the likelihood with which each
     foretold the recent periods (Bayesian model averaging with forgetting, Raftery et al. 2010): a title that jumps
     soon goes by its last days, a steady one by all of them.
     """
     values = panel.values
-    open_ = open_periods(panel)
     keep = 0.5 ** (1.0 / MEMORY_HALF_LIVES)[:, None, None]
     fade = 0.5 ** (1.0 / JUDGEMENT_HALF_LIFE)
     remembered = np.zeros((len(MEMORY_HALF_LIVES), *values.shape[:2]))
     exposed, judgement = np.zeros_like(remembered), np.zeros_like(remembered)
-    mean_rate = (values.sum(axis=(1, 2)) / np.maximum((open_ @ exposure.T).sum(axis=1), 1e-9))[None, :, None]
+    mean_rate = (values.sum(axis=(1, 2)) / np.maximum((open_days @ decayed.T).sum(axis=1), 1e-9))[None, :, None]
     for period in range(panel.periods):
-        now = open_[:, period, None] * exposure[None, :, period]
+        now = open_days[:, period, None] * decayed[None, :, period]
         if period > 0 and period >= panel.periods - JUDGED_PERIODS:
             foretold = (remembered + mean_rate) / (exposed + 1.0) * now
             judgement *= fade

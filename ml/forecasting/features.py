@@ -22,6 +22,8 @@ BASE_FLOOR = 1e-3
 WINDOWS = (1, 3, 7, 14, 28)
 CATEGORICAL = ("kind", "language", "genre", "season")
 LONG_AGO = 99.0
+LONGEST_LICENCE_LEFT = 60.0
+"""In periods: an end further away moves nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,15 @@ def base_expectation(view: OriginView, horizon: int) -> FloatArray:
 
 def feature_names(view: OriginView) -> list[str]:
     """Names of the columns of :func:`feature_matrix`, in order."""
-    return ["log_base", "horizon", "season", "age", "kind", "language", "genre", "coming", *view.by_pair]
+    known_ahead = [
+        *(["holiday"] if view.panel.holidays is not None else []),
+        *(["licence_left"] if view.panel.ends_licences else []),
+    ]
+    return [
+        *("log_base", "horizon", "season", "age", "kind", "language", "genre", "coming"),
+        *known_ahead,
+        *view.by_pair,
+    ]
 
 
 def feature_matrix(view: OriginView, horizon: int, pairs: BoolArray, base: FloatArray) -> FloatArray:
@@ -103,6 +113,8 @@ def feature_matrix(view: OriginView, horizon: int, pairs: BoolArray, base: Float
         age[title_index],
         *(panel.category_codes[name][title_index].astype(np.float64) for name in ("kind", "language", "genre")),
         _coming(panel, target)[title_index],
+        *([panel.is_holiday(target)[region_index].astype(np.float64)] if panel.holidays is not None else []),
+        *([_licence_left(panel, target)[title_index]] if panel.ends_licences else []),
         *(values[pairs] for values in view.by_pair.values()),
     ]
     return np.column_stack(columns)
@@ -121,6 +133,12 @@ def _coming(panel: DemandPanel, target: int) -> FloatArray:
     kinds = panel.category_codes["kind"]
     coming = (panel.release_period >= panel.periods) & (panel.release_period <= target)
     return np.bincount(kinds[coming], minlength=kinds.max(initial=0) + 1).astype(np.float64)[kinds]
+
+
+def _licence_left(panel: DemandPanel, target: int) -> FloatArray:
+    """Periods after the target until a licence ends, shape [titles]; many is many."""
+    left: FloatArray = np.minimum(panel.licensed[:, 1] - target, LONGEST_LICENCE_LEFT)
+    return left
 
 
 def _turnover(values: FloatArray, kinds: IntArray) -> FloatArray:

@@ -39,25 +39,28 @@ def fit(
     settings: TrainingSettings = DEFAULT_TRAINING,
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
+    holidays: pl.DataFrame | None = None,
 ) -> DemandModel:
     """Train the model on the complete days before ``today``.
 
     Args:
         demand: region_id, title_id, event_day, sessions; days without sessions are absent.
-        titles: title_id and, where known, release_date, genres, language, kind.
+        titles: title_id and, where known, release_date, licence_start, licence_end, genres, language, kind.
         today: The first day that is not complete.
         regions: Regions that exist even when nothing was seen there.
         settings: How much to train on.
         cadence: Length of a period and of the season; daily by default.
         mentions: region_id, title_id, day, mentions: what was said of titles elsewhere, where there is such a feed.
+        holidays: region_id, day: public holidays, also of the days to forecast.
 
     Raises:
         TooLittleHistory: There are too few complete days; use the fallback.
         DemandInputError: A column is missing.
     """
-    return train(
-        build_panel(demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions), settings
+    panel = build_panel(
+        demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions, holidays=holidays
     )
+    return train(panel, settings)
 
 
 def forecast(
@@ -70,6 +73,7 @@ def forecast(
     regions: Sequence[str] | None = None,
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
+    holidays: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Forecast the days after the last complete one.
 
@@ -82,12 +86,15 @@ def forecast(
         regions: Regions that must be in the forecast.
         cadence: Length of a period and of the season.
         mentions: As for :func:`fit`.
+        holidays: As for :func:`fit`.
 
     Returns:
         One row a region, title and day: region_id, title_id, day, sessions (expected), chance (of at least
         one session), q10, q50, q90, model.
     """
-    panel = build_panel(demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions)
+    panel = build_panel(
+        demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions, holidays=holidays
+    )
     return forecast_panel(model, panel, range(1, horizon_days + 1))
 
 

@@ -27,7 +27,7 @@ from ml.forecasting.features import (
     feature_names,
     view_origin,
 )
-from ml.forecasting.panel import BoolArray, DemandPanel, FloatArray
+from ml.forecasting.panel import MAX_HORIZON, BoolArray, DemandPanel, FloatArray
 from ml.forecasting.quantiles import QUANTILES, ErrorBands, learn_bands, poisson_chance, poisson_quantiles
 from ml.forecasting.reconcile import expect_totals, reconcile
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_HORIZON = 14
 LIKELY_SESSIONS = 0.01
 """A pair that the fallback expects more of tells something even when nobody came."""
 SAMPLE_SHARES = (0.5, 0.35, 0.15)

@@ -22,6 +22,8 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 DEMAND_COLUMNS = ("region_id", "title_id", "event_day", "sessions")
+MAX_HORIZON = 14
+"""Most periods that anything is forecast ahead."""
 UNKNOWN_CODE = 0
 """Code of a category that the catalogue does not tell."""
 
@@ -52,8 +54,11 @@ class DemandPanel:
         category_codes: Integer codes of ``kind``, ``language``, main ``genre`` and ``series`` (what the seasons of one
             show share), each of shape [titles]; 0 unknown.
         names: What viewers read, by title; empty where unknown.
+        licensed: Periods of a title's licence, shape [titles, 2]: the first, and the last; without a bound, infinite.
         mentions: What was said elsewhere, shape [regions, titles, periods]; NaN where the feed was
             out. None without one.
+        holidays: Whether a day is a public holiday, shape [regions, days]; it goes on after the panel's end, since it
+            is known ahead. None where no calendar was given, and for other periods than days.
         cadence: Length of a period and of a season.
         notes: What was cleaned on the way in, for people to read.
     """
@@ -66,7 +71,9 @@ class DemandPanel:
     declared_release: FloatArray
     category_codes: dict[str, IntArray]
     names: tuple[str, ...]
+    licensed: FloatArray
     mentions: FloatArray | None = None
+    holidays: BoolArray | None = None
     cadence: Cadence = DAILY
     notes: tuple[str, ...] = ()
 
@@ -88,6 +95,23 @@ class DemandPanel:
         """The day of a period; periods after the last one are the future."""
         return self.first_day + dt.timedelta(days=period * self.cadence.period_days)
 
+    def is_holiday(self, period: int) -> BoolArray:
+        """Whether a period, which may lie in the future, is a public holiday, shape [regions]."""
+        if self.holidays is None or not 0 <= period < self.holidays.shape[1]:
+            return np.zeros(len(self.regions), dtype=np.bool_)
+        today: BoolArray = self.holidays[:, period]
+        return today
+
+    def is_licensed(self, period: int) -> BoolArray:
+        """Whether titles may be shown in a period, which may lie in the future, shape [titles]."""
+        may: BoolArray = (self.licensed[:, 0] <= period) & (period <= self.licensed[:, 1])
+        return may
+
+    @cached_property
+    def ends_licences(self) -> bool:
+        """Whether the licence of any title has an end."""
+        return bool(np.isfinite(self.licensed[:, 1]).any())
+
     def season(self, period: int) -> int:
         """Place of a period in the season: the weekday for daily panels."""
         if self.cadence.period_days == 1 and self.cadence.season_length == 7:
@@ -105,7 +129,9 @@ class DemandPanel:
             declared_release=self.declared_release,
             category_codes=self.category_codes,
             names=self.names,
+            licensed=self.licensed,
             mentions=None if self.mentions is None else self.mentions[:, :, :periods],
+            holidays=self.holidays,
             cadence=self.cadence,
             notes=self.notes,
         )
@@ -120,6 +146,7 @@ def build_panel(
     max_history_days: int = 84,
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
+    holidays: pl.DataFrame | None = None,
 ) -> DemandPanel:
     """Read the two frames into a panel of complete days.
 
@@ -128,14 +155,15 @@ def build_panel(
 
     Args:
         demand: region_id, title_id, event_day, sessions; days without sessions are absent.
-        titles: title_id and, where known, release_date, genres, language, kind, series, name. Titles of ``demand`` that
-            are missing here are forecast without metadata.
+        titles: title_id and, where known, release_date, licence_start, licence_end (the last day), genres, language,
+            kind, series, name. Titles of ``demand`` that are missing here are forecast without metadata.
         today: The first day that is not complete; it and all later days are ignored.
         regions: Regions that must be in the panel even when nothing was seen there.
         max_history_days: Older days are dropped.
         cadence: Length of a period and of the season.
         mentions: region_id, title_id, day, mentions, where there is such a feed; what lies after the
             panel's end is ignored.
+        holidays: region_id, day: public holidays, of the future too.
 
     Raises:
         DemandInputError: A column is missing.
@@ -171,8 +199,11 @@ def build_panel(
     aligned = pl.DataFrame({"title_id": title_names}, schema={"title_id": pl.String}).join(
         catalogue, on="title_id", how="left", maintain_order="left"
     )
-    release = period_of("release_date").cast(pl.Float64).alias("release")
-    declared_release = aligned.select(release).get_column("release").fill_null(np.nan).to_numpy()
+    bounds = aligned.select(
+        period_of("release_date").cast(pl.Float64).fill_null(np.nan),
+        period_of("licence_start").cast(pl.Float64).fill_null(-np.inf),
+        period_of("licence_end").cast(pl.Float64).fill_null(np.inf),
+    ).to_numpy()
     talk = None
     if mentions is not None and len(mentions):
         talk, problem = align_mentions(mentions, region_names, title_names, period_of("day"), periods)
@@ -183,10 +214,12 @@ def build_panel(
         first_day=first_day,
         values=values,
         observed=values.sum(axis=(0, 1)) > 0,
-        declared_release=declared_release,
+        declared_release=bounds[:, 0],
         category_codes={name: _codes(aligned[name]) for name in ("kind", "language", "genre", "series")},
         names=tuple(aligned["name"].fill_null("")),
+        licensed=bounds[:, 1:],
         mentions=talk,
+        holidays=_mark_holidays(holidays, region_names, first_day, periods) if cadence.period_days == 1 else None,
         cadence=cadence,
         notes=tuple(notes),
     )
@@ -217,7 +250,7 @@ def _clean(demand: pl.DataFrame, today: dt.date) -> tuple[pl.DataFrame, list[str
 
 
 def _catalogue(titles: pl.DataFrame) -> pl.DataFrame:
-    """title_id, release_date, kind, language, series, name and genre (the first of the genres), null where unknown."""
+    """What a panel holds of titles, one row each, null where unknown; ``genre`` is the first of the genres."""
     if "title_id" not in titles.columns:
         raise DemandInputError(f"the titles frame lacks 'title_id'; it has {titles.columns}")
 
@@ -230,12 +263,28 @@ def _catalogue(titles: pl.DataFrame) -> pl.DataFrame:
     return titles.select(
         pl.col("title_id").cast(pl.String),
         column("release_date", pl.Date()),
+        column("licence_start", pl.Date()),
+        column("licence_end", pl.Date()),
         column("kind", pl.String()),
         column("language", pl.String()),
         column("series", pl.String()),
         column("name", pl.String()),
         genre.alias("genre"),
     ).unique("title_id", keep="first", maintain_order=True)
+
+
+def _mark_holidays(
+    holidays: pl.DataFrame | None, regions: Sequence[str], first_day: dt.date, periods: int
+) -> BoolArray | None:
+    if holidays is None:
+        return None
+    marked = np.zeros((len(regions), periods + MAX_HORIZON), dtype=np.bool_)
+    index = {region: row for row, region in enumerate(regions)}
+    for region, day in holidays.select("region_id", "day").iter_rows():
+        period = (day - first_day).days
+        if region in index and 0 <= period < marked.shape[1]:
+            marked[index[region], period] = True
+    return marked
 
 
 def _positions(column: pl.Series, names: Sequence[str]) -> IntArray:

@@ -17,20 +17,21 @@ from ml.forecasting.season import Movement
 
 TOTALS_WEIGHT = 0.5
 """What the region's own forecast weighs against the sum of its titles."""
+LARGEST_RATIO = 3.0
+"""Where the two differ by more, one of them rests on next to nothing, and is believed so far."""
 
 
 def expect_totals(panel: DemandPanel, movement: Movement, horizon: int) -> FloatArray:
     """Sessions of each region as a whole ``horizon`` periods after the panel's end, shape [regions].
 
-    The mean of the last season, moved by the season; of a region that opened within it, of the periods since. 0 where
-    nothing was seen.
+    The mean of the last season, moved by season and holidays; of a region that opened within it, of the periods since.
+    0 where nothing was seen.
     """
     lately = last_season(panel)
-    season = movement.season_factor
-    exposure = open_periods(panel)[:, lately] @ season[[panel.season(int(period)) for period in lately]]
+    exposure = (open_periods(panel)[:, lately] * movement.day_factors(panel, lately)).sum(axis=1)
     totals = panel.values[:, :, lately].sum(axis=(1, 2))
     mean = np.divide(totals, exposure, out=np.zeros_like(totals), where=exposure > 0)
-    expected: FloatArray = mean * season[panel.season(panel.periods - 1 + horizon)]
+    expected: FloatArray = mean * movement.day_factors(panel, [panel.periods - 1 + horizon])[:, 0]
     return expected
 
 
@@ -47,5 +48,6 @@ def reconcile(expected: FloatArray, totals: FloatArray) -> FloatArray:
     known = (sums > 0) & (totals > 0)
     ratio = np.ones_like(sums)
     np.divide(totals, sums, out=ratio, where=known)
-    reconciled: FloatArray = expected * (1.0 + TOTALS_WEIGHT * (ratio - 1.0))[:, None]
+    believed = np.clip(ratio, 1.0 / LARGEST_RATIO, LARGEST_RATIO)
+    reconciled: FloatArray = expected * (1.0 + TOTALS_WEIGHT * (believed - 1.0))[:, None]
     return reconciled

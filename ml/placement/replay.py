@@ -43,9 +43,10 @@ SECONDS_AN_HOUR = 3600
 SCORE = "score"
 MEASURES = {SCORE: "score", "byte_hit_ratio": "byte hit ratio", "local_start_ratio": "local starts"}
 ALLOWED_LOSS = {SCORE: 0.005, "byte_hit_ratio": 0.02, "local_start_ratio": 0.02}
-"""How much lower a candidate may be in each, whatever it gains in another, where a day has sessions enough to tell."""
+"""How much lower a candidate may be in each, whatever it gains in another."""
 ERRORS_ALLOWED = 2.0
-"""What a day cannot tell from chance is no harm: so many standard errors of the difference."""
+"""In either measure alone, what a day cannot tell from chance is no harm: so many standard errors of the difference.
+The score has no such allowance: a region of few sessions would then take any plan."""
 
 TABLE_SCHEMA = {
     "placement": pl.String,
@@ -119,7 +120,9 @@ class ReplayResult:
             allowed_loss, is_worse.
         """
         error = ERRORS_ALLOWED * pl.col("standard_error")
-        allowed = pl.max_horizontal(pl.col("measure").replace_strict(ALLOWED_LOSS, return_dtype=pl.Float64), error)
+        by_chance = pl.when(pl.col("measure") != SCORE).then(error)
+        fixed = pl.col("measure").replace_strict(ALLOWED_LOSS, return_dtype=pl.Float64)
+        allowed = pl.max_horizontal(fixed, by_chance)
         return self.paired.filter(pl.col("placement") == placement).with_columns(
             low=pl.col("difference") - error,
             high=pl.col("difference") + error,
@@ -204,7 +207,8 @@ def judge(result: ReplayResult) -> GateVerdict:
 
     Worse means a score (:mod:`ml.placement.objective`) or one of its two measures that is lower by more than
     ``ALLOWED_LOSS``: local starts are not bought with bytes that viewers then wait for, nor bytes with starts. A day of
-    few sessions tells no such difference from chance, so that a loss within ``ERRORS_ALLOWED`` standard errors is none.
+    few sessions tells such a sale from chance badly, so that in a measure, not in the score, a loss within
+    ``ERRORS_ALLOWED`` standard errors is none.
     """
     has_running = bool((result.table["placement"] == RUNNING).any())
     beside = RUNNING if has_running else LRU

@@ -342,6 +342,7 @@ class Stages:
                 for report in list_quarantine(self._settings.quarantine_folder)
             ],
             sessions_played=self._waves.sessions_played,
+            beats_lost=self._waves.beats_lost,
             beats_accepted=self._state.history_beats + self._beats_acknowledged(),
             beats_in_lake=self._beats_in_lake(),
             edge_hit_ratio=self._waves.compare("edge_hit_ratio"),

@@ -67,6 +67,7 @@ class DemoSummary(msgspec.Struct, kw_only=True):
     titles_published: int = 0
     quarantined: list[dict[str, str]] = []
     sessions_played: int = 0
+    beats_lost: int = 0
     beats_accepted: int = 0
     beats_in_lake: int = 0
     edge_hit_ratio: Comparison = msgspec.field(default_factory=Comparison)
@@ -109,9 +110,10 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
     if forecast.published:
         console.print(f"[bold]Forecast[/bold] {forecast.published}: {forecast.reason}")
     console.print(f"[bold]Snapshot[/bold] {summary.snapshot_id}")
+    lost = f"[red]{summary.beats_lost} beats never taken[/red], " if summary.beats_lost else ""
     console.print(
         f"[bold]Totals[/bold] {summary.titles_published} titles published, {summary.sessions_played} sessions played, "
-        f"{summary.beats_accepted} beats accepted, {summary.beats_in_lake} beats in the lake, "
+        f"{summary.beats_accepted} beats accepted, {summary.beats_in_lake} beats in the lake, {lost}"
         f"{summary.seconds:.0f} s in all"
     )
     for name, url in summary.urls.items():

@@ -28,6 +28,7 @@ class Waves:
     Attributes:
         experience: By wave and region.
         sessions_played: Sessions that were played to their planned end or failed in playing, over all waves.
+        beats_lost: Heartbeats that the collector had not taken when their session ended, over all waves.
     """
 
     def __init__(self, settings: Settings, network: Network, traces: Sequence[NetworkTrace]) -> None:
@@ -42,6 +43,7 @@ class Waves:
         self._played: dict[str, list[PlayedSession]] = {}
         self.experience: list[ExperienceLine] = []
         self.sessions_played = 0
+        self.beats_lost = 0
 
     def plan(self, world: World, sessions: int, *, seed: int, durations_s: Mapping[str, float]) -> list[PlannedSession]:
         """Draw who watches what in the coming hour."""
@@ -60,7 +62,9 @@ class Waves:
             seed=seed,
             on_played=on_played,
         )
-        self.sessions_played += sum(1 for session in played if session.report is not None)
+        reports = [session.report for session in played if session.report is not None]
+        self.sessions_played += len(reports)
+        self.beats_lost += sum(report.beats_lost for report in reports)
         return played
 
     def keep(self, name: str, played: Sequence[PlayedSession]) -> WaveOutcome:

@@ -130,7 +130,7 @@ class MovieLensWorld(World):
         passed = start_s + stretch_s * rng.random(len(viewer)) >= length_s
         earliest_s = np.where(passed, 0.0, start_s)
         latest_s = np.where(passed, start_s + stretch_s - length_s, np.minimum(start_s + stretch_s, length_s))
-        rhythm = Rhythm(self.window, [region.time_zone for region in self.network.regions])
+        rhythm = Rhythm(self.window, self.calendars)
         moments = rhythm.draw_moments(rng, self.region_of[viewer], earliest_s, latest_s)
         # the rows stand by viewer and seq: each viewer's moments, sorted, fall to the ratings in their order
         started_s = moments[np.lexsort((moments, viewer))]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 WEEKDAY_FACTORS = (0.90, 0.88, 0.91, 0.96, 1.10, 1.22, 1.14)
 """Monday to Sunday."""
+HOLIDAY_FACTOR = 1.35
 
 _WEEKDAY_HOURS = (
     0.70, 0.40, 0.22, 0.14, 0.12, 0.16, 0.30, 0.45, 0.50, 0.48, 0.48, 0.55,
@@ -61,17 +62,36 @@ class Window:
         return dt.datetime.combine(self.first_day, dt.time(), dt.UTC)
 
 
-def weight_at(time_zone: str, moment: dt.datetime) -> float:
-    """How much is watched in the hour of a moment, by its local weekday and hour; 1 is about average."""
-    local = moment.astimezone(ZoneInfo(time_zone))
-    hours = _WEEKEND_HOURS if local.weekday() >= 5 else _WEEKDAY_HOURS
-    return WEEKDAY_FACTORS[local.weekday()] * hours[local.hour] * 24 / sum(hours)
+@dataclass(frozen=True, kw_only=True)
+class LocalCalendar:
+    """By what a region's days go.
+
+    Attributes:
+        time_zone: Its time zone.
+        holidays: Its public holidays.
+    """
+
+    time_zone: str
+    holidays: frozenset[dt.date] = frozenset()
 
 
-def day_weight(time_zone: str, day: dt.date) -> float:
+def weight_at(calendar: LocalCalendar, moment: dt.datetime) -> float:
+    """How much is watched in the hour of a moment, by its local day and hour; 1 is about average.
+
+    A public holiday has the hours of a weekend and more viewing than one.
+    """
+    local = moment.astimezone(ZoneInfo(calendar.time_zone))
+    factor, is_free = WEEKDAY_FACTORS[local.weekday()], local.weekday() >= 5
+    if local.date() in calendar.holidays:
+        factor, is_free = max(factor, HOLIDAY_FACTOR), True
+    hours = _WEEKEND_HOURS if is_free else _WEEKDAY_HOURS
+    return factor * hours[local.hour] * 24 / sum(hours)
+
+
+def day_weight(calendar: LocalCalendar, day: dt.date) -> float:
     """How much is watched in a UTC day; 1 is about average."""
     start = dt.datetime.combine(day, dt.time(), dt.UTC)
-    return sum(weight_at(time_zone, start + dt.timedelta(hours=hour)) for hour in range(24)) / 24
+    return sum(weight_at(calendar, start + dt.timedelta(hours=hour)) for hour in range(24)) / 24
 
 
 class Rhythm:
@@ -79,15 +99,15 @@ class Rhythm:
 
     Args:
         window: The days.
-        time_zones: One for each region.
+        calendars: One for each region.
     """
 
-    def __init__(self, window: Window, time_zones: Sequence[str]) -> None:
+    def __init__(self, window: Window, calendars: Sequence[LocalCalendar]) -> None:
         self.window = window
         hours = window.days * 24
         moments = [window.start + dt.timedelta(hours=hour) for hour in range(hours)]
-        weights = np.array([[weight_at(zone, moment) for moment in moments] for zone in time_zones])
-        self._running = np.concatenate([np.zeros((len(time_zones), 1)), np.cumsum(weights, axis=1)], axis=1)
+        weights = np.array([[weight_at(calendar, moment) for moment in moments] for calendar in calendars])
+        self._running = np.concatenate([np.zeros((len(calendars), 1)), np.cumsum(weights, axis=1)], axis=1)
         self._edges_s = np.arange(hours + 1, dtype=np.float64) * _SECONDS_AN_HOUR
 
     def draw_moments(

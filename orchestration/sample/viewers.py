@@ -113,7 +113,7 @@ def plan_wave(
 
 
 def _draw_viewers(rng: np.random.Generator, world: World, count: int, at: dt.datetime) -> Indices:
-    hours = np.array([weight_at(region.time_zone, at) for region in world.network.regions])
+    hours = np.array([weight_at(calendar, at) for calendar in world.calendars])
     weights: Weights = world.activity * hours[world.region_of]
     signed_up = (world.viewers["created_at"] <= at).to_numpy()
     weights = np.where(signed_up, weights, 0.0)

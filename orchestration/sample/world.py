@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from orchestration.edge.topology import Network, read_network
+from orchestration.public_holidays import public_holidays
 from orchestration.sample.catalogue import (
     DEVICES,
     GENRES,
@@ -33,7 +34,7 @@ from orchestration.sample.demand import RegionalDemand, make_regional_demand, pu
 from orchestration.sample.errors import SampleWorldError
 from orchestration.sample.experience import draw_experience
 from orchestration.sample.history import WRITER, HistoryReport, SessionColumns, write_history
-from orchestration.sample.rhythm import Rhythm, Window, day_weight
+from orchestration.sample.rhythm import LocalCalendar, Rhythm, Window, day_weight
 from orchestration.sample.viewing import Viewing, durations_of
 
 Indices = NDArray[np.int64]
@@ -48,7 +49,7 @@ _SAME_GENRE_BOOST = 2.5
 _NEXT_SEASON_FACTOR = 30.0
 _ACTIVITY_SIGMA = 0.9
 _ADULT_AGE = 18
-_DRIFT_WEEKS_AHEAD = 4
+_WEEKS_AHEAD = 4
 
 
 class Taste(Protocol):
@@ -108,6 +109,20 @@ class World(abc.ABC):
     def title_ids(self) -> list[str]:
         """Ids of the titles, in the order of all indices."""
         return self.titles["title_id"].to_list()
+
+    @cached_property
+    def calendars(self) -> list[LocalCalendar]:
+        """By what the days of each region go, a while beyond the history too."""
+        known = public_holidays(
+            self.network.regions, self.window.first_day, self.window.end_day + dt.timedelta(weeks=_WEEKS_AHEAD)
+        )
+        return [
+            LocalCalendar(
+                time_zone=region.time_zone,
+                holidays=frozenset(known.filter(pl.col("region_id") == region.region_id)["day"]),
+            )
+            for region in self.network.regions
+        ]
 
     @abc.abstractmethod
     def viewing(self) -> Viewing:
@@ -180,7 +195,7 @@ class World(abc.ABC):
             region_id, title_id, day, sessions; one row for every pair, zeros included.
         """
         frames = []
-        for index, region in enumerate(self.network.regions):
+        for index, (region, calendar) in enumerate(zip(self.network.regions, self.calendars, strict=True)):
             members = np.flatnonzero(self.region_of == index)
             expected = np.zeros(len(self.titles))
             for chunk in np.array_split(members, max(1, len(members) // 500)):
@@ -193,7 +208,7 @@ class World(abc.ABC):
                         "region_id": region.region_id,
                         "title_id": self.title_ids,
                         "day": day,
-                        "sessions": expected * self.sessions_a_day * day_weight(region.time_zone, day),
+                        "sessions": expected * self.sessions_a_day * day_weight(calendar, day),
                     }
                 )
             )
@@ -371,7 +386,7 @@ class SampleWorld(World):
         signed_up_s = np.clip(created_s, 0.0, length_s)
         share = self.activity * (length_s - signed_up_s)
         viewer = np.repeat(np.arange(len(self.viewers)), rng.multinomial(self.sessions, share / share.sum()))
-        rhythm = Rhythm(self.window, [region.time_zone for region in self.network.regions])
+        rhythm = Rhythm(self.window, self.calendars)
         started_s = rhythm.draw_moments(
             rng, self.region_of[viewer], signed_up_s[viewer], np.full(len(viewer), length_s)
         )
@@ -461,7 +476,7 @@ def _make_taste(
         languages=titles["language"].to_list(),
         release_days=np.array([date.toordinal() for date in titles["release_date"]], dtype=np.int64),
         first_day=window.first_day,
-        weeks=window.days // 7 + _DRIFT_WEEKS_AHEAD,
+        weeks=window.days // 7 + _WEEKS_AHEAD,
     )
     genre_factors = rng.normal(size=(len(GENRES), _FACTORS))
     title_factors = genres @ genre_factors + rng.normal(0.0, 0.5, (len(titles), _FACTORS))

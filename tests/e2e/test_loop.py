@@ -88,13 +88,15 @@ def test_masters_are_published_and_a_bad_one_is_set_apart(loop) -> None:
 def test_every_beat_that_was_accepted_is_in_the_lake(loop) -> None:
     _, _, summary = loop
     assert summary.sessions_played == SESSIONS // 2 + 2 * SESSIONS
+    assert summary.beats_lost == 0
     assert summary.beats_in_lake == summary.beats_accepted > SIZE.sessions
 
 
 def test_the_marts_know_the_sessions_that_were_played(loop) -> None:
     settings, _, summary = loop
     sessions = Warehouse(lake_folder=str(settings.lake_folder)).read("marts.fct_sessions")
-    played = sessions.filter(~sessions["session_id"].str.starts_with("h-"))
+    # Of a session that is played, the id is random: it may begin as those of the history do, but not go on like them.
+    played = sessions.filter(~sessions["session_id"].str.contains(r"^h-\d{6}-\d+-\d{8}$"))
     assert len(played) == summary.sessions_played
     assert played["seconds_watched"].sum() > 0
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import dagster as dg
 import polars as pl
 
-from ml.forecasting import DEFAULT_TRAINING, BacktestResult, ForecastChoice, backtest, choose
+from ml.forecasting import BacktestResult, ForecastChoice, TrainingSettings, backtest, choose
 from ml.tracking import Tracker
 from orchestration import taxonomy
 from orchestration.defs.demand.forecast_store import BacktestRecord, store_backtest
-from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DemandDay, read_inputs
+from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DaysAhead, read_inputs
 from orchestration.defs.demand.plots import plot_breakdown, plot_examples, png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.resources.storage import MediaStorage
@@ -29,18 +29,27 @@ EXPERIMENT = "demand-forecast"
     deps=[DEMAND_KEY, TITLES_KEY, MENTIONS_KEY],
 )
 def demand_backtest(
-    config: DemandDay, warehouse: Warehouse, storage: MediaStorage, tracking: ModelTracking
+    config: DaysAhead, warehouse: Warehouse, storage: MediaStorage, tracking: ModelTracking
 ) -> dg.MaterializeResult:
     """How well each method would have forecast the last weeks, and which one the forecast uses.
 
     Grain: one row a method and horizon (days ahead) in the table below, from rolling origins on complete days. The
     model is compared with persistence (the mean of the last seven days) and with the fallback (persistence moved by
-    weekday and age of the title). It is used only if it beats both. Used by the forecast, and by those who wonder how
+    weekday and age of the title). It is used only if it beats both. Seven days ahead are scored, or as many as a run
+    asks for by `horizon_days`. Used by the forecast, and by those who wonder how
     far to trust a placement plan.
     """
-    today = config.date()
-    inputs = read_inputs(warehouse, storage.store())
-    result = backtest(inputs.demand, inputs.titles, today=today, regions=inputs.regions, mentions=inputs.mentions)
+    settings, today = config.training(), config.date()
+    inputs = read_inputs(warehouse, storage.store(), today)
+    result = backtest(
+        inputs.demand,
+        inputs.titles,
+        today=today,
+        regions=inputs.regions,
+        settings=settings,
+        mentions=inputs.mentions,
+        holidays=inputs.holidays,
+    )
     choice = choose(result)
     pictures = {
         "forecast-and-actual": plot_examples(result.examples),
@@ -62,7 +71,7 @@ def demand_backtest(
             wape_next_day=_known(result.metric(choice.published, "wape", horizon=1)),
         ),
     )
-    run_id = _track(tracking.tracker(), result, choice, pictures, today.isoformat())
+    run_id = _track(tracking.tracker(), result, choice, pictures, today.isoformat(), settings)
     return dg.MaterializeResult(
         metadata={
             "published_method": choice.published,
@@ -77,6 +86,7 @@ def demand_backtest(
             "origins": [day.isoformat() for day in result.origins],
             "demand_rows": len(inputs.demand),
             "mention_rows": len(inputs.mentions),
+            "holidays": len(inputs.holidays.filter(pl.col("day") < today)),
             "notes": list(result.notes),
             "store_key": key,
             "mlflow_run": run_id,
@@ -94,6 +104,7 @@ def _track(
     choice: ForecastChoice,
     pictures: Mapping[str, bytes | None],
     today: str,
+    settings: TrainingSettings,
 ) -> str:
     """Log a back-test to MLflow; returns the run's id."""
     with tracker.run(EXPERIMENT, f"backtest-{today}") as run:
@@ -103,9 +114,9 @@ def _track(
                 "published": choice.published,
                 "origins": len(result.origins),
                 "top_k": result.top_k,
-                "horizon": DEFAULT_TRAINING.horizon,
-                "max_rows": DEFAULT_TRAINING.max_rows,
-                "seed": DEFAULT_TRAINING.seed,
+                "horizon": settings.horizon,
+                "max_rows": settings.max_rows,
+                "seed": settings.seed,
             }
         )
         run.log_metrics(

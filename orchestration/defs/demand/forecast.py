@@ -6,13 +6,12 @@ before the pointer moves, and the asset's checks report the same findings.
 
 # annotations stay real objects here: Dagster does not resolve a config class from a string
 import datetime as dt
-from dataclasses import replace
 
 import dagster as dg
 import polars as pl
 
-from ml.forecasting import DEFAULT_TRAINING, FALLBACK, MODEL, TooLittleHistory, fit, forecast
-from ml.forecasting.model import MAX_HORIZON, DemandModel
+from ml.forecasting import DEFAULT_TRAINING, FALLBACK, MODEL, TooLittleHistory, TrainingSettings, fit, forecast
+from ml.forecasting.model import DemandModel
 from orchestration import taxonomy
 from orchestration.defs.demand import forecast_rules
 from orchestration.defs.demand.backtest import demand_backtest
@@ -24,14 +23,13 @@ from orchestration.defs.demand.forecast_store import (
     read_backtest,
     store_forecast,
 )
-from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DemandDay, DemandInputs, read_inputs
+from orchestration.defs.demand.inputs import DEMAND_KEY, MENTIONS_KEY, TITLES_KEY, DaysAhead, DemandInputs, read_inputs
 from orchestration.defs.demand.plots import plot_totals, png_markdown
 from orchestration.defs.demand.tables import markdown_table
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 
 FORECAST_KEY = dg.AssetKey(["demand", "forecast"])
-WEEK = 7
 PREVIEW_TITLES = 5
 DAYS_COMPARED = 14
 PREVIEW_FEATURES = 10
@@ -56,15 +54,6 @@ CHECKS = [
 ]
 
 
-class ForecastConfig(DemandDay):
-    """The day on which the forecast stands, and how many days it goes ahead, 1 to 14.
-
-    The model is trained for as many. What is published or not is decided by the back-test's seven.
-    """
-
-    horizon_days: int = WEEK
-
-
 @dg.asset(
     key=FORECAST_KEY,
     group_name=taxonomy.DEMAND,
@@ -74,22 +63,21 @@ class ForecastConfig(DemandDay):
     check_specs=CHECKS,
 )
 def demand_forecast(
-    context: dg.AssetExecutionContext, config: ForecastConfig, warehouse: Warehouse, storage: MediaStorage
+    context: dg.AssetExecutionContext, config: DaysAhead, warehouse: Warehouse, storage: MediaStorage
 ) -> dg.MaterializeResult:
     """Expected sessions of every title in every region for the next days (seven, or up to 14), with three quantiles.
 
     Grain: one row a region, title and day, in `forecasts/<forecast_id>.parquet` of the store; `forecasts/CURRENT` names
     the newest one that passed its blocking checks. The column `model` says whether the trained model or the fallback
-    made it; the back-test decides. Used by the placement plans.
+    made it; the back-test decides. Nothing is expected of a title outside its licence, and more on public holidays.
+    Used by the placement plans.
     """
-    if not 1 <= config.horizon_days <= MAX_HORIZON:
-        said = f"horizon_days is {config.horizon_days}; forecasts go 1 to {MAX_HORIZON} days ahead"
-        raise dg.Failure(description=said, allow_retries=False)
+    settings = config.training()
     today = config.date()
     store = storage.store()
-    inputs = read_inputs(warehouse, store)
+    inputs = read_inputs(warehouse, store, today)
     decision = read_backtest(store)
-    model, reason = choose_model(inputs, decision, today, config.horizon_days)
+    model, reason = choose_model(inputs, decision, today, settings)
     context.log.info("forecast by %s: %s", MODEL if model else FALLBACK, reason)
     ahead = forecast(
         model,
@@ -99,6 +87,7 @@ def demand_forecast(
         horizon_days=config.horizon_days,
         regions=inputs.regions,
         mentions=inputs.mentions,
+        holidays=inputs.holidays,
     )
     complete = inputs.demand.filter(pl.col("event_day") < today)
     lately = compare_lately(store, complete, DAYS_COMPARED)
@@ -124,6 +113,7 @@ def demand_forecast(
             "trained_rows": model.trained_rows if model else 0,
             "features": dg.MetadataValue.md(_top_features(model)),
             "forecast_and_actual": dg.MetadataValue.md(png_markdown(plot_totals(lately, ahead), "sessions by region")),
+            "holidays": dg.MetadataValue.md(markdown_table(_holidays_ahead(inputs.holidays, ahead))),
             "totals": dg.MetadataValue.md(markdown_table(_totals(ahead))),
             "top_titles": dg.MetadataValue.md(markdown_table(_top_titles(ahead, inputs.titles))),
         },
@@ -141,7 +131,10 @@ def demand_forecast(
 
 
 def choose_model(
-    inputs: DemandInputs, decision: BacktestRecord | None, today: dt.date, horizon_days: int = WEEK
+    inputs: DemandInputs,
+    decision: BacktestRecord | None,
+    today: dt.date,
+    settings: TrainingSettings = DEFAULT_TRAINING,
 ) -> tuple[DemandModel | None, str]:
     """The model to forecast with, trained on the days before ``today`` (None for the fallback), and why."""
     if decision is None:
@@ -154,8 +147,9 @@ def choose_model(
             inputs.titles,
             today=today,
             regions=inputs.regions,
-            settings=replace(DEFAULT_TRAINING, horizon=horizon_days),
+            settings=settings,
             mentions=inputs.mentions,
+            holidays=inputs.holidays,
         )
         return model, decision.reason
     except TooLittleHistory as error:
@@ -168,6 +162,11 @@ def _top_features(model: DemandModel | None) -> str:
         return "no model"
     by_gain = model.importance.sort(-pl.max_horizontal("sessions", "chance"), "feature").head(PREVIEW_FEATURES)
     return markdown_table(by_gain.with_columns(pl.col("sessions", "chance").round(3)))
+
+
+def _holidays_ahead(holidays: pl.DataFrame, ahead: pl.DataFrame) -> pl.DataFrame:
+    """The public holidays among the days that are foretold."""
+    return holidays.join(ahead.select("day").unique(), on="day", how="semi")
 
 
 def _totals(ahead: pl.DataFrame) -> pl.DataFrame:

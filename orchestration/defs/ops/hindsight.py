@@ -238,7 +238,7 @@ def _judge_regions(found: list[RegionHindsight]) -> list[dg.AssetCheckResult]:
 
 
 def _better(seen: RegionHindsight, placement: str, words: str) -> str:
-    """A sentence where another placement would have had a better score than the plan in force, beyond chance."""
+    """A sentence where another placement would have had a better score than the plan in force."""
     compared = seen.result.compared_with(placement).filter((pl.col("measure") == SCORE) & pl.col("is_worse"))
     return "".join(  # at most one row, and none for a placement that was not replayed
         f"{seen.record.region_id}: score {row['candidate']:.3f} with its plan, {row['beside']:.3f} {words}"

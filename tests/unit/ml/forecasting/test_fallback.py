@@ -2,6 +2,7 @@ import datetime as dt
 
 import numpy as np
 import polars as pl
+import pytest
 
 from ml.forecasting import FALLBACK, build_panel, forecast
 from ml.forecasting.fallback import learn_level, persistence
@@ -121,3 +122,76 @@ def test_persistence_is_the_mean_of_the_last_observed_week():
     )
     assert persistence(panel)[0, 0] == np.mean(range(4, 11))
     assert learn_level(panel).sessions.shape == (1, 1)
+
+
+TODAY = dt.date(2026, 11, 30)  # a Monday
+HOLIDAYS = [TODAY - dt.timedelta(days=back) for back in (38, 30, 26, 18, 10)]
+
+
+def festive_demand(today, days=42, lift=2.0):
+    """Every day is like every other but the holidays, which only one region has."""
+    rows = []
+    for back in range(1, days + 1):
+        day = today - dt.timedelta(days=back)
+        rows += [("eu", f"t{title}", day, 20.0 * (lift if day in HOLIDAYS else 1.0)) for title in range(4)]
+        rows += [("us", f"t{title}", day, 20.0) for title in range(4)]
+    return pl.DataFrame(rows, schema=["region_id", "title_id", "event_day", "sessions"], orient="row")
+
+
+def test_a_coming_holiday_has_what_past_ones_had_and_past_ones_raise_no_other_day():
+    titles = pl.DataFrame({"title_id": [f"t{title}" for title in range(4)]})
+    coming = TODAY + dt.timedelta(days=2)
+    calendar = pl.DataFrame({"region_id": ["eu"] * 6, "day": [*HOLIDAYS, coming]})
+    demand = festive_demand(TODAY)
+
+    def ahead(holidays):
+        made = forecast(None, demand, titles, today=TODAY, horizon_days=4, holidays=holidays)
+        table = made.group_by("region_id", "day").agg(pl.col("sessions").sum())
+        return {(region, (day - TODAY).days): sessions for region, day, sessions in table.iter_rows()}
+
+    told, untold = ahead(calendar), ahead(None)
+    assert told["eu", 2] > 1.5 * told["eu", 1]
+    assert told["us", 2] == pytest.approx(told["us", 1], rel=0.05)
+    assert [told["eu", day] for day in (0, 1, 3)] == pytest.approx([80.0] * 3, rel=0.1)
+    assert untold["eu", 2] < 1.2 * untold["eu", 1]
+
+
+def test_one_holiday_is_not_taken_at_its_word_and_none_changes_nothing():
+    panel = build_panel(
+        festive_demand(TODAY, days=12),
+        pl.DataFrame({"title_id": ["t0"]}),
+        today=TODAY,
+        holidays=pl.DataFrame({"region_id": ["eu"], "day": [HOLIDAYS[-1]]}),
+    )
+    assert 1.2 < learn_movement(panel).holiday_factor < 1.6
+    elsewhere = build_panel(
+        festive_demand(TODAY),
+        pl.DataFrame({"title_id": ["t0"]}),
+        today=TODAY,
+        holidays=pl.DataFrame({"region_id": ["moon"], "day": [TODAY]}),
+    )
+    assert learn_movement(elsewhere).holiday_factor == 1.0
+
+
+def test_nothing_is_expected_of_a_title_outside_its_licence_and_its_absence_is_no_sign_of_dislike():
+    demand = festive_demand(TODAY, lift=1.0).filter(
+        (pl.col("title_id") != "t1") | (pl.col("event_day") >= TODAY - dt.timedelta(days=2))
+    )
+    titles = pl.DataFrame(
+        {
+            "title_id": ["t0", "t1", "t2", "t3"],
+            "licence_start": [None, TODAY - dt.timedelta(days=2), None, TODAY + dt.timedelta(days=1)],
+            "licence_end": [TODAY + dt.timedelta(days=1), None, None, None],
+        }
+    )
+    made = forecast(None, demand, titles, today=TODAY, horizon_days=4).filter(pl.col("region_id") == "eu")
+    by_day = {
+        title: made.filter(pl.col("title_id") == title).sort("day")["sessions"].to_list()
+        for title in titles["title_id"]
+    }
+    assert by_day["t0"][2:] == [0.0, 0.0]
+    assert min(by_day["t0"][:2]) > 10
+    assert by_day["t3"][0] == 0.0
+    assert min(by_day["t3"][1:]) > 10
+    assert by_day["t1"][0] > 0.7 * by_day["t2"][0], "it was watched every day of its licence"
+    assert made.filter(pl.col("sessions") == 0).select("q50", "q90").sum().row(0) == (0.0, 0.0)

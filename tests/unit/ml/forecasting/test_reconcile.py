@@ -70,3 +70,11 @@ def test_what_is_published_is_reconciled(monkeypatch):
     assert known.reshape(3, 7).any(axis=1).tolist() == [True, False, True], (
         "of a new region nothing is known as a whole"
     )
+
+
+def test_a_sum_of_next_to_nothing_is_not_believed_without_limit():
+    made = reconcile.reconcile(np.array([[1e-6, 3e-6], [50.0, 50.0]]), np.array([400.0, 1e-3]))
+    most = 1.0 + reconcile.TOTALS_WEIGHT * (reconcile.LARGEST_RATIO - 1.0)
+    least = 1.0 + reconcile.TOTALS_WEIGHT * (1.0 / reconcile.LARGEST_RATIO - 1.0)
+    assert made[0] == pytest.approx([1e-6 * most, 3e-6 * most])
+    assert made[1] == pytest.approx([50.0 * least, 50.0 * least])

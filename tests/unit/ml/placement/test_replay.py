@@ -133,7 +133,7 @@ def compared(byte_hit_ratio, local_start_ratio, error):
         (0.45, 0.90, 0.0, "byte hit ratio"),
         (0.80, 0.55, 0.0, "local starts"),
         (0.49, 0.585, 0.0, "score"),
-        (0.49, 0.585, 0.01, ""),
+        (0.49, 0.585, 0.01, "score"),
         (0.80, 0.55, 0.024, "local starts"),
         (0.80, 0.55, 0.026, ""),
         (0.30, 0.60, 0.026, "score and byte hit ratio"),
@@ -149,7 +149,9 @@ def test_neither_measure_is_sold_for_the_other_and_chance_is_no_harm(
     assert f"({starts:+.4f}, {starts - 2 * error:+.4f} to {starts + 2 * error:+.4f})" in verdict.reason
 
 
-def test_the_same_loss_is_shown_by_many_sessions_and_not_by_few(objects, demand, rung_mix, edges_of, requests, day):
+def test_a_worse_plan_is_refused_by_few_sessions_too_though_they_tell_less(
+    objects, demand, rung_mix, edges_of, requests, day
+):
     edges = edges_of(10_000.0)
     good = plan(objects, demand, rung_mix, edges, region_id="eu").rows
     hot = demand.sort("sessions", descending=True)["title_id"][2]
@@ -162,7 +164,7 @@ def test_the_same_loss_is_shown_by_many_sessions_and_not_by_few(objects, demand,
     many, narrow = replayed(requests)
     few, wide = replayed(requests.sort("started_at").gather_every(20))
     assert not many.accepted
-    assert few.accepted, few.reason
+    assert not few.accepted
     assert wide[0] > 2 * narrow[0]
 
 

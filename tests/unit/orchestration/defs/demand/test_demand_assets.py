@@ -57,10 +57,13 @@ TITLES = pl.DataFrame(
         "title_id": [f"t-{title:02d}" for title in range(16)],
         "name": [f"Title {title}" for title in range(16)],
         "release_date": [dt.date(2020, 1, 1)] * 15 + [TODAY + dt.timedelta(days=2)],
+        "licence_start": [None] * 16,
+        "licence_end": [*[None] * 13, TODAY + dt.timedelta(days=1), None, None],
         "genres": [["drama"]] * 16,
         "language": ["en"] * 16,
         "kind": ["film"] * 16,
-    }
+    },
+    schema_overrides={"licence_start": pl.Date, "licence_end": pl.Date},
 )
 
 
@@ -81,10 +84,8 @@ def rooms(shared, tmp_path):
     return {**shared, "storage": MediaStorage(root=str(tmp_path / "store"))}
 
 
-def materialize(assets, rooms, **forecast_config):
-    selected = {asset.op.name: {"config": {"today": TODAY.isoformat()}} for asset in assets}
-    if forecast_config:
-        selected["demand__forecast"]["config"] |= forecast_config
+def materialize(assets, rooms, **config):
+    selected = {asset.op.name: {"config": {"today": TODAY.isoformat(), **config}} for asset in assets}
     return dg.materialize(
         assets,
         resources=rooms,
@@ -130,6 +131,10 @@ def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms, put_table):
     assert frame["day"].min() == TODAY
     assert set(frame["region_id"]) == set(REGIONS_OF_SEEDS)
     assert frame["model"].unique().to_list() == [made["method"]]
+    leaving = frame.filter((pl.col("title_id") == "t-13") & (pl.col("region_id") == REGIONS_OF_SEEDS[0])).sort("day")
+    assert [sessions > 0 for sessions in leaving["sessions"]] == [True, True, *[False] * 5]
+    assert "Guru Nanak's Birthday" in made["holidays"], "on 24 November, in South Asia"
+    assert tested["holidays"] > 0
 
 
 def test_three_days_of_history_publish_the_fallback_and_say_why(rooms, put_table):
@@ -157,6 +162,9 @@ def test_up_to_fourteen_days_ahead_may_be_asked_for(rooms, put_table):
     decision = BacktestRecord(today=TODAY, published=MODEL, reason="because", wape_total={})
     store_backtest(rooms["storage"].store(), decision)
     assert not materialize([demand_forecast], rooms, horizon_days=15).success
+    tested = metadata_of(materialize([demand_backtest], rooms, horizon_days=8), ["demand", "backtest"])
+    assert f"| {FALLBACK} | 8 |" in tested["metrics"]
+    store_backtest(rooms["storage"].store(), decision)
     result = materialize([demand_forecast], rooms, horizon_days=14)
     assert "sessions in 14 days" in metadata_of(result, ["demand", "forecast"])["top_titles"]
     _, frame = read_current_forecast(rooms["storage"].store())

@@ -102,6 +102,8 @@ def test_the_asset_keeps_what_it_accepts_and_its_checks_warn(tmp_path, put_table
             "title_id": TITLES,
             "name": TITLES,
             "release_date": [dt.date(2020, 1, 1)] * 2,
+            "licence_start": pl.Series([None] * 2, dtype=pl.Date),
+            "licence_end": pl.Series([None] * 2, dtype=pl.Date),
             "genres": [["drama"]] * 2,
             "language": ["en"] * 2,
             "kind": ["film"] * 2,

@@ -131,7 +131,7 @@ def test_a_plan_that_did_harm_is_a_warning(look, monkeypatch):
     # it expects what nobody came for, so that its placements only take room from pull-through
     verdict = GateVerdict(accepted=True, reason="the day before was another one", beside=LRU)
     monkeypatch.setattr("orchestration.defs.edge.placement_plan.judge", lambda _: verdict)
-    _, checks = look(forecast_for(DAY, TITLES[-5:]))
+    _, checks = look(forecast_for(DAY, TITLES[::-1]))
     assert "with pull-through alone" in checks[page.PLANS_EARNED].description
     assert checks[page.GATE_WAS_RIGHT].passed
 

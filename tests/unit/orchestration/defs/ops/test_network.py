@@ -178,7 +178,12 @@ def test_the_asset_draws_with_and_without_a_day(tmp_path, days, put_table):
         "serving.srv_demand_daily": demand_of(("eu-north", "a", DAY, 12)).head(days),
         "marts.fct_pathway_day": delivered_of(("eu-north-1", 9, 1000, 300, 100)),
         "serving.srv_titles": TITLES.with_columns(
-            release_date=pl.lit(DAY), genres=pl.lit(["drama"]), language=pl.lit("en"), kind=pl.lit("film")
+            release_date=pl.lit(DAY),
+            licence_start=pl.lit(None, pl.Date),
+            licence_end=pl.lit(None, pl.Date),
+            genres=pl.lit(["drama"]),
+            language=pl.lit("en"),
+            kind=pl.lit("film"),
         ),
     }
     for table, frame in tables.items():

@@ -1,6 +1,6 @@
-"""What a feed of mentions is worth to the forecast: the production back-test with and without it, on sample worlds.
+"""What mentions and holidays are worth to the forecast: the production back-test with and without, on sample worlds.
 
-python -m benchmarks.mentions_gain --seeds 11,23,31
+python -m benchmarks.signals_gain --seeds 11,23,31
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import datetime as dt
 import polars as pl
 
 from ml.forecasting import MODEL, backtest
+from orchestration.public_holidays import public_holidays
 from orchestration.sample import SampleWorld, make_world
 from orchestration.sample.mentions import make_mentions
 
@@ -37,18 +38,26 @@ def demand_of(world: SampleWorld) -> pl.DataFrame:
 
 
 def main() -> None:
-    """Print one row a seed and feed."""
+    """Print one row a seed and signal."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", default="11,23,31")
     options.add_argument("--origins", type=int, default=3)
     chosen = options.parse_args()
-    print("| seed | mentions |", " | ".join(MEASURES), "|\n|---|---|" + "---:|" * len(MEASURES))
+    print("| seed | told |", " | ".join(MEASURES), "|\n|---|---|" + "---:|" * len(MEASURES))
     for seed in (int(text) for text in chosen.seeds.split(",")):
         world = make_world(seed=seed, now=NOW, media_title_ids=["film"])
         demand, today = demand_of(world), world.window.end_day
         feed = make_mentions(world, world.window.first_day, today)
-        for label, mentions in (("no", None), ("yes", feed)):
-            result = backtest(demand, world.titles, today=today, origins=chosen.origins, mentions=mentions)
+        calendar = public_holidays(world.network.regions, world.window.first_day, today)
+        for label, mentions, holidays in (
+            ("neither", None, None),
+            ("mentions", feed, None),
+            ("holidays", None, calendar),
+            ("both", feed, calendar),
+        ):
+            result = backtest(
+                demand, world.titles, today=today, origins=chosen.origins, mentions=mentions, holidays=holidays
+            )
             numbers = " | ".join(f"{result.metric(MODEL, name):.4f}" for name in MEASURES)
             print(f"| {seed} | {label} | {numbers} |", flush=True)
 
