@@ -251,13 +251,20 @@ def test_where_a_segment_is_follows_from_where_its_playlist_is(base, uri):
     assert parse_media(f"#EXTM3U\n#EXTINF:4,\n{uri}\n", base).segments[0].uri == expected
 
 
+class Text(str):
+    """A text of which can be seen whether anybody has it."""
+
+
 def test_sessions_that_play_the_same_share_its_playlist_and_leave_nothing_behind():
-    text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n#EXT-X-ENDLIST\n"
+    text = Text("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n#EXT-X-ENDLIST\n")
     first = parse_media(text, "/one/m.m3u8")
-    assert parse_media("".join(text), "/one/m.m3u8") is first
+    assert parse_media("".join([*text]), "/one/m.m3u8") is first
     elsewhere = parse_media(text, "/two/m.m3u8")
     assert (first.segments[0].uri, elsewhere.segments[0].uri) == ("/one/a.ts", "/two/a.ts")
-    kept = weakref.ref(first)
+    kept_text, kept = weakref.ref(text), weakref.ref(first)
+    del text
+    gc.collect()
+    assert kept_text() is None, "while it plays, its text is of no use"
     del first
     gc.collect()
     assert kept() is None

@@ -9,6 +9,7 @@ other encryption, and delta updates, for which this player never asks.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -41,8 +42,8 @@ _PLAIN_URI = re.compile(r"((?:[\w.~%@+=-]+/)*)([\w~%@+=-][\w.~%@+=-]*)", re.ASCI
 
 _MAX_SECONDS = 1e7
 
-_in_use: WeakValueDictionary[tuple[str, str], MediaPlaylist] = WeakValueDictionary()
-"""Media playlists by their text and their own URI, as long as anybody has them."""
+_in_use: WeakValueDictionary[tuple[bytes, str], MediaPlaylist] = WeakValueDictionary()
+"""Media playlists by a digest of their text and their own URI, as long as anybody has them."""
 
 
 def is_multivariant(text: str) -> bool:
@@ -109,9 +110,10 @@ def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
         PlaylistError: Not a media playlist, one on demand without segments, encrypted in a way that is not read, or
             with numbers that make no sense.
     """
-    known = _in_use.get((text, base_uri))
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), base_uri
+    known = _in_use.get(key)
     if known is None:
-        known = _in_use[text, base_uri] = _parse_media(text, base_uri)
+        known = _in_use[key] = _parse_media(text, base_uri)
     return known
 
 
