@@ -129,8 +129,10 @@ def test_many_viewers_watch_from_the_command_line(server, capsys, options):
     assert (summary["viewers"], summary["started"], summary["failed"]) == (3, 3, 0)
     assert 0.0 < summary["startup_p50_s"] <= summary["startup_p95_s"]
     assert summary["mean_bitrate_bps"] == pytest.approx(200_000)
-    assert main(["watch", f"{url}/none.m3u8", "--viewers", "1"]) == 1
-    assert json.loads(capsys.readouterr().out)["started"] == 0
+    assert main(["watch", f"{url}/none.m3u8", "--viewers", "2"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["failed"] == 2
+    assert told.err == f"matinee-player: delivery: {url}/none.m3u8 answered 404\n"
 
 
 def test_policies_are_compared_on_emulated_lines(server, capsys, tmp_path):
@@ -168,8 +170,9 @@ def test_the_command_line_says_what_is_wrong(server, capsys):
     assert "film.m3u8" in capsys.readouterr().err
     assert main(["play", f"{url}/media/film/p/1/none.m3u8"]) == 1
     failed = capsys.readouterr()
-    assert "none.m3u8 answered 404" in failed.err
-    assert json.loads(failed.out)["end_reason"] == "failed"
+    assert failed.err == f"matinee-player: delivery: {url}/media/film/p/1/none.m3u8 answered 404\n"
+    report = json.loads(failed.out)
+    assert (report["end_reason"], report["error_count"]) == ("failed", 2)
     assert main(["probe", f"{url}/login"]) == 1
     assert "a web page and no manifest" in capsys.readouterr().err
 

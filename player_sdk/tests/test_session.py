@@ -249,6 +249,32 @@ def test_when_nothing_answers_the_session_fails_after_its_retries():
     assert sum(error.fatal for beat in origin.beats for error in beat.errors) == 1
 
 
+@pytest.mark.parametrize("edges", [("edge-1",), ("edge-1", "edge-2", "origin")])
+def test_an_address_that_names_nothing_is_asked_for_once_on_each_pathway(edges):
+    missing = FakeOrigin(
+        edges=dict.fromkeys(edges),
+        fault=lambda request: httpx.Response(404) if request.url.path.endswith("master.m3u8") else None,
+    )
+    events, end_s = play(missing)
+    assert [event.pathway_id for event in of(RequestFailed, events)] == list(edges)
+    assert events[-1].report.end_reason == "failed"
+    assert "master.m3u8 answered 404" in events[-1].report.errors[-1]
+    assert end_s < 1.0, "nothing was waited for"
+
+
+def test_what_is_not_there_yet_is_asked_for_again_where_something_was():
+    late = iter([404, 404])
+
+    def fault(request):
+        if request.url.path.endswith("seg-00003.m4s"):
+            return next((httpx.Response(status) for status in late), None)
+        return None
+
+    events, _ = play(FakeOrigin(edges={"only": None}, fault=fault))
+    assert [event.code for event in of(RequestFailed, events)] == ["http-404", "http-404"]
+    assert events[-1].report.end_reason == "completed"
+
+
 def test_a_broken_manifest_fails_the_session_and_not_the_caller():
     def fault(request):
         return httpx.Response(200, content=b"<html>") if request.url.path.endswith("240p.m3u8") else None

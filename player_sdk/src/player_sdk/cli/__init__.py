@@ -144,10 +144,7 @@ async def _play(options: argparse.Namespace) -> int:
     if report is None:
         return 1
     _write(msgspec.to_builtins(report), output)
-    if report.end_reason != "failed":
-        return 0
-    sys.stderr.write(f"matinee-player: {report.errors[-1]}\n")
-    return 1
+    return _told(report.errors[-1] if report.end_reason == "failed" else None)
 
 
 async def _watch(options: argparse.Namespace) -> int:
@@ -161,7 +158,7 @@ async def _watch(options: argparse.Namespace) -> int:
         open_transport=http1_transport if options.http1 else http_transport,
     )
     _write(msgspec.to_builtins(summary))
-    return 1 if summary.failed else 0
+    return _told(summary.failure)
 
 
 async def _bench(options: argparse.Namespace) -> int:
@@ -169,11 +166,12 @@ async def _bench(options: argparse.Namespace) -> int:
     lines |= {path.name: read_trace(path, latency_s=options.latency_s) for path in options.trace}
     if not lines:
         raise PlayerError("give lines to play over, by --rate-bps or --trace")
-    failed = False
+    failure = None
     async for row in bench(options.url, lines, options.policy, watch_s=options.watch_s, settings=PlaybackSettings()):
-        failed = failed or row.report.end_reason == "failed"
+        if row.report.end_reason == "failed":
+            failure = row.report.errors[-1]
         _write({"line": row.line, "policy": row.policy, **msgspec.to_builtins(row.report)})
-    return 1 if failed else 0
+    return _told(failure)
 
 
 async def _download(options: argparse.Namespace) -> int:
@@ -244,6 +242,14 @@ def _track(track: Track) -> dict[str, Any]:
         "uri": track.uri,
         "segments": len(track.media.segments) if track.media is not None else None,
     }
+
+
+def _told(failure: str | None) -> int:
+    """Say on stderr why something could not be played; the code to end with."""
+    if failure is None:
+        return 0
+    sys.stderr.write(f"matinee-player: {failure}\n")
+    return 1
 
 
 def _write(line: dict[str, Any], output: TextIO | None = None) -> None:
