@@ -281,7 +281,7 @@ def test_a_broken_manifest_fails_the_session_and_not_the_caller():
 
     events, _ = play(FakeOrigin(fault=fault))
     assert events[-1].report.end_reason == "failed"
-    assert "playlist: not an HLS playlist" in events[-1].report.errors[0]
+    assert "240p.m3u8: not an HLS playlist" in events[-1].report.errors[0]
 
 
 def test_an_abandoned_download_is_counted_and_asked_for_lower():

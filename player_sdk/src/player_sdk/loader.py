@@ -25,7 +25,7 @@ from player_sdk.clock import Clock
 from player_sdk.errors import DeliveryError
 from player_sdk.headers import CacheOutcome, cache_outcome, retry_after_s
 from player_sdk.models import Pathway
-from player_sdk.playlist.model import ByteRange, StableId
+from player_sdk.playlist.model import ByteRange, Presentation, StableId
 
 _MOST_ADDED = 50
 """Pathways beside those of the plan."""
@@ -229,11 +229,20 @@ class PathwayLoader:
         for known in (self._params, self._playlist_urls, self._penalised_until_s):
             known.pop(pathway_id, None)
 
-    def replace_pathways(self, pathways: Sequence[Pathway]) -> None:
+    def use_pathways_of(self, presentation: Presentation, manifest_path: str) -> None:
         """Take the pathways that a manifest names, best first, instead of the one that it came from."""
-        self._by_id = {pathway.pathway_id: pathway for pathway in pathways}
-        self._priority = [pathway.pathway_id for pathway in pathways]
-        self._switch_to(self._best(), "manifest")
+        pathways = presentation.pathways
+        if not pathways and presentation.steering_pathway is not None:
+            # There is one, known to the steering server by its name in the playlist and not by that of its host.
+            pathways = (Pathway(pathway_id=presentation.steering_pathway, base_url=self.base_url),)
+        if pathways:
+            manifest_url = self.url(manifest_path)
+            self._by_id = {
+                one.pathway_id: Pathway(pathway_id=one.pathway_id, base_url=urljoin(manifest_url, one.base_url))
+                for one in pathways
+            }
+            self._priority = list(self._by_id)
+            self._switch_to(self._best(), "manifest")
 
     def prioritise(self, pathway_ids: Sequence[str]) -> None:
         """Take a new order, best first; unknown ids are skipped and known ones left out go last."""

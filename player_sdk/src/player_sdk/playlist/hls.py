@@ -61,7 +61,7 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
     Raises:
         PlaylistError: Not a multivariant playlist, or no variant with video in it.
     """
-    lines = _lines(text)
+    lines = _lines(text, base_uri)
     video: list[Track] = []
     renditions: list[Track] = []
     pathway_of: dict[str, str] = {}
@@ -119,7 +119,7 @@ def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
 
 def _parse_media(text: str, base_uri: str) -> MediaPlaylist:
     reading = _MediaReading(base_uri)
-    for number, line in _lines(text):
+    for number, line in _lines(text, base_uri):
         reading.take(number, line)
     if not reading.segments and (reading.ended or not reading.target_duration_s):
         raise PlaylistError(f"{base_uri or 'playlist'}: no segments (EXTINF with a URI) in it")
@@ -294,11 +294,11 @@ class _Key:
         return SegmentKey(uri=self.uri, iv=number.to_bytes(16, "big") if self.iv is None else self.iv)
 
 
-def _lines(text: str) -> list[tuple[int, str]]:
+def _lines(text: str, base_uri: str) -> list[tuple[int, str]]:
     lines = [(number, line.strip()) for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1)]
     lines = [(number, line) for number, line in lines if line]
     if not lines or not lines[0][1].startswith("#EXTM3U"):
-        raise PlaylistError("not an HLS playlist: it does not begin with #EXTM3U")
+        raise PlaylistError(f"{base_uri or 'playlist'}: not an HLS playlist: it does not begin with #EXTM3U")
     return lines[1:]
 
 
