@@ -100,7 +100,7 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
 def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
     """Read a media playlist; segments are numbered by ``EXT-X-MEDIA-SEQUENCE`` and timed from the first one.
 
-    Who reads what another session of this process is playing shares it: of a long film, it is most of what one holds.
+    Who reads what another session of this process is playing shares it.
 
     Args:
         text: The playlist.
