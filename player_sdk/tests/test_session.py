@@ -417,7 +417,7 @@ def test_the_same_seed_gives_the_same_session():
     assert once(7) == once(7)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     trace=st.lists(st.tuples(st.floats(0.5, 15), st.floats(1e5, 2e7)), min_size=1, max_size=6),
     latency_s=st.floats(0, 0.4),
