@@ -242,6 +242,7 @@ def test_when_nothing_answers_the_session_fails_after_its_retries():
     assert isinstance(events[-1], Ended)
     assert (report.end_reason, report.startup_s) == ("failed", None)
     assert len(of(RequestFailed, events)) == 6
+    assert report.errors[-1].endswith("answered 500 (the last of 6 requests)")
     assert 1.0 < end_s < 60.0, "it waited between rounds, and not for ever"
     kinds = [beat.kind for beat in origin.beats]
     assert kinds == ["error", "end"]

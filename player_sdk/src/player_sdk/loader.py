@@ -304,8 +304,8 @@ class PathwayLoader:
                     missing_on.add(failed)
                 nowhere = not self._anything_came and missing_on.issuperset(self._by_id)
                 if nowhere or attempt >= self._settings.attempts or self._budget < 1.0:
-                    others = f", and {attempt - 1} requests before" if attempt > 1 else ""
-                    raise DeliveryError(f"{failure}{others}") from failure
+                    tried = f" (the last of {attempt} requests)" if attempt > 1 else ""
+                    raise DeliveryError(f"{failure}{tried}") from failure
                 self._budget -= 1.0
                 if wanted.absolute:
                     await self._back_off(attempt)

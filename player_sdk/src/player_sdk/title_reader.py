@@ -46,14 +46,15 @@ class TitleReader:
         """The same, with the segments of every track, its URI as it was asked for, and how long all of it is."""
         presentation = await self.open()
         video = await self._with_playlists(presentation.video)
-        first = video[0].media
-        duration_s = first.duration_s if first is not None and first.ended else None
+        duration_s, first = presentation.duration_s, video[0].media
+        if duration_s is None and first is not None and first.ended:
+            duration_s = first.duration_s
         return replace(
             presentation,
             video=video,
             audio=await self._with_playlists(presentation.audio),
             text=await self._with_playlists(presentation.text),
-            duration_s=duration_s if presentation.duration_s is None else presentation.duration_s,
+            duration_s=duration_s,
         )
 
     async def _with_playlists(self, tracks: Sequence[Track]) -> tuple[Track, ...]:

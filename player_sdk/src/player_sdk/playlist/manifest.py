@@ -37,7 +37,7 @@ def parse_manifest(text: str, base_uri: str = "", utc_s: float | None = None) ->
     if begun.startswith("<") and _MPD.search(begun):
         return parse_mpd(begun, base_uri, utc_s)
     if not begun.startswith("#EXTM3U"):  # such as the page on which a server wants people to log in
-        raise PlaylistError(f"{base_uri or 'manifest'}: neither HLS nor DASH; it begins with {begun[:60]!r}")
+        raise PlaylistError(f"{base_uri or 'manifest'}: neither HLS nor DASH; it begins with {begun[:60]!a}")
     if is_multivariant(text):
         return parse_multivariant(text, base_uri)
     media = parse_media(text, base_uri)
