@@ -16,6 +16,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("sdk", deadline=None)  # the machine may be busy
+settings.load_profile("sdk")
 
 
 def find_program(variable: str, wheel: str, module: str, attribute: str, name: str) -> str:
