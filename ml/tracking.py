@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,6 @@ TRIAL_TAG = "trial"
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
 """MLflow's own name for it."""
 
-_NOT_IN_METRIC_NAMES = re.compile(r"[^A-Za-z0-9_\-. /]+")
 _NOISY_LOGGERS = ("mlflow", "alembic")
 
 
@@ -77,21 +76,22 @@ class Tracker:
     Args:
         tracking_uri: A database, such as ``sqlite:///path/mlflow.db``; its folder is created.
         artifact_folder: Where files of runs and models are kept.
-        revision: Of the code, noted on every run; empty where it is unknown.
+        revision: Says which code this is, noted on every run; empty where it is unknown. Asked when a run starts.
     """
 
-    def __init__(self, tracking_uri: str, artifact_folder: Path, *, revision: str = "") -> None:
+    def __init__(self, tracking_uri: str, artifact_folder: Path, *, revision: Callable[[], str] = str) -> None:
         if tracking_uri.startswith("file:") or "://" not in tracking_uri:
             raise TrackingError(f"{tracking_uri!r} is not a database; give one such as sqlite:///path/mlflow.db")
         self.tracking_uri = tracking_uri
         self.artifact_folder = artifact_folder
-        self.revision = revision
+        self._revision = revision
         self._opened: MlflowClient | None = None
 
     @contextlib.contextmanager
     def run(self, experiment: str, name: str) -> Iterator[TrackedRun]:
         """A run in an experiment: finished at the end of the block, failed when the block raises."""
-        tags = {GIT_COMMIT_TAG: self.revision} if self.revision else {}
+        revision = self._revision()
+        tags = {GIT_COMMIT_TAG: revision} if revision else {}
         run = self._client.create_run(self._experiment_id(experiment), run_name=name, tags=tags)
         tracked = TrackedRun(self._client, run.info.run_id, run.info.experiment_id)
         status = "FAILED"
@@ -196,10 +196,10 @@ class Tracker:
 
     def _open_client(self) -> MlflowClient:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        for logger in _NOISY_LOGGERS:
-            logging.getLogger(logger).setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
+        for logger in _NOISY_LOGGERS:  # importing sets their levels
+            logging.getLogger(logger).setLevel(logging.WARNING)
         if self.tracking_uri.startswith("sqlite:///"):
             Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
@@ -268,9 +268,9 @@ class TrackedRun:
             self._client.log_param(self.run_id, name, value)
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log numbers; characters that MLflow refuses in names become underscores."""
+        """Log numbers, under names of letters, digits, spaces and ``_-./:``: MLflow refuses others."""
         for name, value in metrics.items():
-            self._client.log_metric(self.run_id, _NOT_IN_METRIC_NAMES.sub("_", name), float(value))
+            self._client.log_metric(self.run_id, name, float(value))
 
     def log_data(self, name: str, data_id: str, source: str) -> None:
         """Log which data was used.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +17,7 @@ from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
     from ml.tracking import Tracker
+    from orchestration.settings import Settings
 
 app = App(
     name="matinee",
@@ -217,7 +218,7 @@ def show() -> int:
     """Print the versions that are champion, on trial, and champion before."""
     from orchestration.champion import describe
 
-    return _move_champion(lambda tracker: "\n".join(describe(tracker)), then_publish=False)
+    return _ask_registry(lambda _, tracker: describe(tracker))
 
 
 @champion.command(name="try")
@@ -227,9 +228,9 @@ def try_version(version: int, /) -> int:
     Args:
         version: Of the registered ranking model, whether its gate let it pass or not.
     """
-    from orchestration.champion import put_on_trial
+    from orchestration.champion import publish_move, put_on_trial
 
-    return _move_champion(lambda tracker: put_on_trial(tracker, version))
+    return _ask_registry(lambda settings, tracker: publish_move(settings, put_on_trial(tracker, version)))
 
 
 @champion.command
@@ -239,32 +240,30 @@ def promote(version: int | None = None, /) -> int:
     Args:
         version: Of the registered ranking model; by default the one on trial.
     """
-    from orchestration.champion import make_champion
+    from orchestration.champion import make_champion, publish_move
 
-    return _move_champion(lambda tracker: make_champion(tracker, version))
+    return _ask_registry(lambda settings, tracker: publish_move(settings, make_champion(tracker, version)))
 
 
 @champion.command
 def rollback() -> int:
     """Make the champion before this one champion again, and publish. Doing it twice undoes it."""
-    from orchestration.champion import roll_back
+    from orchestration.champion import publish_move, roll_back
 
-    return _move_champion(roll_back)
+    return _ask_registry(lambda settings, tracker: publish_move(settings, roll_back(tracker)))
 
 
-def _move_champion(move: Callable[[Tracker], str], *, then_publish: bool = True) -> int:
-    """Do something to the registry, say what, and let it count."""
+def _ask_registry(answer: Callable[[Settings, Tracker], Iterable[str]]) -> int:
+    """Print the lines of an answer as they come."""
     from ml.tracking import TrackingError
-    from orchestration.champion import ChampionError, open_tracker, publish
-    from orchestration.demo.runs import RunFailed
+    from orchestration.champion import ChampionError, open_tracker
     from orchestration.settings import SettingsError, read_settings
 
     try:
         settings = read_settings()
-        print(move(open_tracker(settings)))
-        if then_publish:
-            print(publish(settings))
-    except (ChampionError, RunFailed, SettingsError, TrackingError) as error:
+        for line in answer(settings, open_tracker(settings)):
+            print(line)
+    except (ChampionError, SettingsError, TrackingError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

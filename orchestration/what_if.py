@@ -165,6 +165,7 @@ def _foretell(model: DemandModel | None, inputs: DemandInputs, day: dt.date) -> 
         regions=inputs.regions,
         mentions=inputs.mentions,
         holidays=inputs.holidays,
+        likeness=inputs.likeness,
     )
     expected, _ = forecast_of_days(ahead, day, 1)
     return expected

@@ -138,6 +138,7 @@ def backtest(
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
     holidays: pl.DataFrame | None = None,
+    likeness: pl.DataFrame | None = None,
 ) -> BacktestResult:
     """Forecast the last days again from rolling origins and compare with what came.
 
@@ -153,8 +154,11 @@ def backtest(
         cadence: Length of a period and of the season.
         mentions: As for :func:`ml.forecasting.fit`; an origin sees those of the days before it.
         holidays: As for :func:`ml.forecasting.fit`.
+        likeness: As for :func:`ml.forecasting.fit`.
     """
-    panel_of = partial(build_panel, demand, titles, cadence=cadence, mentions=mentions, holidays=holidays)
+    panel_of = partial(
+        build_panel, demand, titles, cadence=cadence, mentions=mentions, holidays=holidays, likeness=likeness
+    )
     whole = panel_of(today=today, regions=regions)
     horizon = settings.horizon
     step = horizon // 2 + 1

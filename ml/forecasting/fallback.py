@@ -24,6 +24,10 @@ POOLED_SESSIONS = 1.0
 """Weight of the other regions' taste, in own sessions: the shape of a gamma prior."""
 DEBUT_SESSIONS = 0.5
 """Weight of what past debuts did, in own sessions, for titles that came out within the window."""
+SIMILARITY_POWER = 8
+"""Regions listen to few others, those that are most like them: chosen on weekly charts up to February 2022."""
+LIKENESS_SESSIONS = 50.0
+"""Sessions after which a region's own viewing tells as much of whom it is like as language and clock do."""
 UNSEEN_SESSIONS = 0.2
 """Sessions that a title nobody watched yet is taken to have had in the time it could have been watched."""
 LONGEST_PRIOR = 60.0
@@ -65,7 +69,7 @@ def learn_level(panel: DemandPanel) -> Level:
     decayed = movement.age_factor(ages(panel)) * out(panel)
     open_days = open_periods(panel) * movement.day_factors(panel, range(panel.periods))
     remembered, exposed = _remember(panel, decayed, open_days)
-    pooled, has_peers = _pooled(remembered, exposed)
+    pooled, has_peers = _pooled(remembered, exposed, panel.likeness)
     pooled = np.maximum(pooled, UNSEEN_SESSIONS / np.maximum(exposed, 1.0))
     debut = _debut(panel, decayed * movement.day_factors(panel, range(panel.periods)).mean(axis=0))
     own = remembered / np.maximum(exposed, 1e-9)
@@ -103,7 +107,7 @@ def last_season(panel: DemandPanel) -> IntArray:
 
 
 def region_similarity(taste: FloatArray) -> FloatArray:
-    """How much each region listens to each other one: squared cosine, rows summing to 1, own region left out.
+    """How much each region listens to each other one: a power of the cosine, rows summing to 1, own region left out.
 
     Args:
         taste: Sessions per region and title, shape [regions, titles].
@@ -111,7 +115,7 @@ def region_similarity(taste: FloatArray) -> FloatArray:
     norm = np.linalg.norm(taste, axis=1, keepdims=True)
     cosine = (taste / np.maximum(norm, 1e-9)) @ (taste / np.maximum(norm, 1e-9)).T
     np.fill_diagonal(cosine, 0.0)
-    weight = cosine**2
+    weight = cosine**SIMILARITY_POWER
     normalised: FloatArray = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
     return normalised
 
@@ -164,16 +168,26 @@ def open_periods(panel: DemandPanel) -> FloatArray:
     return (np.logical_or.accumulate(seen, axis=1) & panel.observed[None, :]).astype(np.float64)
 
 
-def _pooled(remembered: FloatArray, exposed: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Each title's level by the other regions' rates, at the size of the own region; and which regions have others."""
+def _pooled(remembered: FloatArray, exposed: FloatArray, likeness: FloatArray | None) -> tuple[FloatArray, BoolArray]:
+    """Each title's level by the other regions' rates, at the size of the own region; and which regions have others.
+
+    Whom a region listens to, its own viewing tells; as long as there is little of it, the likeness that was told. A
+    region without either takes the mean of the others. One without history is taken to be of mean size.
+    """
     rate = remembered / np.maximum(exposed, 1e-9)
     total = rate.sum(axis=1)
     share = rate / np.maximum(total[:, None], 1e-9)
-    weight = region_similarity(remembered)
     silent = total <= 0
-    if silent.any() and not silent.all():
-        # a region without any history is taken for a mean one
-        weight = np.where(silent[:, None], (~silent / (~silent).sum())[None, :], weight)
+    weight = region_similarity(remembered)
+    if not silent.all():
+        told = np.ones_like(weight) if likeness is None else likeness
+        told = told * ~silent
+        told = np.where(told.sum(axis=1, keepdims=True) > 0, told, ~silent)
+        np.fill_diagonal(told, 0.0)
+        told /= np.maximum(told.sum(axis=1, keepdims=True), 1e-9)
+        seen = remembered.sum(axis=1)
+        own = seen / (seen + LIKENESS_SESSIONS) if likeness is not None else ~silent
+        weight = own[:, None] * weight + (1.0 - own)[:, None] * told
         total = np.where(silent, total[~silent].mean(), total)
     return (weight @ share) * total[:, None], weight.sum(axis=1) > 0
 

@@ -40,6 +40,7 @@ def fit(
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
     holidays: pl.DataFrame | None = None,
+    likeness: pl.DataFrame | None = None,
 ) -> DemandModel:
     """Train the model on the complete days before ``today``.
 
@@ -52,13 +53,21 @@ def fit(
         cadence: Length of a period and of the season; daily by default.
         mentions: region_id, title_id, day, mentions: what was said of titles elsewhere, where there is such a feed.
         holidays: region_id, day: public holidays, also of the days to forecast.
+        likeness: region_id, other_id, likeness: how much regions are alike, for those where little was watched yet.
 
     Raises:
         TooLittleHistory: There are too few complete days; use the fallback.
         DemandInputError: A column is missing.
     """
     panel = build_panel(
-        demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions, holidays=holidays
+        demand,
+        titles,
+        today=today,
+        regions=regions,
+        cadence=cadence,
+        mentions=mentions,
+        holidays=holidays,
+        likeness=likeness,
     )
     return train(panel, settings)
 
@@ -74,6 +83,7 @@ def forecast(
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
     holidays: pl.DataFrame | None = None,
+    likeness: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Forecast the days after the last complete one.
 
@@ -87,13 +97,21 @@ def forecast(
         cadence: Length of a period and of the season.
         mentions: As for :func:`fit`.
         holidays: As for :func:`fit`.
+        likeness: As for :func:`fit`.
 
     Returns:
         One row a region, title and day: region_id, title_id, day, sessions (expected), chance (of at least
         one session), q10, q50, q90, model.
     """
     panel = build_panel(
-        demand, titles, today=today, regions=regions, cadence=cadence, mentions=mentions, holidays=holidays
+        demand,
+        titles,
+        today=today,
+        regions=regions,
+        cadence=cadence,
+        mentions=mentions,
+        holidays=holidays,
+        likeness=likeness,
     )
     return forecast_panel(model, panel, range(1, horizon_days + 1))
 

@@ -59,6 +59,8 @@ class DemandPanel:
             out. None without one.
         holidays: Whether a day is a public holiday, shape [regions, days]; it goes on after the panel's end, since it
             is known ahead. None where no calendar was given, and for other periods than days.
+        likeness: How much regions are alike whatever was watched there, shape [regions, regions], 0 on the diagonal.
+            None where nobody told.
         cadence: Length of a period and of a season.
         notes: What was cleaned on the way in, for people to read.
     """
@@ -74,6 +76,7 @@ class DemandPanel:
     licensed: FloatArray
     mentions: FloatArray | None = None
     holidays: BoolArray | None = None
+    likeness: FloatArray | None = None
     cadence: Cadence = DAILY
     notes: tuple[str, ...] = ()
 
@@ -132,6 +135,7 @@ class DemandPanel:
             licensed=self.licensed,
             mentions=None if self.mentions is None else self.mentions[:, :, :periods],
             holidays=self.holidays,
+            likeness=self.likeness,
             cadence=self.cadence,
             notes=self.notes,
         )
@@ -147,6 +151,7 @@ def build_panel(
     cadence: Cadence = DAILY,
     mentions: pl.DataFrame | None = None,
     holidays: pl.DataFrame | None = None,
+    likeness: pl.DataFrame | None = None,
 ) -> DemandPanel:
     """Read the two frames into a panel of complete days.
 
@@ -164,6 +169,7 @@ def build_panel(
         mentions: region_id, title_id, day, mentions, where there is such a feed; what lies after the
             panel's end is ignored.
         holidays: region_id, day: public holidays, of the future too.
+        likeness: region_id, other_id, likeness (0 or more; pairs that are absent have none).
 
     Raises:
         DemandInputError: A column is missing.
@@ -220,6 +226,7 @@ def build_panel(
         licensed=bounds[:, 1:],
         mentions=talk,
         holidays=_mark_holidays(holidays, region_names, first_day, periods) if cadence.period_days == 1 else None,
+        likeness=None if likeness is None else _tabulate(likeness, region_names),
         cadence=cadence,
         notes=tuple(notes),
     )
@@ -285,6 +292,15 @@ def _mark_holidays(
         if region in index and 0 <= period < marked.shape[1]:
             marked[index[region], period] = True
     return marked
+
+
+def _tabulate(likeness: pl.DataFrame, regions: Sequence[str]) -> FloatArray:
+    table = np.zeros((len(regions), len(regions)))
+    index = {region: row for row, region in enumerate(regions)}
+    for one, other, value in likeness.select("region_id", "other_id", "likeness").iter_rows():
+        if one in index and other in index and one != other:
+            table[index[one], index[other]] = value
+    return table
 
 
 def _positions(column: pl.Series, names: Sequence[str]) -> IntArray:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from ml.forecasting.panel import FloatArray, IntArray
 
@@ -51,6 +50,8 @@ class ErrorBands:
 
 def poisson_quantiles(expected: FloatArray) -> FloatArray:
     """What a Poisson count would have, shape [n, 3]: the spread where nothing was learned from errors."""
+    from scipy import stats  # three seconds of importing that only who makes a forecast should pay
+
     quantiles: FloatArray = stats.poisson.ppf(np.array(QUANTILES)[None, :], np.maximum(expected, 0.0)[:, None])
     return np.maximum(quantiles, 0.0)
 

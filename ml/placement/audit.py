@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy import sparse
 
 from ml.placement.catalogue import BoolArray
 from ml.placement.errors import PlacementInputError
 from ml.placement.knapsack import NO_PARENT, Knapsack
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 def gap(knapsack: Knapsack, placed: BoolArray) -> float:
@@ -26,7 +30,9 @@ def bound(knapsack: Knapsack) -> float:
     Raises:
         PlacementInputError: The solver says why it found no answer.
     """
-    from scipy.optimize import linprog  # half a second that only who audits should pay
+    # a second of importing that only who audits should pay
+    from scipy import sparse
+    from scipy.optimize import linprog
 
     # in units of the capacity and of the largest worth, so that the solver's tolerances mean something
     capacity = max(knapsack.capacity_bytes, 1.0)
@@ -52,6 +58,8 @@ def bound(knapsack: Knapsack) -> float:
 
 def _before(knapsack: Knapsack) -> sparse.csr_matrix:
     """One row a unit that needs another: its share placed less the other's must not exceed 0."""
+    from scipy import sparse
+
     count = len(knapsack.worth)
     child = np.nonzero(knapsack.parent != NO_PARENT)[0] if knapsack.parent is not None else np.zeros(0, dtype=np.int64)
     parent = knapsack.parent[child] if knapsack.parent is not None else child

@@ -24,7 +24,7 @@ from ml.recommender.ranking_metrics import Interval, bootstrap_interval, gain_at
 from ml.recommender.top_n import TopNModel
 
 CUT = 10
-POPULARITY = "popularity (recent, regional)"
+POPULARITY = "recent regional popularity"
 SVD_BY_AFFINITY = "SVD by predicted affinity"
 HISTORY_SLICES = ((1, 5), (6, 20), (21, 50), (51, 10**9))
 

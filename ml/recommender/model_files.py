@@ -23,7 +23,8 @@ from ml.recommender.errors import ModelFolderError
 from ml.recommender.trees import Trees
 
 FORMAT_VERSION = (2, 3)
-"""Readers refuse another major version and accept any minor one."""
+"""Readers refuse another major version, and open every earlier minor one. A later minor one may lack files that they
+want, which they say: update what reads before what writes."""
 
 INDEX_FILE = "index.msgpack"
 
@@ -86,7 +87,7 @@ class OnlineArrays:
         history_weights: [H] float16, see ``engagement.history_weight_of``.
         ease_titles, ease_weights: [T, N] float32, what a title in the history says about its N strongest neighbours.
         rule_titles, rule_weights: [T, N] float32, what tends to be watched soon after a title.
-        trend: [R, T] float16, standardised log of recent decayed popularity per region.
+        trend: [R, T] float16, recent decayed popularity per region, see ``popularity.Popularity.trend``.
         group_trend: [B, T] float16, what each group adds to it, see ``popularity.measure_group_trend``.
         known_viewer_ids: [W] ASCII, sorted.
         known_viewer_groups: [W] uint64, bit ``b`` is set where the viewer belongs to row ``b`` of ``groups``.

@@ -79,12 +79,14 @@ def measure_group_trend(
 
     Returns:
         [G, T] the root of a title's share in the group's viewing less that in all viewing, in standard deviations of
-        the latter.
+        the latter: of what there is over titles, and no less than chance alone would make.
     """
     decayed = _decayed_liking(interactions, GROUP_HALF_LIFE_DAYS)
     everyone = _shares(interactions, decayed)
     root = np.sqrt(everyone)
-    unit = 1.0 / max(float(root.std()), _SMALL)
+    # the root of a count strays by 1/2 whatever the count: titles that are alike must not make a unit of nothing
+    by_chance = 0.5 / np.sqrt(max(decayed.sum(), 1.0))
+    unit = 1.0 / max(float(root.std()), by_chance)
     trend = np.zeros((group_count, len(everyone)), np.float16)
     for group in range(group_count):
         is_member = (memberships >> np.uint64(group) & np.uint64(1)).astype(bool)

@@ -18,11 +18,10 @@ from typing import cast
 
 import dagster as dg
 
-from ml.tracking import Tracker
 from orchestration import automation, taxonomy
 from orchestration.build import build_definitions, build_resources
 from orchestration.defs.demand.forecast_store import BacktestRecord, read_backtest
-from orchestration.defs.recommender.registry import PRIMARY_METRIC, TOP_N
+from orchestration.defs.recommender.registry import TOP_N, best_baseline
 from orchestration.demo.board import Board
 from orchestration.demo.durations import master_durations_s, shown_durations_s
 from orchestration.demo.edge_disks import STARTING, EdgeDisks
@@ -216,7 +215,8 @@ class Stages:
             result = self._runner.run(automation.TRAIN_RECOMMENDER)
             metadata = last_metadata(result, dg.AssetKey(["recommender", "recommendations"]))
             stage.count = int(metadata.get("viewers", 0) or 0)
-            self._state.baseline = best_baseline(self._resources["tracking"].tracker())
+            champion = self._resources["tracking"].tracker().champion(TOP_N)
+            self._state.baseline = best_baseline(champion) if champion else None
             save_state(self._settings.home, self._state)
 
     def forecast_demand(self) -> None:
@@ -425,19 +425,6 @@ class Stages:
         missing = {edge.edge_id for edge in self._network.edges} - healthy
         if missing:  # a comparison with edges missing would compare something else
             raise StageError(f"the control API does not see {', '.join(sorted(missing))}; see logs/control.log")
-
-
-def best_baseline(tracker: Tracker) -> tuple[str, float] | None:
-    """The best of the simple models that the champion was measured beside, in the same run."""
-    champion = tracker.champion(TOP_N)
-    if champion is None:
-        return None
-    scores = {
-        name.split("/")[1]: value
-        for name, value in champion.metrics.items()
-        if name.startswith("baselines/") and name.endswith(f"/{PRIMARY_METRIC}")
-    }
-    return max(scores.items(), key=lambda score: score[1], default=None)
 
 
 def _model_line(models: Sequence[ModelRecord], baseline: tuple[str, float] | None) -> ModelLine:

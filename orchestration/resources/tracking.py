@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import subprocess
 from pathlib import Path
@@ -24,7 +25,13 @@ class ModelTracking(dg.ConfigurableResource):
 
     def tracker(self) -> Tracker:
         """A tracker on this store; MLflow is imported when it is first used."""
-        return Tracker(self.tracking_uri, Path(self.artifact_folder), revision=code_revision(PROJECT_FOLDER))
+        return Tracker(self.tracking_uri, Path(self.artifact_folder), revision=own_revision)
+
+
+@functools.cache
+def own_revision() -> str:
+    """The commit of this project, as it was when the process first asked: it goes on with the code that it loaded."""
+    return code_revision(PROJECT_FOLDER)
 
 
 def code_revision(folder: Path) -> str:

@@ -87,8 +87,8 @@ class Served:
     """One snapshot, ready to answer from.
 
     Attributes:
-        recommender: None while nothing is trained, or when the model could not be opened.
-        recommender_problem: Why it could not be opened; empty otherwise.
+        recommender: The snapshot's model, or the last one that could be opened; None while there is neither.
+        recommender_problem: Why the snapshot's own could not be opened, and what answers instead; empty otherwise.
         challenger: The model on trial beside it; None while there is none, or when it could not be opened.
         challenger_problem: Likewise.
         by_name: All titles in the order of the catalogue.
@@ -106,8 +106,8 @@ class Served:
 
     @property
     def has_trial(self) -> bool:
-        """Whether champion and challenger can both be served."""
-        return self.recommender is not None and self.challenger is not None
+        """Whether champion and challenger, as published together, can both be served."""
+        return self.recommender is not None and not self.recommender_problem and self.challenger is not None
 
     def popularity_of(self, region_id: str, title_id: str) -> float:
         """The title's score as a share of the region's top score; of all regions where the region has none."""
@@ -179,7 +179,13 @@ class ServedSnapshots:
         if snapshot is None or (self._served is not None and snapshot.snapshot_id == self._served.snapshot.snapshot_id):
             return None
         recommender, recommender_problem = self._open(snapshot.recommender_folder)
+        if recommender_problem:
+            recommender = self._served.recommender if self._served is not None else None
+            recommender_problem += f"; {recommender.model_version if recommender else 'popularity'} makes the pages"
+            logger.error("%s", recommender_problem)
         challenger, challenger_problem = self._open(snapshot.challenger_folder)
+        if challenger_problem:
+            logger.error("the trial stands still: %s", challenger_problem)
         return replace(
             prepare_served(self._addresses.apply(snapshot)),
             recommender=recommender,
@@ -194,7 +200,6 @@ class ServedSnapshots:
         try:
             return self._open_recommender(folder), ""
         except RecommenderUnavailable as error:
-            logger.error("pages are made without it: %s", error)
             return None, str(error)
 
 

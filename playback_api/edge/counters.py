@@ -20,9 +20,9 @@ class EdgeCounters(msgspec.Struct, kw_only=True):
         dropped_groups: Placed groups outside the plan that made room for it.
         damaged_objects: Objects whose file was gone or of the wrong size when it was asked for.
         fill_objects, fill_bytes: Fetched and placed by fills.
-        fill_paused_s: Seconds that fills were held back while viewers used the link to upstream.
         fill_sibling_objects, fill_sibling_bytes: Of these, placed from another edge of the region.
         fill_sibling_failures: Objects that were to come from another edge and had to come from upstream.
+        fill_paused_s: Seconds that fills were held back while viewers used the link to upstream.
         disk_only_requests, disk_only_bytes: Asked for and sent to whoever wanted it from this disk or not at all, as
             other edges do for their fills; no part of ``requests``, hits and misses, which are the viewers'.
         refused_calls: Signed calls with a bad signature.

@@ -61,7 +61,7 @@ function showSnapshot(snapshot, ready) {
     ["Take-overs · refusals", `${snapshot.loads} · ${snapshot.refusals}`],
   ]);
   facts(byId("counts"), Object.entries(snapshot.counts).map(([name, count]) => [name.replaceAll("_", " "), number(count)]));
-  const problem = snapshot.recommender_loaded ? "" : snapshot.recommender_problem || "No recommender in this snapshot: popularity chooses.";
+  const problem = snapshot.recommender_problem || (snapshot.recommender_loaded ? "" : "No recommender in this snapshot: popularity chooses.");
   byId("models").replaceChildren(
     table([["Name"], ["Version"], ["Metric"], ["Value", true]], snapshot.models.map((model) => [
       model.name, model.version, model.metric_name, model.metric_value === null ? "–" : model.metric_value.toFixed(3),

@@ -62,7 +62,7 @@ def test_bola_follows_the_buffer_and_pauses_when_it_is_full():
     assert BolaAbr().choose(state(buffer_s=30.0)).wait_s > 5.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rates=st.lists(st.floats(5e4, 5e7), max_size=6),
     buffer_s=st.floats(0, 60),
@@ -95,7 +95,7 @@ def exhaustive(current, throughput_bps, horizon):
     return best
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     throughput_bps=st.floats(2e5, 8e6),
     buffer_s=st.floats(0, 25),
@@ -128,7 +128,7 @@ def forecast(rate_bps, *, spread=0.0, deviation=0.0, latency_s=0.0):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(throughput_bps=st.floats(2e5, 8e6), buffer_s=st.floats(0, 25), last_rung=st.integers(0, 5))
 @example(throughput_bps=2e5, buffer_s=10.0, last_rung=0)
 def test_on_a_steady_line_the_plan_is_the_best_of_all_plans(throughput_bps, buffer_s, last_rung):

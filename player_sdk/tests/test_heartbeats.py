@@ -60,6 +60,41 @@ def test_a_stall_is_told_when_it_ends():
     assert [beat.stalls[0].duration_s for beat in stalls] == [pytest.approx(4.0)] * 2
 
 
+def test_each_dropped_frame_is_in_one_beat_whenever_it_is_told():
+    """Before the first frame, twice between two beats, and after the last regular one, while that is on its way."""
+
+    def late(request):
+        if request.url.host == "beats.test" and clock.now() > 30.0 and playing:
+            playing.pop().add_dropped_frames(1000)
+
+    clock, playing = VirtualClock(START_UTC), []
+    origin = FakeOrigin([FakeTitle(duration_s=35.0)], fault=late)
+
+    async def run():
+        async with fake_player(origin, clock=clock) as player:
+            session = await player.play("film")
+            playing.append(session)
+            session.add_dropped_frames(1)
+            async for event in session.events():
+                if isinstance(event, Started):
+                    session.add_dropped_frames(10)
+                    session.add_dropped_frames(0)
+                    session.add_dropped_frames(100)
+            return session
+
+    session = asyncio.run(run())
+    assert [(beat.kind, beat.dropped_frames) for beat in origin.beats] == [
+        ("start", 1),
+        ("playing", 110),
+        ("playing", 0),
+        ("playing", 0),
+        ("end", 1000),
+    ]
+    assert session.report.dropped_frames == 1111
+    with pytest.raises(ValueError, match="-1 dropped frames"):
+        session.add_dropped_frames(-1)
+
+
 def test_beats_can_travel_together():
     origin = FakeOrigin([FakeTitle(duration_s=60.0)])
     watch(origin, beats=HeartbeatSettings(max_delay_s=math.inf))

@@ -207,13 +207,18 @@ def test_what_is_asked_arrives_as_it_was_written(transport):
     ],
 )
 def test_what_fails_is_called_the_same_in_both(transport, path, error):
-    async def talk(http, url):
-        where = f"http://127.0.0.1:{free_port()}/" if path == "closed" else f"{url}{path}"
-        with pytest.raises(error) as caught:
-            await http.get(where, timeout=httpx.Timeout(10.0, read=0.1))
-        return caught.value.request.url
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens, and nobody else can while this one has it
+        closed_url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
 
-    assert ask(transport, talk)[0].path == ("/" if path == "closed" else path)
+        async def talk(http, url):
+            where = closed_url if path == "closed" else f"{url}{path}"
+            read_s = 0.1 if path == "/silent" else 60.0
+            with pytest.raises(error) as caught:
+                await http.get(where, timeout=httpx.Timeout(60.0, read=read_s))
+            return caught.value.request.url
+
+        assert ask(transport, talk)[0].path == ("/" if path == "closed" else path)
 
 
 def test_without_the_extra_the_second_transport_says_what_to_install(monkeypatch):

@@ -58,18 +58,23 @@ class LiveServer(httpx.AsyncBaseTransport):
         ends_s: When, from its start, it ends; None never.
         window: How many segments it keeps; None keeps all (an event).
         period: Segments of a period of the MPD; also in HLS, something else is encoded from there on.
+        pause: From when to when, by the clock, it cuts none; what it would have cut is there afterwards.
         edit: What becomes of a media playlist, given how many segments there are.
     """
 
-    def __init__(self, clock, *, begun_s=60.0, ends_s=None, window=5, period=10**9, edit=lambda text, number: text):
+    def __init__(
+        self, clock, *, begun_s=60.0, ends_s=None, window=5, period=10**9, pause=(0.0, 0.0), edit=lambda text, _: text
+    ):
         self.clock, self.begun_s, self.ends_s, self.window, self.edit = clock, begun_s, ends_s, window, edit
-        self.period = period
+        self.period, self.pause = period, pause
         self.asked = []
 
     @property
     def cut(self):
         """How many segments there are."""
-        now_s = self.begun_s + self.clock.now()
+        begins_s, ends_s = self.pause
+        now_s = self.clock.now()
+        now_s = self.begun_s + (begins_s if begins_s <= now_s < ends_s else now_s)
         return int(min(now_s, self.ends_s if self.ends_s is not None else now_s) / SEGMENT_S)
 
     @property
@@ -177,7 +182,7 @@ def play(
                     left.pop(0)[1](session)
             return live, events, clock.now()
 
-    return asyncio.run(asyncio.wait_for(run(), 20))
+    return asyncio.run(asyncio.wait_for(run(), 120))
 
 
 @pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])
@@ -385,6 +390,7 @@ def test_a_reading_goes_on_from_the_one_before():
     assert reread(old, reading(12, 5)).segments[0].start_s == 4.0
     assert reread(old, reading(20, 5)).segments[0].start_s == 20.0, "five were missed"
     assert reread(old, reading(8, 5)) is old, "a cache that lags"
+    assert reread(old, reading(0, 0)) is old, "an encoder that has paused"
     with pytest.raises(PlaylistError, match="went back from 10 to 0"):
         reread(old, reading(0, 3))
 
@@ -401,7 +407,7 @@ def test_rungs_are_brought_in_line_by_date_number_or_beginning():
     assert at_its_time(reading(10, 5, start_s=50.0), reading(0, 5, start_s=54.0)).first_number == 12
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     windows=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6)), min_size=1, max_size=12),
     dated=st.booleans(),
@@ -423,6 +429,24 @@ def test_an_empty_live_playlist_is_waited_for():
     live, events, _ = play(begun_s=0.0, watch_s=6.0)
     assert live.video_numbers()[0] == 0
     assert events[-1].report.end_reason == "stopped"
+
+
+@pytest.mark.parametrize("url", ["http://live.test/m.m3u8", "http://live.test/m.mpd"])
+def test_a_live_playlist_of_which_nothing_is_left_is_waited_for_and_goes_on_where_it_was(url):
+    """By the time of the manifest, its window of ten seconds is empty for twenty."""
+
+    def none_left(text, number):
+        return text.partition("#EXT-X-MAP")[0] if number == 40 else text
+
+    _, events, _ = play(url, watch_s=60.0, pause=(20.0, 50.0), edit=none_left)
+    report = events[-1].report
+    assert (report.end_reason, report.errors) == ("stopped", [])
+    numbers = [event.index for event in events if isinstance(event, SegmentDownloaded) and event.kind == "video"]
+    assert numbers == sorted(set(numbers))
+    jumps = [later - earlier for earlier, later in itertools.pairwise(numbers) if later - earlier > 1]
+    assert jumps == [pytest.approx(11, abs=2)], "what has left the window by then"
+    assert report.played_s == pytest.approx(60.0 - sum(jump - 1 for jump in jumps) * SEGMENT_S, abs=0.1)
+    assert 10.0 < report.rebuffer_s < 30.0
 
 
 class FlakyServer(LiveServer):

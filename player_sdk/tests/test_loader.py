@@ -152,7 +152,7 @@ def test_the_watcher_sees_what_all_requests_brought():
     assert (resource.complete, len(resource.content)) == (False, 6000)
 
 
-@settings(max_examples=50, deadline=None)  # the machine may be busy
+@settings(max_examples=50)
 @given(
     breaks=st.lists(st.integers(0, len(FILM)), max_size=5),
     with_ranges=st.booleans(),

@@ -18,7 +18,17 @@ LIVE = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilit
   timeShiftBufferDepth="PT20S"><Period id="p" start="PT0S"><AdaptationSet contentType="video">
   <SegmentTemplate duration="2" media="$Number$.m4s"/><Representation id="240p" bandwidth="200000" height="240"/>
   </AdaptationSet></Period></MPD>"""
-TITLE = FakeTitle(duration_s=1.0, segment_s=0.25, ladder={"240p": 200_000})
+
+
+class Described(FakeTitle):
+    """Says in the playlist of its sound how large that is."""
+
+    def _media_playlist(self, rung):
+        text = super()._media_playlist(rung)
+        return text.replace("#EXTINF", "#EXT-X-BITRATE:96\n#EXTINF") if rung == "audio-en" else text
+
+
+TITLE = Described(duration_s=1.0, segment_s=0.25, ladder={"240p": 200_000})
 
 
 @pytest.fixture
@@ -96,8 +106,11 @@ def test_the_command_line_plays_and_probes(server, capsys):
     manifest = f"{url}/media/film/p/1/master.m3u8"
     assert main(["probe", manifest]) == 0
     probed = json.loads(capsys.readouterr().out)
-    assert [track["rung"] for track in probed["video"]] == ["240p"]
-    assert probed["captions"] == []
+    (video,), (audio,) = probed["video"], probed["audio"]
+    assert (probed["duration_s"], probed["captions"]) == (1.0, [])
+    assert (video["rung"], video["segments"], video["bitrate_bps"]) == ("240p", 4, 200_000)
+    assert (audio["rung"], audio["segments"], audio["bitrate_bps"]) == ("audio-en", 4, pytest.approx(96_000))
+    assert (audio["peak_bitrate_bps"], audio["uri"]) == (None, f"{url}/media/film/p/1/audio-en.m3u8")
     assert main(["play", manifest, "--watch-s", "0.5", "--events"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"Started", "SegmentDownloaded", "Ended"} <= {line.get("event") for line in lines}
@@ -129,8 +142,10 @@ def test_many_viewers_watch_from_the_command_line(server, capsys, options):
     assert (summary["viewers"], summary["started"], summary["failed"]) == (3, 3, 0)
     assert 0.0 < summary["startup_p50_s"] <= summary["startup_p95_s"]
     assert summary["mean_bitrate_bps"] == pytest.approx(200_000)
-    assert main(["watch", f"{url}/none.m3u8", "--viewers", "1"]) == 1
-    assert json.loads(capsys.readouterr().out)["started"] == 0
+    assert main(["watch", f"{url}/none.m3u8", "--viewers", "2"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["failed"] == 2
+    assert f"matinee-player: delivery: {url}/none.m3u8 answered 404\n" in told.err
 
 
 def test_policies_are_compared_on_emulated_lines(server, capsys, tmp_path):
@@ -159,19 +174,20 @@ def test_a_title_is_kept_from_the_command_line(server, capsys, tmp_path):
 def test_the_command_line_says_what_is_wrong(server, capsys):
     url, _ = server
     assert main(["probe", f"{url}/media/film/p/1/none.m3u8"]) == 1
-    assert "404" in capsys.readouterr().err
+    assert f"matinee-player: {url}/media/film/p/1/none.m3u8 answered 404\n" in capsys.readouterr().err
     assert main(["probe", f"{url}/media/film/r/240p/init.mp4"]) == 1
-    assert "not an HLS playlist" in capsys.readouterr().err
+    assert "init.mp4: neither HLS nor DASH; it begins with" in capsys.readouterr().err
     assert main(["play", "film.m3u8"]) == 1
     assert "absolute" in capsys.readouterr().err
     assert main(["probe", "film.m3u8"]) == 1
     assert "film.m3u8" in capsys.readouterr().err
     assert main(["play", f"{url}/media/film/p/1/none.m3u8"]) == 1
     failed = capsys.readouterr()
-    assert "none.m3u8 answered 404" in failed.err
-    assert json.loads(failed.out)["end_reason"] == "failed"
+    assert f"matinee-player: delivery: {url}/media/film/p/1/none.m3u8 answered 404\n" in failed.err
+    report = json.loads(failed.out)
+    assert (report["end_reason"], report["error_count"]) == ("failed", 2)
     assert main(["probe", f"{url}/login"]) == 1
-    assert "a web page and no manifest" in capsys.readouterr().err
+    assert "/login: neither HLS nor DASH; it begins with '<!DOCTYPE html>" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -37,14 +37,14 @@ def url(packaged, serve):
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Puts a program of that name on the path, which runs some Python."""
+    """Puts a program of that name on the path, which runs some Python, or a script of another interpreter."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
 
-    def put(name, code):
+    def put(name, code, interpreter=sys.executable):
         program = folder / name
-        program.write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
+        program.write_text(f"#!{interpreter}\n{code}\n")
         program.chmod(0o755)
 
     return put
@@ -55,7 +55,9 @@ def install(tmp_path, monkeypatch):
     [("mpv", ["--msg-level=all=warn", "-"]), ("ffplay", ["-v", "warning", "-autoexit", "-i", "-"])],
 )
 def test_a_known_player_reads_it_from_its_standard_input(url, install, tmp_path, capfd, count_frames, name, arguments):
-    install(name, f"open({str(tmp_path / 'seen')!r}, 'wb').write(sys.stdin.buffer.read()); print(sys.argv[1:])")
+    install(
+        name, f"import sys; open({str(tmp_path / 'seen')!r}, 'wb').write(sys.stdin.buffer.read()); print(sys.argv[1:])"
+    )
     assert main(["play", url, "--pipe", name, "--watch-s", "1"]) == 0
     told = capfd.readouterr()
     assert json.loads(told.out)["end_reason"] == "stopped", "the report alone, whatever the player says"
@@ -75,7 +77,8 @@ def test_any_command_line_will_do_and_standard_output_too(url, ffmpeg_path, tmp_
 
 
 def test_who_leaves_ends_the_session(url, install, capfd):
-    install("mpv", "sys.stdin.buffer.read(1000)")
+    # A shell, for it is there at once: all of the clip goes into a pipe before an interpreter has started that is slow.
+    install("mpv", "read line", interpreter="/bin/sh")
     assert main(["play", url, "--pipe", "mpv"]) == 0
     report = json.loads(capfd.readouterr().out)
     assert report["end_reason"] == "stopped"
@@ -96,7 +99,7 @@ def test_without_a_reader_of_standard_output_it_ends_too(url):
     [("mpv", "there is no program 'mpv' here; install it"), ("", "--pipe -"), ("broken", "broken ended with code 3")],
 )
 def test_a_player_that_is_missing_or_fails_is_told(url, install, capfd, target, told):
-    install("broken", "sys.exit(3)")
+    install("broken", "raise SystemExit(3)")
     assert main(["play", url, "--pipe", target]) == 1
     assert told in capfd.readouterr().err
 

@@ -3,7 +3,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from player_sdk.playlist import Segment, addressing, clock_source_of, parse_manifest, parse_mpd, with_index
 from player_sdk.playlist.live import on_clock_of
@@ -188,7 +188,6 @@ def test_what_is_no_index_is_refused(content, complaint):
         with_index(media, media.first_unindexed, content)
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=80).map(lambda noise: sidx((9, 9))[: len(noise)] + noise))
 def test_any_bytes_are_an_index_or_refused(content):
     media = parse_mpd(PERIODS, "/p/m.mpd").audio[0].media
@@ -265,7 +264,6 @@ def test_sound_of_a_live_presentation_keeps_its_times_though_its_numbers_are_oth
     assert on_clock_of(video, audio).segments[0].start_s == 111.5
 
 
-@settings(deadline=None)
 @given(
     text=st.sampled_from([MPD, PERIODS, LIVE]),
     start=st.floats(0, 1),

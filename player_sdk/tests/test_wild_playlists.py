@@ -80,7 +80,7 @@ def play(path, manifests, start_s):
     return asyncio.run(run())
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 @given(
     title=st.tuples(st.just("m.m3u8"), st.lists(PLAYLIST, min_size=1, max_size=4))
     | st.tuples(st.just("m.mpd"), st.lists(MANIFEST, min_size=1, max_size=3)),

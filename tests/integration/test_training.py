@@ -13,11 +13,12 @@ import pytest
 
 import orchestration.champion
 from ml.recommender import OnlineRecommender, RecentWatch
-from ml.tracking import CHALLENGER, PREVIOUS, Tracker
+from ml.recommender.evaluation import POPULARITY, SVD_BY_AFFINITY
+from ml.tracking import CHALLENGER, CHAMPION, PREVIOUS, Tracker
 from orchestration.champion import ChampionError, describe, make_champion, put_on_trial, roll_back
 from orchestration.cli import app
 from orchestration.defs.recommender import build_defs, recommendations, top_n_model
-from orchestration.defs.recommender.registry import AFFINITY, TOP_N
+from orchestration.defs.recommender.registry import AFFINITY, TOP_N, best_baseline
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
@@ -163,6 +164,7 @@ def test_the_first_model_becomes_champion_and_is_published(home):
     assert tracker.champion(AFFINITY).version == 1
     described = metadata(result, "top_n_model")
     assert "popularity" in described["scores"]
+    assert best_baseline(tracker.champion(TOP_N))[0] in (POPULARITY, SVD_BY_AFFINITY)
     assert "data:image/png;base64," in described["ndcg_by_slice"]
     assert metadata(result, "recommendations")["viewers"] == VIEWERS
     assert check(result, "champion_gate").metadata["shadow"].value == "no shadow score: no page was shown yet"
@@ -233,11 +235,15 @@ def test_while_a_trial_is_declared_a_model_that_passes_is_published_beside_the_c
     assert not home.publishes(CHALLENGER_FOLDER)
 
     newest = tracker.latest(TOP_N).version
-    assert put_on_trial(tracker, newest) == f"version {newest} is on trial beside the champion"
-    assert make_champion(tracker, None) == f"version {newest} is the champion now"
+    with pytest.raises(ChampionError, match=f"version {champion} is the champion"):
+        put_on_trial(tracker, champion)
+    assert put_on_trial(tracker, newest).told == f"version {newest} is on trial beside the champion"
+    assert make_champion(tracker, None).told == f"version {newest} is the champion now"
     with pytest.raises(ChampionError, match="no model is on trial"):
         make_champion(tracker, None)
-    assert roll_back(tracker) == f"version {champion} is the champion again"
+    taken_back = roll_back(tracker)
+    assert taken_back.told == f"version {champion} is the champion again"
+    assert taken_back.again == f"matinee champion promote {champion}", "rolling back once more would undo it"
 
 
 def test_the_champion_is_moved_back_and_published_by_one_command(home, monkeypatch, capsys):
@@ -261,6 +267,26 @@ def test_the_champion_is_moved_back_and_published_by_one_command(home, monkeypat
     assert "declare one in dbt/seeds/experiments.csv" in capsys.readouterr().err
     assert app(["champion", "promote", str(champion)], result_action="return_value") == 0
     assert published == ["once", "once"]
+
+
+def test_what_is_taken_back_while_its_lists_are_made_is_not_published(home, monkeypatch):
+    tracker = home.tracking.tracker()
+    champion, previous = (tracker.aliased(TOP_N, alias).version for alias in (CHAMPION, PREVIOUS))
+    store_publication, stored = recommendations.store_publication, []
+
+    def stored_while_somebody_rolls_back(*arguments):
+        if not stored:
+            tracker.roll_back(TOP_N)
+        stored.append(store_publication(*arguments))
+        return stored[-1]
+
+    monkeypatch.setattr(recommendations, "store_publication", stored_while_somebody_rolls_back)
+    resources = {"warehouse": home.warehouse, "tracking": home.tracking, "storage": home.storage}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([recommendations.recommendations], resources=resources, instance=instance)
+    assert result.success
+    assert [int(key.rpartition("/")[2].partition("-")[0]) for key in stored] == [champion, previous]
+    assert home.published().model_version == f"top-n-{previous}"
 
 
 def test_what_is_watched_since_is_folded_in(home):

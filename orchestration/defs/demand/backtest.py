@@ -49,6 +49,7 @@ def demand_backtest(
         settings=settings,
         mentions=inputs.mentions,
         holidays=inputs.holidays,
+        likeness=inputs.likeness,
     )
     choice = choose(result)
     pictures = {

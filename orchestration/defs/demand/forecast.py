@@ -88,6 +88,7 @@ def demand_forecast(
         regions=inputs.regions,
         mentions=inputs.mentions,
         holidays=inputs.holidays,
+        likeness=inputs.likeness,
     )
     complete = inputs.demand.filter(pl.col("event_day") < today)
     lately = compare_lately(store, complete, DAYS_COMPARED)
@@ -150,6 +151,7 @@ def choose_model(
             settings=settings,
             mentions=inputs.mentions,
             holidays=inputs.holidays,
+            likeness=inputs.likeness,
         )
         return model, decision.reason
     except TooLittleHistory as error:

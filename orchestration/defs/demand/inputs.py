@@ -12,6 +12,7 @@ from ml.forecasting import DEFAULT_TRAINING, MAX_HORIZON, TrainingSettings
 from orchestration.defs.demand.forecast_store import read_current_mentions
 from orchestration.edge.topology import read_network
 from orchestration.public_holidays import public_holidays
+from orchestration.region_likeness import likeness_of
 from orchestration.resources.warehouse import Warehouse
 from orchestration.store import ObjectStore
 
@@ -63,20 +64,23 @@ class DemandInputs:
     titles: pl.DataFrame
     mentions: pl.DataFrame
     holidays: pl.DataFrame
+    likeness: pl.DataFrame
     regions: tuple[str, ...]
 
 
 def read_inputs(warehouse: Warehouse, store: ObjectStore, today: dt.date) -> DemandInputs:
-    """Read both tables, the mentions, if there are any, and the calendar around a day.
+    """Read both tables, the mentions, if there are any, and what is known of the regions around a day.
 
     Raises:
         WarehouseTableMissing: dbt has not built them yet.
     """
+    regions = read_network().regions
     return DemandInputs(
         demand=warehouse.read("serving.srv_demand_daily", DEMAND_COLUMNS),
         titles=read_titles(warehouse),
         mentions=read_current_mentions(store),
-        holidays=public_holidays(read_network().regions, today - CALENDAR_BEFORE, today + CALENDAR_AFTER),
+        holidays=public_holidays(regions, today - CALENDAR_BEFORE, today + CALENDAR_AFTER),
+        likeness=likeness_of(regions),
         regions=known_regions(),
     )
 

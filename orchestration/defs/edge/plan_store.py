@@ -14,14 +14,17 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
 
 from ml.placement import CANDIDATE, GateVerdict, PlacementPlan, ReplayResult, gap
-from orchestration.defs.edge.planning import PlanInputs
 from orchestration.edge import plan_key
 from orchestration.store import ObjectStore
+
+if TYPE_CHECKING:
+    from orchestration.defs.edge.planning import PlanInputs
 
 ROWS, REASONS, RECORD = ".parquet", ".reasons.parquet", ".json"
 

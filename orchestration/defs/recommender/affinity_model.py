@@ -5,9 +5,10 @@ import msgspec
 
 from ml import recommender
 from orchestration import taxonomy
-from orchestration.defs.recommender.inputs import SEED, VIEWING_KEY, VIEWING_TABLE, not_trained
+from orchestration.defs.recommender.inputs import SEED, VIEWING_KEY, not_trained
 from orchestration.defs.recommender.pictures import picture
 from orchestration.defs.recommender.registry import AFFINITY, RMSE, TITLE_MEAN_RMSE, register_affinity
+from orchestration.defs.recommender.tables import VIEWING_TABLE
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
 

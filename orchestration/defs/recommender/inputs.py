@@ -1,4 +1,4 @@
-"""What both models are trained from, and the answer when that is not enough."""
+"""The assets that both models are trained from, and the answer when that is not enough."""
 
 import dagster as dg
 
@@ -6,11 +6,6 @@ from ml.recommender import ViewingInsufficient
 
 SEED = 0
 
-VIEWING_TABLE = "serving.srv_viewing"
-TITLES_TABLE = "serving.srv_titles"
-VIEWERS_TABLE = "serving.srv_viewers"
-MAIN_ROWS_TABLE = "serving.srv_main_rows"
-UNANSWERED_TABLE = "serving.srv_unanswered"
 VIEWING_KEY = dg.AssetKey(["warehouse", "srv_viewing"])
 TITLES_KEY = dg.AssetKey(["warehouse", "srv_titles"])
 VIEWERS_KEY = dg.AssetKey(["warehouse", "srv_viewers"])

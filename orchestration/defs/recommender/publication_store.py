@@ -20,7 +20,8 @@ AREA = "models/recommender"
 POINTER_KEY = f"{AREA}/CURRENT"
 MODELS_FILE = "models.json"
 KEPT_PUBLICATIONS = 3
-"""What is written every hour must go again; a snapshot may still be copying the one before."""
+"""A snapshot has its own copy and nobody looks back at these, so that hours and not thirty days stay as of other things
+that are published; a snapshot may still be copying the one before."""
 
 PREVIEWED_VIEWERS = 5
 PREVIEWED_TITLES = 5
@@ -29,7 +30,7 @@ PREVIEWED_TITLES = 5
 def store_publication(
     store: ObjectStore, folder: Path, versions: Sequence[RegisteredVersion], challenger: RegisteredVersion | None = None
 ) -> str:
-    """Copy a published folder into the store and point to it.
+    """Copy a published folder into the store, without pointing to it.
 
     ``models.json`` beside the files is a list of ``ModelRecord``: which registered versions made them.
 
@@ -51,12 +52,16 @@ def store_publication(
     key = f"{AREA}/{versions[0].version:04d}-{content.hexdigest()[:12]}"
     for name, path in files.items():
         store.put_file(f"{key}/{name}", path)
-    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
     return key
 
 
-def remove_old_publications(store: ObjectStore, *, keep: int = KEPT_PUBLICATIONS) -> list[str]:
-    """Remove all but the newest ``keep`` folders; the one that is published always stays.
+def point_to_publication(store: ObjectStore, key: str) -> None:
+    """Make a stored folder the one that the next snapshot takes."""
+    store.put_bytes(POINTER_KEY, key.encode(), replace=True)
+
+
+def remove_old_publications(store: ObjectStore) -> list[str]:
+    """Remove all but the newest ``KEPT_PUBLICATIONS`` folders; the one that is published always stays.
 
     Returns:
         The keys that were removed.
@@ -64,7 +69,7 @@ def remove_old_publications(store: ObjectStore, *, keep: int = KEPT_PUBLICATIONS
     published = store.read_bytes(POINTER_KEY).decode().strip()
     folders = {f"{AREA}/{name}": store.local_path(f"{AREA}/{name}") for name in store.folders(AREA)}
     newest_first = sorted(folders, key=lambda key: folders[key].stat().st_mtime_ns, reverse=True)
-    removed = [key for key in newest_first[keep:] if key != published]
+    removed = [key for key in newest_first[KEPT_PUBLICATIONS:] if key != published]
     for key in removed:
         shutil.rmtree(folders[key])
     return removed

@@ -10,28 +10,28 @@ import dagster as dg
 from ml import recommender
 from ml.tracking import RegisteredVersion, Tracker, TrackingError
 from orchestration import taxonomy
-from orchestration.defs.recommender.inputs import (
-    TITLES_KEY,
-    TITLES_TABLE,
-    UNANSWERED_KEY,
-    UNANSWERED_TABLE,
-    VIEWERS_KEY,
-    VIEWERS_TABLE,
-    VIEWING_KEY,
-    VIEWING_TABLE,
-)
+from orchestration.defs.recommender.inputs import TITLES_KEY, UNANSWERED_KEY, VIEWERS_KEY, VIEWING_KEY
 from orchestration.defs.recommender.publication_store import (
     POINTER_KEY,
+    point_to_publication,
     preview,
     remove_old_publications,
     store_publication,
 )
-from orchestration.defs.recommender.registry import challenger_top_n, champion_affinity, champion_top_n
+from orchestration.defs.recommender.registry import (
+    challenger_top_n,
+    champion_affinity,
+    champion_top_n,
+    versions_in_force,
+)
+from orchestration.defs.recommender.tables import TITLES_TABLE, UNANSWERED_TABLE, VIEWERS_TABLE, VIEWING_TABLE
 from orchestration.experiments import declared_trial
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse
 from playback_api.snapshot import CHALLENGER_FOLDER
+
+MOST_REPEATS = 3
 
 
 @dg.asset(
@@ -57,8 +57,10 @@ def recommendations(
     the newest, and the last three are kept. Viewers who have watched nothing get what others of their age and picks
     watch. Used by the serving snapshot, which carries it to the playback API. While there is no champion nothing is
     published and the API answers with popularity. While a trial runs, the challenger's lists are beside the champion's.
+    When somebody moves champion or challenger meanwhile, the lists are made again: what was taken back stays away.
     """
     tracker = tracking.tracker()
+    in_force = versions_in_force(tracker)
     champion = champion_top_n(tracker)
     if champion is None:
         context.log.warning("nothing was published: no ranking model has passed the gate yet; popularity answers")
@@ -93,6 +95,11 @@ def recommendations(
                 [champion[0], *([affinity[0]] if affinity else [])],
                 challenger[0] if challenger else None,
             )
+        now_in_force = versions_in_force(tracker)
+        if now_in_force != in_force:
+            context.log.warning("made again: lists were made of %s while %s took over", in_force, now_in_force)
+            raise dg.RetryRequested(max_retries=MOST_REPEATS)
+        point_to_publication(storage.store(), key)
         removed = remove_old_publications(storage.store())
     except recommender.RecommenderError as error:
         raise dg.Failure(description=str(error)) from error

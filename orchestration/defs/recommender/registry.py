@@ -9,14 +9,16 @@ from pathlib import Path
 import msgspec
 
 from ml import recommender
-from ml.tracking import CHALLENGER, ModelSignature, RegisteredVersion, TrackedRun, Tracker
-from orchestration.defs.recommender.inputs import VIEWING_TABLE
+from ml.tracking import CHALLENGER, CHAMPION, ModelSignature, RegisteredVersion, TrackedRun, Tracker
+from orchestration.defs.recommender.tables import VIEWING_TABLE
 
 EXPERIMENT = "recommender"
 TOP_N = "recommender-top-n"
 AFFINITY = "recommender-affinity"
 
 PRIMARY_METRIC = "ndcg_at_10"
+BASELINES = "baselines"
+"""Below it stand the primary metrics of the simple models that a ranking model was measured beside, by their names."""
 LIST_MS_P99 = "list_ms_p99"
 GATE_TAG = "gate"
 """On a version: what the gate said, and what followed."""
@@ -57,7 +59,7 @@ def register_top_n(
                 "hit_rate_at_10": challenger.hit_rate,
                 "coverage_at_10": challenger.coverage,
                 LIST_MS_P99: challenger.list_ms_p99,
-                **{f"baselines/{score.model}/{PRIMARY_METRIC}": score.ndcg.mean for score in baselines},
+                **{f"{BASELINES}/{score.model}/{PRIMARY_METRIC}": score.ndcg.mean for score in baselines},
             }
         )
         if shadow.estimate is not None:
@@ -131,12 +133,29 @@ def challenger_top_n(tracker: Tracker, trial: str) -> tuple[RegisteredVersion, r
     return _loaded_top_n(tracker, tracker.aliased(TOP_N, CHALLENGER))
 
 
+def versions_in_force(tracker: Tracker) -> dict[str, int | None]:
+    """The versions that recommendations are made of, by model and alias: whoever moves an alias changes this."""
+    roles = ((TOP_N, CHAMPION), (TOP_N, CHALLENGER), (AFFINITY, CHAMPION))
+    named = {f"{name}@{alias}": tracker.aliased(name, alias) for name, alias in roles}
+    return {role: version.version if version else None for role, version in named.items()}
+
+
 def _loaded_top_n(
     tracker: Tracker, version: RegisteredVersion | None
 ) -> tuple[RegisteredVersion, recommender.TopNModel] | None:
     if version is None:
         return None
     return version, recommender.load_top_n(tracker.model_folder(TOP_N, version.version))
+
+
+def best_baseline(version: RegisteredVersion) -> tuple[str, float] | None:
+    """The best of the simple models that a ranking model was measured beside, in the same run; None without any."""
+    scores = {
+        name.removeprefix(f"{BASELINES}/").removesuffix(f"/{PRIMARY_METRIC}"): value
+        for name, value in version.metrics.items()
+        if name.startswith(f"{BASELINES}/")
+    }
+    return max(scores.items(), key=lambda score: score[1], default=None)
 
 
 def champion_affinity(tracker: Tracker) -> tuple[RegisteredVersion, recommender.AffinityModel] | None:

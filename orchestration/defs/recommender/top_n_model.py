@@ -6,16 +6,7 @@ import dagster as dg
 
 from ml import recommender
 from orchestration import taxonomy
-from orchestration.defs.recommender.inputs import (
-    MAIN_ROWS_KEY,
-    MAIN_ROWS_TABLE,
-    SEED,
-    TITLES_KEY,
-    TITLES_TABLE,
-    VIEWING_KEY,
-    VIEWING_TABLE,
-    not_trained,
-)
+from orchestration.defs.recommender.inputs import MAIN_ROWS_KEY, SEED, TITLES_KEY, VIEWING_KEY, not_trained
 from orchestration.defs.recommender.pictures import picture
 from orchestration.defs.recommender.registry import (
     GATE_TAG,
@@ -25,6 +16,7 @@ from orchestration.defs.recommender.registry import (
     champion_top_n,
     register_top_n,
 )
+from orchestration.defs.recommender.tables import MAIN_ROWS_TABLE, TITLES_TABLE, VIEWING_TABLE
 from orchestration.experiments import declared_trial
 from orchestration.resources.tracking import ModelTracking
 from orchestration.resources.warehouse import Warehouse

@@ -1,6 +1,7 @@
 """The candidate: a snapshot that is written whole and served by nobody, and the check that stands before publishing."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 import dagster as dg
 import polars as pl
@@ -15,8 +16,8 @@ from orchestration.experiments import read_experiments
 from orchestration.resources.edges import EdgeFleet
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
-from orchestration.store import ObjectMissing, ObjectStore
-from playback_api.snapshot import Snapshot, SnapshotError, find_faults, load_snapshot, write_snapshot
+from orchestration.store import LocalStore, ObjectMissing
+from playback_api.snapshot import ModelRecord, Snapshot, SnapshotError, find_faults, load_snapshot, write_snapshot
 
 CANDIDATE_KEY = dg.AssetKey(["serving", "snapshot_candidate"])
 CANDIDATE_POINTER = "snapshots/CANDIDATE"
@@ -91,11 +92,11 @@ def fit_to_serve(storage: MediaStorage) -> dg.AssetCheckResult:
     """Nothing is published that the API could not answer from.
 
     Every file has the size and hash of the manifest; there are titles; every title has rungs and paths; plans and
-    popularity name known edges, titles and regions; there is one origin; the arms of an experiment share out all
+    popularity name known edges, titles and regions; there is one origin; its models are those that were published last,
+    so that a model which was taken back meanwhile does not come again; the arms of an experiment share out all
     viewers and have one control, and no two running experiments set the same thing.
     """
-    store = storage.store()
-    faults = find_candidate_faults(store)
+    _, faults = examine_candidate(storage.store())
     return dg.AssetCheckResult(
         passed=not faults,
         description=f"{len(faults)} faults: {faults[0]}" if faults else "fit to serve",
@@ -103,25 +104,26 @@ def fit_to_serve(storage: MediaStorage) -> dg.AssetCheckResult:
     )
 
 
-def find_candidate_faults(store: ObjectStore) -> list[str]:
-    """Everything that stands against publishing the candidate; empty when it is fit."""
+def examine_candidate(store: LocalStore) -> tuple[Snapshot | None, list[str]]:
+    """The snapshot that was written last, if it can be read, and all that stands against publishing it."""
     try:
-        return find_faults(load_candidate(store))
+        candidate = load_snapshot(store.root, store.read_bytes(CANDIDATE_POINTER).decode())
+        newest = read_recommender(store).models
     except ObjectMissing:
-        return ["no candidate was written; materialise serving/snapshot_candidate first"]
-    except SnapshotError as error:
-        return [str(error)]
+        return None, ["no candidate was written; materialise serving/snapshot_candidate first"]
+    except (SnapshotError, SourceDamaged) as error:
+        return None, [str(error)]
+    faults = find_faults(candidate)
+    if candidate.models != newest:
+        faults.append(
+            f"it was written with {_versions(candidate.models)}, and {_versions(newest)} took over since; materialise "
+            "serving/snapshot_candidate again"
+        )
+    return candidate, faults
 
 
-def load_candidate(store: ObjectStore) -> Snapshot:
-    """The snapshot that was written last.
-
-    Raises:
-        SnapshotError: It is damaged, or there is none.
-        ObjectMissing: Nothing was written yet.
-    """
-    snapshot_id = store.read_bytes(CANDIDATE_POINTER).decode()
-    return load_snapshot(store.local_path(CANDIDATE_POINTER).parents[1], snapshot_id)
+def _versions(models: Iterable[ModelRecord]) -> str:
+    return ", ".join(f"{model.name} {model.version}" for model in models) or "no model"
 
 
 def _now() -> dt.datetime:

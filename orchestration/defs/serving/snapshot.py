@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from orchestration import taxonomy
-from orchestration.defs.serving.candidate import CANDIDATE_KEY, find_candidate_faults, load_candidate
+from orchestration.defs.serving.candidate import CANDIDATE_KEY, examine_candidate
 from orchestration.resources.serving import ServingPlane
 from orchestration.resources.storage import MediaStorage
 from playback_api.snapshot import publish, remove_old
@@ -35,10 +35,9 @@ def snapshot(
     """
     store = storage.store()
     # The blocking check has passed when both run together; this asset can also be materialised alone.
-    faults = find_candidate_faults(store)
-    if faults:
+    published, faults = examine_candidate(store)
+    if published is None or faults:
         raise dg.Failure(description=f"the candidate is not fit to serve and stays unpublished: {'; '.join(faults)}")
-    published = load_candidate(store)
     publish(store.root, published.snapshot_id)
     served_id = serving.reload()
     if served_id != published.snapshot_id:

@@ -50,7 +50,7 @@ from player_sdk.models import (
 from player_sdk.network_memory import NetworkMemory
 from player_sdk.offline import OfflineTitle
 from player_sdk.playback_settings import PlaybackSettings
-from player_sdk.playlist import Track
+from player_sdk.playlist import Presentation, Track
 from player_sdk.report import SessionReport
 from player_sdk.session import Session
 from player_sdk.stream_muxer import STREAM_CODECS, StreamPiece
@@ -88,6 +88,7 @@ __all__ = [
     "Player",
     "PlayerError",
     "PlaylistError",
+    "Presentation",
     "RequestFailed",
     "Resumed",
     "RetrySettings",

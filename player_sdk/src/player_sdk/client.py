@@ -19,16 +19,11 @@ from player_sdk.errors import PlayerError
 from player_sdk.loader import PathwayLoader
 from player_sdk.models import CataloguePage, HomePage, Pathway, PlaybackPlan, SearchResults, Title, Viewer
 from player_sdk.network_memory import NetworkMemory
-from player_sdk.offline import (
-    PLAYLIST,
-    DownloadLog,
-    FolderTransport,
-    OfflineDownload,
-    OfflineTitle,
-    read_offline,
-)
+from player_sdk.offline import PLAYLIST, FolderTransport, OfflineDownload, OfflineTitle, read_offline
 from player_sdk.playback_settings import PlaybackSettings
+from player_sdk.playlist import Presentation
 from player_sdk.session import Session
+from player_sdk.title_reader import ReadingLog, TitleReader
 from player_sdk.transports import SharedTransport, http_transport
 
 _TIMEOUT = httpx.Timeout(10.0, connect=4.0)
@@ -204,6 +199,16 @@ class Player:
             max_height=max_height,
         )
 
+    async def probe_url(self, url: str) -> Presentation:
+        """What an HLS or DASH URL offers, with the segments of every track; nothing of them is loaded.
+
+        Raises:
+            DeliveryError: The manifest or a playlist did not come.
+            PlaylistError: It cannot be read or played.
+            PlayerError: Not an absolute http(s) URL.
+        """
+        return await self._reader(self._url_plan(url)).open_with_playlists()
+
     async def download(
         self,
         title_id: str,
@@ -267,18 +272,22 @@ class Player:
         max_height: int | None,
         progress: Callable[[float], None] | None,
     ) -> OfflineTitle:
+        reader = self._reader(plan)
+        selection = self._settings.select(await reader.open(), self.viewer.device, max_height)
+        download = OfflineDownload(reader=reader, folder=folder, progress=progress)
+        return await download.keep(title_id, selection, plan.expires_at)
+
+    def _reader(self, plan: PlaybackPlan) -> TitleReader:
         self._require_open()
         loader = PathwayLoader(
             http=self._http,
             pathways=plan.pathways,
             clock=self.clock,
             rng=self._rng,
-            listener=DownloadLog(),
+            listener=ReadingLog(),
             settings=self._settings.retry,
         )
-        download = OfflineDownload(loader=loader, clock=self.clock, folder=folder, progress=progress)
-        selection = self._settings.select(await download.open(plan), self.viewer.device, max_height)
-        return await download.keep(title_id, selection, plan.expires_at)
+        return TitleReader(plan=plan, loader=loader, clock=self.clock)
 
     def _url_plan(self, url: str) -> PlaybackPlan:
         parts = urlsplit(url)

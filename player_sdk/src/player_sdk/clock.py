@@ -47,7 +47,7 @@ class SystemClock:
 
 
 class VirtualClock:
-    """Time that stands still until ``sleep`` or ``advance`` moves it: a session of an hour plays in milliseconds.
+    """Time that stands still until ``sleep`` or ``advance`` moves it: nothing that waits for it takes any.
 
     Args:
         start_utc: The UTC time at which ``now()`` is 0; must be aware.

@@ -4,7 +4,8 @@ A download that breaks off goes on where it broke, by a range request to the nex
 on all of them, and a size that differs makes it start again. A failed pathway is penalised for a while and left at
 once; going back is a matter of steering or of the next failure, not of a timer, so that a flapping edge does not make
 the player flap. Retries are bounded per resource and by a budget per session, and wait with jitter only when no pathway
-is left that has not just failed.
+is left that has not just failed. What no pathway has is asked for again only after something has come: the next segment
+of a live title may be late, an address that names nothing stays so.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from player_sdk.clock import Clock
 from player_sdk.errors import DeliveryError
 from player_sdk.headers import CacheOutcome, cache_outcome, retry_after_s
 from player_sdk.models import Pathway
-from player_sdk.playlist.model import ByteRange, StableId
+from player_sdk.playlist.model import ByteRange, Presentation, StableId
 
 _MOST_ADDED = 50
 """Pathways beside those of the plan."""
+_MISSING = ("http-404", "http-410")
 _LINKS = 10
 """Turns of the event loop in which iterators over a body are closed: two for each of httpx's and the transport's."""
 
@@ -136,6 +138,7 @@ class PathwayLoader:
         self._listener = listener
         self._settings = settings
         self._budget = settings.budget
+        self._anything_came = False
         self._penalised_until_s: dict[str, float] = {}
         self._added: set[str] = set()
         self._params: dict[str, dict[str, str]] = {}
@@ -226,11 +229,20 @@ class PathwayLoader:
         for known in (self._params, self._playlist_urls, self._penalised_until_s):
             known.pop(pathway_id, None)
 
-    def replace_pathways(self, pathways: Sequence[Pathway]) -> None:
+    def use_pathways_of(self, presentation: Presentation, manifest_path: str) -> None:
         """Take the pathways that a manifest names, best first, instead of the one that it came from."""
-        self._by_id = {pathway.pathway_id: pathway for pathway in pathways}
-        self._priority = [pathway.pathway_id for pathway in pathways]
-        self._switch_to(self._best(), "manifest")
+        pathways = presentation.pathways
+        if not pathways and presentation.steering_pathway is not None:
+            # There is one, known to the steering server by its name in the playlist and not by that of its host.
+            pathways = (Pathway(pathway_id=presentation.steering_pathway, base_url=self.base_url),)
+        if pathways:
+            manifest_url = self.url(manifest_path)
+            self._by_id = {
+                one.pathway_id: Pathway(pathway_id=one.pathway_id, base_url=urljoin(manifest_url, one.base_url))
+                for one in pathways
+            }
+            self._priority = list(self._by_id)
+            self._switch_to(self._best(), "manifest")
 
     def prioritise(self, pathway_ids: Sequence[str]) -> None:
         """Take a new order, best first; unknown ids are skipped and known ones left out go last."""
@@ -265,7 +277,7 @@ class PathwayLoader:
             named_by: As for ``url``.
 
         Raises:
-            DeliveryError: The attempts or the session's retry budget are used up.
+            DeliveryError: The attempts or the session's retry budget are used up, or no pathway has it or had anything.
             NotWanted: The listener did not want it any more before it came.
         """
         wanted = _Wanted(
@@ -277,6 +289,7 @@ class PathwayLoader:
             named_by=named_by,
         )
         part = _Part()
+        missing_on: set[str] = set()
         attempt = 0
         while True:
             self._ask_whether_wanted(path)
@@ -287,10 +300,12 @@ class PathwayLoader:
             except _Failed as failure:
                 self._listener.request_failed(failed, failure.code, str(failure))
                 self._ask_whether_wanted(path)
-                if attempt >= self._settings.attempts or self._budget < 1.0:
-                    raise DeliveryError(
-                        f"{path}: {attempt} requests failed, the last one on {failed} with {failure}"
-                    ) from failure
+                if failure.code in _MISSING:
+                    missing_on.add(failed)
+                nowhere = not self._anything_came and missing_on.issuperset(self._by_id)
+                if nowhere or attempt >= self._settings.attempts or self._budget < 1.0:
+                    tried = f" (the last of {attempt} requests)" if attempt > 1 else ""
+                    raise DeliveryError(f"{failure}{tried}") from failure
                 self._budget -= 1.0
                 if wanted.absolute:
                     await self._back_off(attempt)
@@ -298,6 +313,7 @@ class PathwayLoader:
                     self.penalise(failed, max(failure.retry_after_s or 0.0, self._settings.penalty_s))
                     await self._move_on(attempt)
             else:
+                self._anything_came = True
                 self._budget = min(self._settings.budget, self._budget + self._settings.budget_per_success)
                 return resource
 

@@ -22,7 +22,7 @@ from player_sdk.playlist import (
     parse_media,
     with_index,
 )
-from player_sdk.playlist.live import at_its_time, reread
+from player_sdk.playlist.live import reread
 from player_sdk.playlist.model import ByteRange, ClockSource, SegmentKey, most_like
 from player_sdk.recent_contents import RecentContents
 
@@ -119,10 +119,11 @@ class MediaSource:
         """
         now_s = self._clock.now()
         if self.presentation is not None and self.presentation.reload_uri is not None:
-            new = at_its_time(playlist, await self._reloaded_track(track, self.presentation.reload_uri))
+            new = await self._reloaded_track(track, self.presentation.reload_uri)
             now_s = self._presentation_read_at_s
         else:
-            new = reread(playlist, await self._reread(track))
+            new = await self._reread(track)
+        new = reread(playlist, new)
         self._read_at_s[track.rung] = now_s
         changed_at_s = self._changed_at_s.setdefault(track.rung, now_s)
         if new.end_number > playlist.end_number or new.ended:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import logging
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,21 +16,16 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import msgspec
 
-from player_sdk.clock import Clock
 from player_sdk.errors import OfflineExpired, PlayerError, PlaylistError
-from player_sdk.loader import LoadListener, PathwayLoader, Resource
-from player_sdk.media_source import MediaSource
-from player_sdk.models import PlaybackPlan
-from player_sdk.playlist import MediaPlaylist, Presentation, Segment, Track
+from player_sdk.playlist import MediaPlaylist, Segment, Track
 from player_sdk.playlist.model import ByteRange, InitSegment
+from player_sdk.title_reader import TitleReader
 from player_sdk.tracks import Selection
 
 PLAYLIST = "master.m3u8"
 _RECORD = "title.json"
 _MEDIA = "media"
 _RENDITIONS = {"audio": "AUDIO", "text": "SUBTITLES"}
-
-_log = logging.getLogger(__name__)
 
 
 class OfflineTitle(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,23 +65,15 @@ class OfflineDownload:
     """Writes one title into a folder.
 
     Args:
-        loader: Brings bytes from the pathways of the playback plan.
-        clock: Says when.
+        reader: Has opened it.
         folder: Is made if it is not there.
         progress: Told the share of the files that are there, from 0 to 1.
     """
 
-    def __init__(
-        self, *, loader: PathwayLoader, clock: Clock, folder: Path, progress: Callable[[float], None] | None = None
-    ) -> None:
-        self._loader = loader
-        self._source = MediaSource(fetch=self._fetch_data, clock=clock)
+    def __init__(self, *, reader: TitleReader, folder: Path, progress: Callable[[float], None] | None = None) -> None:
+        self._reader = reader
         self._folder = folder
         self._progress = progress or (lambda share: None)
-
-    async def open(self, plan: PlaybackPlan) -> Presentation:
-        """Read the manifest."""
-        return await self._source.open(plan.manifest_path())
 
     async def keep(self, title_id: str, selection: Selection, expires_at: dt.datetime | None) -> OfflineTitle:
         """Keep the top of the ladder with the sound and the captions that go with it.
@@ -104,11 +90,11 @@ class OfflineDownload:
 
     async def _keep(self, title_id: str, selection: Selection, expires_at: dt.datetime | None) -> OfflineTitle:
         tracks = [one for one in (selection.ladder[-1], selection.audio, selection.captions) if one is not None]
-        playlists = [await self._source.playlist(track) for track in tracks]
+        playlists = [await self._reader.playlist(track) for track in tracks]
         files = {name: place for playlist in playlists for name, place in _files(playlist).items()}
         for done, (name, (uri, byte_range)) in enumerate(files.items(), start=1):
             if not (self._folder / name).exists():
-                self._write(name, (await self._loader.fetch(uri, byte_range=byte_range)).content)
+                self._write(name, await self._reader.fetch(uri, byte_range))
             self._progress(done / len(files))
         for track, playlist in zip(tracks, playlists, strict=True):
             self._write(f"{track.kind}.m3u8", _media_playlist(playlist).encode())
@@ -126,45 +112,12 @@ class OfflineDownload:
                 path.unlink()  # of another title or rung that was kept here before
         return title
 
-    async def _fetch_data(
-        self,
-        path: str,
-        object_type: str,
-        *,
-        byte_range: ByteRange | None = None,
-        method: str = "GET",
-        named_by: str | None = None,
-    ) -> Resource:
-        manifest = object_type == "manifest"
-        return await self._loader.fetch(
-            path, byte_range=byte_range, method=method, manifest=manifest, named_by=named_by
-        )
-
     def _write(self, name: str, content: bytes) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(path.name + ".part")
         beside.write_bytes(content)
         beside.replace(path)
-
-
-class DownloadLog(LoadListener):
-    """Tells the log what happens on the way; a download ends with an answer or an exception."""
-
-    def still_wanted(self) -> bool:
-        """Always."""
-        return True
-
-    def request_failed(self, pathway_id: str, code: str, message: str) -> None:
-        """A request failed; another may follow."""
-        _log.warning("%s: %s %s", pathway_id, code, message)
-
-    def pathway_switched(self, old_id: str, new_id: str, reason: str) -> None:
-        """Another pathway is used."""
-        _log.info("from %s to %s by %s", old_id, new_id, reason)
-
-    def delivered(self, resource: Resource) -> None:
-        """Bytes came."""
 
 
 class FolderTransport(httpx.AsyncBaseTransport):

@@ -294,6 +294,7 @@ class PlayingMedia:
         To a live title it goes on for ever, and there is never more ahead of the playhead than the server has.
         """
         reference, audio = self.reference, self.beside.get("audio")
+        # To 10 kbit/s: what was measured changes a little with each segment, and the sizes hold as long as it does not.
         audio_bps = round(audio.bitrate_bps, -4) if audio is not None else 0.0
         if self._sizes is None or self._sizes[0] is not reference or self._sizes[1] != audio_bps:
             count = len(reference.segments) + (0 if reference.ended else _EXPECTED_SEGMENTS)

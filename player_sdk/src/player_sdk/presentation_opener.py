@@ -10,7 +10,7 @@ import httpx
 from player_sdk.clock import Clock
 from player_sdk.loader import PathwayLoader
 from player_sdk.media_source import MediaSource
-from player_sdk.models import Pathway, PlaybackPlan
+from player_sdk.models import PlaybackPlan
 from player_sdk.playhead import Playhead
 from player_sdk.playlist import Presentation
 from player_sdk.steering import SteeringClient
@@ -70,16 +70,6 @@ class PresentationOpener:
         if self._playhead.steering is not None:
             return
         manifest_url = self._loader.url(self._source.manifest_path)
-        if presentation.pathways:
-            self._loader.replace_pathways(
-                [
-                    Pathway(pathway_id=one.pathway_id, base_url=urljoin(manifest_url, one.base_url))
-                    for one in presentation.pathways
-                ]
-            )
-        elif presentation.steering_pathway is not None:
-            # There is one, known to the steering server by its name in the playlist and not by that of its host.
-            base_url = self._loader.base_url
-            self._loader.replace_pathways([Pathway(pathway_id=presentation.steering_pathway, base_url=base_url)])
+        self._loader.use_pathways_of(presentation, self._source.manifest_path)
         if presentation.steering_uri is not None:
             self.steer(urljoin(manifest_url, presentation.steering_uri), 0.0, presentation.protocol)

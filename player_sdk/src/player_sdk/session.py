@@ -202,6 +202,8 @@ class Session:
     def add_dropped_frames(self, count: int) -> None:
         """Tell that pictures were not shown in time, for whoever shows them: heartbeats and the report carry the sum.
 
+        What is told after the session has ended counts no more.
+
         Raises:
             ValueError: ``count`` is negative.
         """

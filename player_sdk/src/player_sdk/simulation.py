@@ -1,4 +1,4 @@
-"""Whole sessions without a network: a made-up title over an emulated line, in milliseconds of real time.
+"""Whole sessions without a network: a made-up title over an emulated line, on a virtual clock.
 
 This is the player itself, not a model of it: the same session, loader, buffer and policy play against
 ``testing.FakeOrigin``. Same arguments, same result.

@@ -229,6 +229,7 @@ class SyncPlayer(_Blocking[Player]):
     title = _waiting(Player.title)
     search = _waiting(Player.search)
 
+    probe_url = _waiting(Player.probe_url)
     download = _waiting(Player.download)
     download_url = _waiting(Player.download_url)
     play = _opening(_waiting(Player.play))

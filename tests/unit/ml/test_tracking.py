@@ -22,7 +22,7 @@ def register(tracker: Tracker, folder: Path, name: str, content: str, metric: fl
     (folder / "weights.txt").write_text(content)
     with tracker.run("tests", "a run") as run:
         run.log_parameters({"ridge": 2.0})
-        run.log_metrics({"ndcg@10": metric})
+        run.log_metrics({"beside/recent popularity": metric})
         run.log_data("serving.srv_viewing", "abc123", "lake")
         run.log_plot("slices", b"\x89PNG")
         run.log_text("| a |", "tables/metrics.md")
@@ -33,7 +33,7 @@ def test_versions_count_up_and_keep_what_their_run_logged(tracker, tmp_path):
     first = register(tracker, tmp_path / "1", "counting", "one")
     second = register(tracker, tmp_path / "2", "counting", "two", metric=0.75)
     assert (first.version, second.version) == (1, 2)
-    assert second.metrics == {"ndcg_10": 0.75}
+    assert second.metrics == {"beside/recent popularity": 0.75}
     assert second.data_id == "abc123"
     assert tracker.latest("counting") == second
     assert (tracker.model_folder("counting", 1) / "weights.txt").read_text() == "one"
@@ -44,7 +44,7 @@ def test_a_run_says_which_code_made_it_where_that_is_known(tracker):
 
     client = MlflowClient(tracking_uri=tracker.tracking_uri)
     for revision, noted in (("0123abc-dirty", "0123abc-dirty"), ("", None)):
-        aware = Tracker(tracker.tracking_uri, tracker.artifact_folder, revision=revision)
+        aware = Tracker(tracker.tracking_uri, tracker.artifact_folder, revision=lambda revision=revision: revision)
         with aware.run("tests", "of a revision") as run:
             pass
         assert client.get_run(run.run_id).data.tags.get(GIT_COMMIT_TAG) == noted

@@ -14,8 +14,8 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
+from urllib.parse import urljoin
 
-import httpx
 import msgspec
 
 from player_sdk.cli.bench import POLICIES, bench, read_trace
@@ -24,10 +24,12 @@ from player_sdk.cli.pipe import feed, receiving
 from player_sdk.cli.status_line import StatusLine
 from player_sdk.client import Player
 from player_sdk.clock import SystemClock
-from player_sdk.errors import DeliveryError, PlayerError, PlaylistError
+from player_sdk.errors import PlayerError
 from player_sdk.events import Event
+from player_sdk.loader import RetrySettings
 from player_sdk.playback_settings import PlaybackSettings
-from player_sdk.playlist import Track, parse_manifest
+from player_sdk.playlist import Segment, Track
+from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS
 from player_sdk.stream_muxer import STREAM_CODECS
 from player_sdk.transports import Link, http1_transport, http_transport
 
@@ -87,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="beginnings of the codec names to choose from; with --pipe by default H.264 with AAC, AC-3 or E-AC-3",
     )
-    command("probe", "say what a manifest offers")
+    command("probe", "say what a manifest offers, by its playlists too")
     watch = command("watch", "let many viewers play a URL at once, and report what they got")
     watch.add_argument("--viewers", type=_count, required=True, help="how many")
     watch.add_argument("--ramp-s", type=_seconds, default=0.0, help="seconds over which they come")
@@ -144,10 +146,7 @@ async def _play(options: argparse.Namespace) -> int:
     if report is None:
         return 1
     _write(msgspec.to_builtins(report), output)
-    if report.end_reason != "failed":
-        return 0
-    sys.stderr.write(f"matinee-player: {report.errors[-1]}\n")
-    return 1
+    return _told(report.errors[-1] if report.end_reason == "failed" else None)
 
 
 async def _watch(options: argparse.Namespace) -> int:
@@ -161,7 +160,7 @@ async def _watch(options: argparse.Namespace) -> int:
         open_transport=http1_transport if options.http1 else http_transport,
     )
     _write(msgspec.to_builtins(summary))
-    return 1 if summary.failed else 0
+    return _told(summary.failure)
 
 
 async def _bench(options: argparse.Namespace) -> int:
@@ -169,11 +168,12 @@ async def _bench(options: argparse.Namespace) -> int:
     lines |= {path.name: read_trace(path, latency_s=options.latency_s) for path in options.trace}
     if not lines:
         raise PlayerError("give lines to play over, by --rate-bps or --trace")
-    failed = False
+    failure = None
     async for row in bench(options.url, lines, options.policy, watch_s=options.watch_s, settings=PlaybackSettings()):
-        failed = failed or row.report.end_reason == "failed"
+        if row.report.end_reason == "failed":
+            failure = row.report.errors[-1]
         _write({"line": row.line, "policy": row.policy, **msgspec.to_builtins(row.report)})
-    return 1 if failed else 0
+    return _told(failure)
 
 
 async def _download(options: argparse.Namespace) -> int:
@@ -185,22 +185,16 @@ async def _download(options: argparse.Namespace) -> int:
 
 
 async def _probe(options: argparse.Namespace) -> int:
-    async with httpx.AsyncClient(transport=http_transport(), follow_redirects=True) as http:
-        try:
-            response = await http.get(options.url)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise DeliveryError(f"{options.url}: {error}") from error
-    if not response.is_success:
-        raise PlaylistError(f"{options.url} answered {response.status_code}")
-    presentation = parse_manifest(response.text, str(response.url), SystemClock().utc_now().timestamp())
+    async with Player(settings=PlaybackSettings(retry=RetrySettings(attempts=1))) as player:
+        presentation = await player.probe_url(options.url)
     _write(
         {
-            "url": str(response.url),
+            "url": options.url,
             "duration_s": presentation.duration_s,
             "video": [_track(track) for track in presentation.video],
             "audio": [_track(track) for track in presentation.audio],
             "captions": [_track(track) for track in presentation.text],
-            "steering_uri": presentation.steering_uri,
+            "steering_uri": presentation.steering_uri and urljoin(options.url, presentation.steering_uri),
         }
     )
     return 0
@@ -232,18 +226,38 @@ def _checked(text: str, read: Callable[[str], Number], fits: Callable[[Number], 
 
 
 def _track(track: Track) -> dict[str, Any]:
+    segments = track.media.segments if track.media is not None else ()
     return {
         "rung": track.rung,
-        "bitrate_bps": track.bitrate_bps,
-        "peak_bitrate_bps": track.peak_bitrate_bps,
+        "bitrate_bps": _declared(track.bitrate_bps) or _mean_bitrate_bps(segments),
+        "peak_bitrate_bps": _declared(track.peak_bitrate_bps),
         "codecs": list(track.codecs),
         "width": track.width,
         "height": track.height,
         "frame_rate": track.frame_rate,
         "language": track.language,
         "uri": track.uri,
-        "segments": len(track.media.segments) if track.media is not None else None,
+        "segments": len(segments),
     }
+
+
+def _declared(bitrate_bps: float) -> float | None:
+    return bitrate_bps if bitrate_bps > UNDECLARED_BITRATE_BPS else None
+
+
+def _mean_bitrate_bps(segments: Sequence[Segment]) -> float | None:
+    """By the sizes that a playlist tells; None where it does not."""
+    sizes = [segment.size_bytes for segment in segments if segment.size_bytes is not None]
+    duration_s = sum(segment.duration_s for segment in segments)
+    return 8.0 * sum(sizes) / duration_s if len(sizes) == len(segments) and duration_s > 0.0 else None
+
+
+def _told(failure: str | None) -> int:
+    """Say on stderr why something could not be played; the code to end with."""
+    if failure is None:
+        return 0
+    sys.stderr.write(f"matinee-player: {failure}\n")
+    return 1
 
 
 def _write(line: dict[str, Any], output: TextIO | None = None) -> None:

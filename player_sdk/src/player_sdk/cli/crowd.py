@@ -19,6 +19,7 @@ class CrowdSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What became of all sessions.
 
     Attributes:
+        failure: Why the first one failed of those that did, None where none did.
         startup_p50_s, startup_p95_s: Of those that started; None where none did.
         rebuffer_ratio: Stalled seconds of all over stalled and played ones.
         mean_bitrate_bps: Of all that was played, weighted by time.
@@ -28,6 +29,7 @@ class CrowdSummary(msgspec.Struct, frozen=True, kw_only=True):
     viewers: int
     started: int
     failed: int
+    failure: str | None
     startup_p50_s: float | None
     startup_p95_s: float | None
     rebuffer_ratio: float
@@ -67,11 +69,13 @@ def summary_of(reports: Sequence[SessionReport], *, duration_s: float) -> CrowdS
     played_s = sum(report.played_s for report in reports)
     stalled_s = sum(report.rebuffer_s for report in reports)
     size_bytes = sum(report.size_bytes for report in reports)
+    failures = [report.errors[-1] for report in reports if report.end_reason == "failed"]
     bits = sum(report.mean_bitrate_bps * report.played_s for report in reports)
     return CrowdSummary(
         viewers=len(reports),
         started=len(startups_s),
-        failed=sum(report.end_reason == "failed" for report in reports),
+        failed=len(failures),
+        failure=next(iter(failures), None),
         startup_p50_s=_percentile(startups_s, 0.5),
         startup_p95_s=_percentile(startups_s, 0.95),
         rebuffer_ratio=stalled_s / (played_s + stalled_s) if played_s + stalled_s > 0 else 0.0,

@@ -9,6 +9,7 @@ other encryption, and delta updates, for which this player never asks.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -41,8 +42,8 @@ _PLAIN_URI = re.compile(r"((?:[\w.~%@+=-]+/)*)([\w~%@+=-][\w.~%@+=-]*)", re.ASCI
 
 _MAX_SECONDS = 1e7
 
-_in_use: WeakValueDictionary[tuple[str, str], MediaPlaylist] = WeakValueDictionary()
-"""Media playlists by their text and their own URI, as long as anybody has them."""
+_in_use: WeakValueDictionary[tuple[bytes, str], MediaPlaylist] = WeakValueDictionary()
+"""Media playlists by a digest of their text and their own URI, as long as anybody has them."""
 
 
 def is_multivariant(text: str) -> bool:
@@ -60,7 +61,7 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
     Raises:
         PlaylistError: Not a multivariant playlist, or no variant with video in it.
     """
-    lines = _lines(text)
+    lines = _lines(text, base_uri)
     video: list[Track] = []
     renditions: list[Track] = []
     pathway_of: dict[str, str] = {}
@@ -99,7 +100,7 @@ def parse_multivariant(text: str, base_uri: str = "") -> Presentation:
 def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
     """Read a media playlist; segments are numbered by ``EXT-X-MEDIA-SEQUENCE`` and timed from the first one.
 
-    Who reads what another session of this process is playing shares it: of a long film, it is most of what one holds.
+    Who reads what another session of this process is playing shares it.
 
     Args:
         text: The playlist.
@@ -109,15 +110,16 @@ def parse_media(text: str, base_uri: str = "") -> MediaPlaylist:
         PlaylistError: Not a media playlist, one on demand without segments, encrypted in a way that is not read, or
             with numbers that make no sense.
     """
-    known = _in_use.get((text, base_uri))
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), base_uri
+    known = _in_use.get(key)
     if known is None:
-        known = _in_use[text, base_uri] = _parse_media(text, base_uri)
+        known = _in_use[key] = _parse_media(text, base_uri)
     return known
 
 
 def _parse_media(text: str, base_uri: str) -> MediaPlaylist:
     reading = _MediaReading(base_uri)
-    for number, line in _lines(text):
+    for number, line in _lines(text, base_uri):
         reading.take(number, line)
     if not reading.segments and (reading.ended or not reading.target_duration_s):
         raise PlaylistError(f"{base_uri or 'playlist'}: no segments (EXTINF with a URI) in it")
@@ -292,11 +294,11 @@ class _Key:
         return SegmentKey(uri=self.uri, iv=number.to_bytes(16, "big") if self.iv is None else self.iv)
 
 
-def _lines(text: str) -> list[tuple[int, str]]:
+def _lines(text: str, base_uri: str) -> list[tuple[int, str]]:
     lines = [(number, line.strip()) for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1)]
     lines = [(number, line) for number, line in lines if line]
     if not lines or not lines[0][1].startswith("#EXTM3U"):
-        raise PlaylistError("not an HLS playlist: it does not begin with #EXTM3U")
+        raise PlaylistError(f"{base_uri or 'playlist'}: not an HLS playlist: it does not begin with #EXTM3U")
     return lines[1:]
 
 

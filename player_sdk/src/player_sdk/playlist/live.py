@@ -10,19 +10,23 @@ from player_sdk.playlist.model import MediaPlaylist, Segment
 
 
 def reread(old: MediaPlaylist, new: MediaPlaylist) -> MediaPlaylist:
-    """The next reading of an HLS playlist, on the timeline of the one before.
+    """The next reading of a live playlist, on the timeline of the one before; one without segments adds nothing to it.
 
-    A server that lags (another edge, another cache) may answer with an older state: the newer one is kept.
+    Of HLS, a server that lags (another edge, another cache) may answer with an older state: the newer one is kept.
 
     Raises:
-        PlaylistError: The media sequence began anew, which the standard does not allow.
+        PlaylistError: The media sequence of HLS began anew, which the standard does not allow.
     """
+    if not new.segments:
+        return old
+    if new.timed:
+        return at_its_time(old, new)
     new = _shifted(new, number=old.renumbered_by)
     if new.end_number < old.first_number:
         raise PlaylistError(f"the media sequence went back from {old.first_number} to {new.first_number}")
     if new.end_number < old.end_number:
         return old
-    if not old.segments or not new.segments:
+    if not old.segments:
         return new
     return _shifted(new, start_s=_start_shift_s(old, new, same_numbers=True))
 

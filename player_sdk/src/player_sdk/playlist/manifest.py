@@ -9,9 +9,8 @@ from player_sdk.playlist.dash import clock_source, parse_mpd
 from player_sdk.playlist.hls import is_multivariant, parse_media, parse_multivariant
 from player_sdk.playlist.model import UNDECLARED_BITRATE_BPS, ClockSource, Presentation, Track
 
-_BEFORE_XML = "\ufeff \t\r\n"
-_WEB_PAGE = re.compile(r"[\ufeff\s]*<(!doctype\s+)?html\b", re.IGNORECASE)
-"""What servers answer instead of a manifest, such as a page to log in on."""
+_BEFORE = "\ufeff \t\r\n"
+_MPD = re.compile(r"<([\w.-]+:)?MPD\b")
 
 
 def clock_source_of(text: str, base_uri: str = "") -> ClockSource | None:
@@ -20,7 +19,7 @@ def clock_source_of(text: str, base_uri: str = "") -> ClockSource | None:
     Raises:
         PlaylistError: Not XML.
     """
-    return clock_source(text.lstrip(_BEFORE_XML), base_uri) if "UTCTiming" in text else None
+    return clock_source(text.lstrip(_BEFORE), base_uri) if "UTCTiming" in text else None
 
 
 def parse_manifest(text: str, base_uri: str = "", utc_s: float | None = None) -> Presentation:
@@ -34,10 +33,11 @@ def parse_manifest(text: str, base_uri: str = "", utc_s: float | None = None) ->
     Raises:
         PlaylistError: None of the three, or one that cannot be played.
     """
-    if _WEB_PAGE.match(text):
-        raise PlaylistError(f"{base_uri or 'manifest'}: a web page and no manifest")
-    if text.lstrip(_BEFORE_XML).startswith("<"):
-        return parse_mpd(text.lstrip(_BEFORE_XML), base_uri, utc_s)
+    begun = text.lstrip(_BEFORE)
+    if begun.startswith("<") and _MPD.search(begun):
+        return parse_mpd(begun, base_uri, utc_s)
+    if not begun.startswith("#EXTM3U"):  # such as the page on which a server wants people to log in
+        raise PlaylistError(f"{base_uri or 'manifest'}: neither HLS nor DASH; it begins with {begun[:60]!a}")
     if is_multivariant(text):
         return parse_multivariant(text, base_uri)
     media = parse_media(text, base_uri)

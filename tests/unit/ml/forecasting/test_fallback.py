@@ -195,3 +195,28 @@ def test_nothing_is_expected_of_a_title_outside_its_licence_and_its_absence_is_n
     assert min(by_day["t3"][1:]) > 10
     assert by_day["t1"][0] > 0.7 * by_day["t2"][0], "it was watched every day of its licence"
     assert made.filter(pl.col("sessions") == 0).select("q50", "q90").sum().row(0) == (0.0, 0.0)
+
+
+def test_a_region_without_history_goes_by_those_it_is_like_and_by_itself_once_it_has_some():
+    taste = {"a": {"x": 90.0, "y": 10.0}, "b": {"x": 10.0, "y": 90.0}, "new": {"x": 10.0, "y": 90.0}}
+    rows = [
+        (region, title, TODAY - dt.timedelta(days=back), sessions)
+        for back in range(1, 29)
+        for region, likes in taste.items()
+        for title, sessions in likes.items()
+    ]
+    demand = pl.DataFrame(rows, schema=["region_id", "title_id", "event_day", "sessions"], orient="row")
+    likeness = pl.DataFrame({"region_id": ["new", "new"], "other_id": ["a", "b"], "likeness": [0.9, 0.1]})
+
+    def share_of_x(opened, likeness=likeness):
+        seen = demand.filter(
+            (pl.col("region_id") != "new") | (pl.col("event_day") >= TODAY - dt.timedelta(days=opened))
+        )
+        level = learn_level(build_panel(seen, NO_TITLES, today=TODAY, regions=["a", "b", "new"], likeness=likeness))
+        return level.pooled[2, 0] / level.pooled[2].sum()
+
+    assert share_of_x(0) == pytest.approx(0.9 * 0.9 + 0.1 * 0.1, abs=0.02)
+    assert share_of_x(0, None) == pytest.approx(0.5, abs=0.02)
+    assert share_of_x(28) < 0.2, "what it watched is what the other region watches"
+    nobody = likeness.with_columns(likeness=0.0)
+    assert share_of_x(0, nobody) == pytest.approx(0.5, abs=0.02)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -63,3 +65,22 @@ def test_a_group_is_told_by_how_it_differs_from_everybody_else(viewing):
     np.testing.assert_allclose(trend[2], 0, atol=1e-3, err_msg="whoever is like everybody moves nothing")
     nobody_known = measure_group_trend(interactions, np.zeros(len(camps), np.uint64), 1)
     np.testing.assert_allclose(nobody_known, 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("lead", [0.0, 1e-7], ids=["alike", "next to alike"])
+def test_where_all_titles_are_as_popular_what_groups_watch_stays_finite(viewing, lead):
+    camp_size = 1000
+    titles = np.repeat([0, 1], camp_size)
+    interactions = replace(
+        read_interactions(viewing),
+        viewer_ids=[f"w-{number:04d}" for number in range(2 * camp_size)],
+        title_ids=["s-0001", "s-0002"],
+        viewers=np.arange(2 * camp_size),
+        titles=titles,
+        affinities=np.where(titles == 0, 4.0 + lead, 4.0),
+        weights=np.ones(2 * camp_size),
+        watched_at=np.zeros(2 * camp_size),
+    )
+    trend = measure_group_trend(interactions, np.repeat(np.array([1, 2], np.uint64), camp_size), 2)
+    assert np.isfinite(trend).all()
+    np.testing.assert_array_equal(np.sign(trend), [[1, -1], [-1, 1]])

@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from orchestration.resources.tracking import code_revision
+from orchestration.resources import tracking
+from orchestration.resources.tracking import ModelTracking, code_revision
 
 
 @pytest.fixture
@@ -33,3 +34,19 @@ def test_outside_a_checkout_nobody_knows_and_nothing_fails(tmp_path, monkeypatch
     assert code_revision(tmp_path) == ""
     monkeypatch.setenv("PATH", "")
     assert code_revision(tmp_path) == ""
+
+
+def test_only_runs_ask_which_code_this_is_and_a_process_asks_once(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tracking, "code_revision", lambda folder: asked.append(folder) or "0123abc")
+    tracking.own_revision.cache_clear()
+    resource = ModelTracking(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifact_folder=str(tmp_path / "files"))
+    try:
+        assert resource.tracker().champion("nobody") is None
+        assert asked == []
+        for _ in range(2):
+            with resource.tracker().run("tests", "a run"):
+                pass
+        assert asked == [tracking.PROJECT_FOLDER]
+    finally:
+        tracking.own_revision.cache_clear()

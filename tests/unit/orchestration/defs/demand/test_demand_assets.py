@@ -135,6 +135,8 @@ def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms, put_table):
     assert [sessions > 0 for sessions in leaving["sessions"]] == [True, True, *[False] * 5]
     assert "Guru Nanak's Birthday" in made["holidays"], "on 24 November, in South Asia"
     assert tested["holidays"] > 0
+    cold = frame.filter(pl.col("region_id") == REGIONS_OF_SEEDS[2])
+    assert cold["sessions"].sum() > 100, "nothing was watched there, so it is foretold from the regions it is like"
 
 
 def test_three_days_of_history_publish_the_fallback_and_say_why(rooms, put_table):

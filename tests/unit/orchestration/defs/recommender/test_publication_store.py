@@ -9,6 +9,7 @@ from ml.tracking import RegisteredVersion
 from orchestration.defs.recommender.publication_store import (
     MODELS_FILE,
     POINTER_KEY,
+    point_to_publication,
     remove_old_publications,
     store_publication,
 )
@@ -42,8 +43,11 @@ def write_folder(tmp_path):
 def test_the_pointer_names_the_newest_folder_and_the_old_one_stays(store, write_folder):
     champion = version(TOP_N, 1, ndcg_at_10=0.2)
     first = store_publication(store, write_folder("a", "one"), [champion])
+    point_to_publication(store, first)
     second = store_publication(store, write_folder("b", "two"), [champion])
     assert first != second
+    assert store.read_bytes(POINTER_KEY).decode() == first, "stored is not published yet"
+    point_to_publication(store, second)
     assert store.read_bytes(POINTER_KEY).decode() == second
     assert store.read_bytes(f"{first}/weights.npy") == b"one"
     assert store.read_bytes(f"{second}/weights.npy") == b"two"
@@ -79,11 +83,11 @@ def test_the_models_behind_it_lie_beside_it(store, write_folder):
 
 def test_only_the_newest_stay_and_the_one_that_is_published(store, write_folder):
     champion = version(TOP_N, 1, ndcg_at_10=0.2)
-    keys = [store_publication(store, write_folder(name, name), [champion]) for name in "abcd"]
+    keys = [store_publication(store, write_folder(name, name), [champion]) for name in "abcdef"]
     for written_at, key in enumerate(keys):
         os.utime(store.local_path(key), (written_at, written_at))
-    store_publication(store, write_folder("again", "b"), [champion])  # the pointer goes back to what is there already
+    point_to_publication(store, keys[1])
 
-    assert remove_old_publications(store, keep=1) == [keys[2], keys[0]]
-    assert [store.local_path(key).exists() for key in keys] == [False, True, False, True]
-    assert remove_old_publications(store, keep=1) == []
+    assert remove_old_publications(store) == [keys[2], keys[0]]
+    assert [store.local_path(key).exists() for key in keys] == [False, True, False, True, True, True]
+    assert remove_old_publications(store) == []

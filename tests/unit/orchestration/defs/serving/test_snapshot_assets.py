@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 import pytest
 
 from orchestration.defs.serving import build_defs
@@ -14,7 +15,8 @@ from orchestration.resources.serving import ServingPlane
 from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 from orchestration.settings import read_settings
-from playback_api.snapshot import SnapshotReader
+from orchestration.store import LocalStore
+from playback_api.snapshot import ModelRecord, SnapshotReader
 
 TITLES = """
 create or replace table lake.serving.srv_titles as
@@ -124,6 +126,31 @@ def test_an_api_that_is_down_does_not_stop_publishing(home):
     assert result.success
     assert SnapshotReader(home / "store").load().titles
     assert "did not answer" in metadata_of(result, "serving__snapshot")["served_by_api"].value
+
+
+def publish_recommender(home, version):
+    """What the recommender's stage leaves behind, without its files."""
+    store = LocalStore(home / "store")
+    model = ModelRecord(name="top-n", version=version, metric_name="ndcg", metric_value=0.1, run_id="r")
+    store.put_bytes(f"models/recommender/{version}/models.json", msgspec.json.encode([model]), replace=True)
+    store.put_bytes("models/recommender/CURRENT", f"models/recommender/{version}".encode(), replace=True)
+
+
+def test_a_candidate_with_a_model_that_was_taken_back_since_is_not_published(home, api):
+    publish_recommender(home, "1")
+    assert materialise(home, api.url).success
+    good = SnapshotReader(home / "store").load()
+    publish_recommender(home, "2")
+    assert materialise(home, api.url, selection='key:"serving/snapshot_candidate"').success
+    publish_recommender(home, "1")
+
+    outdated = materialise(home, api.url, selection='key:"serving/snapshot"')
+    assert not outdated.success
+    (failure,) = outdated.get_step_failure_events()
+    assert "written with top-n 2, and top-n 1 took over since" in str(failure.step_failure_data)
+    assert SnapshotReader(home / "store").load().snapshot_id == good.snapshot_id
+    assert materialise(home, api.url).success, "the next candidate is of what is in force"
+    assert [model.version for model in SnapshotReader(home / "store").load().models] == ["1"]
 
 
 def test_an_unfit_candidate_fails_the_check_and_the_last_snapshot_stays(home, api):

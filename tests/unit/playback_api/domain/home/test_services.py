@@ -135,6 +135,33 @@ async def test_a_model_that_cannot_be_opened_is_counted_and_the_page_still_made(
     assert service.page("v-1", "north", max_age=None).source == "popularity"
     assert counters.value("recommender_load_failures") == 1
     assert counters.value("home_pages", source="popularity", why="model-broken") == 1
+    assert service._snapshots.current().recommender_problem == "unknown format; popularity makes the pages"
+
+
+async def test_the_last_model_that_could_be_opened_goes_on_when_the_next_one_cannot(tmp_path):
+    """As when the graph is updated before the API: the catalogue is new, the lists are those of before."""
+    opened = []
+
+    def only_the_first(folder):
+        if opened and folder.name != CHALLENGER_FOLDER:
+            raise RecommenderUnavailable("no group_trend.npy")
+        opened.append(folder)
+        return Model([Pick("s-0002")])
+
+    service, counters, recorder = await make(tmp_path, only_the_first, [TRIAL], has_challenger=True)
+    first = service.page("v-1", "north", max_age=None)
+    content = make_content(recommender_folder=tmp_path / "model")
+    newest = publish_content(tmp_path, dataclasses.replace(content, experiments=[TRIAL], titles=content.titles[:5]))
+    assert await service._snapshots.refresh()
+
+    page = service.page("v-1", "north", max_age=None)
+    served = service._snapshots.current()
+    assert first.snapshot_id != page.snapshot_id == served.snapshot.snapshot_id == newest.snapshot_id
+    assert (page.source, page.model_version) == ("model", "top-n-3")
+    assert counters.value("recommender_load_failures") == 1
+    assert served.recommender_problem == "no group_trend.npy; top-n-3 makes the pages"
+    assert recorder.recorded[0].exposures
+    assert not recorder.recorded[1].exposures, "what was not published together is not compared"
 
 
 async def test_an_arm_decides_who_ranks_and_how_much_is_explored_and_is_logged_with_the_page(tmp_path):
