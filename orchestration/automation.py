@@ -73,7 +73,7 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             FORECAST_DEMAND,
             dg.AssetSelection.groups(taxonomy.DEMAND),
-            description="Back-test and forecast of sessions by title and region.",
+            description="Back-test and forecast of sessions by title and region, and by age band.",
         ),
         dg.define_asset_job(
             PLAN_PLACEMENT, plan, description="A region's placement plan, replayed before it may be used."

@@ -226,7 +226,7 @@ class Stages:
             if self._world.is_talked_about:
                 write_mentions(self._world, self._settings.signals_folder, today)
             config = {"config": {"today": today.isoformat()}}
-            ops = ("demand__mentions", "demand__backtest", "demand__forecast")
+            ops = ("demand__mentions", "demand__backtest", "demand__forecast", "demand__audience")
             result = self._runner.run(automation.FORECAST_DEMAND, run_config={"ops": dict.fromkeys(ops, config)})
             metadata = last_metadata(result, dg.AssetKey(["demand", "forecast"]))
             stage.count = int(metadata.get("rows", 0) or 0)

@@ -1,4 +1,7 @@
-"""Forecasts, back-tests and mentions in the object store: immutable objects named by content, and pointers to them."""
+"""Forecasts, their audiences, back-tests and mentions in the object store.
+
+Objects are immutable and named by content; pointers name those in force.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ BACKTEST_AREA = f"{AREA}/backtests"
 BACKTEST_POINTER_KEY = f"{BACKTEST_AREA}/CURRENT"
 MENTIONS_AREA = f"{AREA}/mentions"
 MENTIONS_POINTER_KEY = f"{MENTIONS_AREA}/CURRENT"
+AUDIENCE_AREA = f"{AREA}/audiences"
+AUDIENCE_POINTER_KEY = f"{AUDIENCE_AREA}/CURRENT"
 MENTIONS_SCHEMA = {"day": pl.Date, "region_id": pl.String, "title_id": pl.String, "mentions": pl.Float64}
 
 
@@ -106,6 +111,15 @@ def read_forecast_for(store: ObjectStore, day: dt.date) -> pl.DataFrame | None:
             if (frame["day"] == day).any() and frame["sessions"].is_finite().all():
                 return frame
     return None
+
+
+def store_audience(store: ObjectStore, dealt: pl.DataFrame, forecast_id: str) -> str:
+    """Keep a forecast by age bands and point to it; returns its key, which begins with the forecast's id."""
+    content = _parquet(dealt)
+    key = f"{AUDIENCE_AREA}/{forecast_id}-{_digest(content)}.parquet"
+    store.put_bytes(key, content)
+    store.put_bytes(AUDIENCE_POINTER_KEY, key.encode(), replace=True)
+    return key
 
 
 def store_mentions(store: ObjectStore, mentions: pl.DataFrame) -> str:

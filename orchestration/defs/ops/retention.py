@@ -27,6 +27,7 @@ KEPT = dt.timedelta(days=30)
 POINTERS = {
     forecast_store.BACKTEST_AREA: forecast_store.BACKTEST_POINTER_KEY,
     forecast_store.MENTIONS_AREA: forecast_store.MENTIONS_POINTER_KEY,
+    forecast_store.AUDIENCE_AREA: forecast_store.AUDIENCE_POINTER_KEY,
     hindsight.AREA: pointer_key(hindsight.AREA),
     network.AREA: pointer_key(network.AREA),
 }

@@ -10,6 +10,7 @@ from ml.forecasting.backtest import EXAMPLES_SCHEMA
 from ml.forecasting.breakdown import CALIBRATION_SCHEMA, SLICES_SCHEMA
 from ml.forecasting.model import IMPORTANCE_SCHEMA
 from orchestration.defs.demand import build_defs
+from orchestration.defs.demand.audience import ADDS_UP, demand_audience
 from orchestration.defs.demand.backtest import demand_backtest
 from orchestration.defs.demand.forecast import BLOCKING, demand_forecast
 from orchestration.defs.demand.forecast_rules import (
@@ -21,8 +22,10 @@ from orchestration.defs.demand.forecast_rules import (
     examine,
 )
 from orchestration.defs.demand.forecast_store import (
+    AUDIENCE_POINTER_KEY,
     POINTER_KEY,
     BacktestRecord,
+    publish_forecast,
     read_backtest,
     read_current_forecast,
     store_backtest,
@@ -139,6 +142,42 @@ def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms, put_table):
     assert cold["sessions"].sum() > 100, "nothing was watched there, so it is foretold from the regions it is like"
 
 
+def test_the_forecast_in_force_is_dealt_to_the_age_bands_of_its_viewers(rooms, put_table):
+    store = rooms["storage"].store()
+    put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
+    viewers = pl.DataFrame({"viewer_id": ["v-0", "v-1"], "age_band": ["18-24", "65+"]})
+    put_table(rooms["warehouse"], "serving.srv_viewers", viewers)
+    plays = [
+        (
+            f"v-{title % 2}" if title else "v-deleted",
+            "eu-north",
+            f"t-{title:02d}",
+            TODAY - dt.timedelta(days=back),
+            True,
+        )
+        for title in range(6)
+        for back in range(1, 41)
+    ]
+    failed = ("v-0", "eu-north", "t-01", TODAY - dt.timedelta(days=1), False)
+    later = ("v-0", "eu-north", "t-01", TODAY, True)
+    schema = ["viewer_id", "region_id", "title_id", "event_day", "is_play"]
+    put_table(rooms["warehouse"], "marts.fct_sessions", pl.DataFrame([*plays, failed, later], schema, orient="row"))
+    assert not materialize([demand_audience], rooms).success, "there is no forecast yet"
+
+    ahead = pl.DataFrame({"region_id": "eu-north", "title_id": ["t-01", "t-02"], "day": TODAY, "sessions": [8.0, 2.0]})
+    publish_forecast(store, store_forecast(store, ahead, TODAY))
+    result = materialize([demand_audience], rooms)
+    assert result.success
+    assert [(check.check_name, check.passed) for check in result.get_asset_check_evaluations()] == [(ADDS_UP, True)]
+    dealt = pl.read_parquet(store.read_bytes(store.read_bytes(AUDIENCE_POINTER_KEY).decode()))
+    by = {(title, band): sessions for _, title, _, band, sessions in dealt.iter_rows()}
+    assert by["t-01", "65+"] > 5
+    assert by["t-02", "18-24"] > 2 * by["t-02", "65+"]
+    assert by["t-01", "unknown"] > 0, "of a viewer who is not in the catalogue any more"
+    assert sum(by.values()) == pytest.approx(10.0)
+    assert "| eu-north | 65+ | t-01 | Title 1 |" in metadata_of(result, ["demand", "audience"])["stand_out"]
+
+
 def test_three_days_of_history_publish_the_fallback_and_say_why(rooms, put_table):
     put_table(rooms["warehouse"], "serving.srv_demand_daily", make_demand(days=3))
     put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
@@ -253,7 +292,7 @@ def test_nothing_to_show_gives_no_picture():
 def test_the_stage_is_filed_under_its_key_and_described(tmp_path):
     definitions = build_defs(read_settings({"MATINEE_HOME": str(tmp_path)}))
     keys = {spec.key.to_user_string(): spec for asset in definitions.assets or () for spec in asset.specs}
-    for key in ("demand/backtest", "demand/forecast"):
+    for key in ("demand/backtest", "demand/forecast", "demand/audience"):
         assert keys[key].group_name == "demand"
         assert keys[key].owners
         assert "Grain:" in keys[key].description
