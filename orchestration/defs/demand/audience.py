@@ -71,7 +71,7 @@ def demand_audience(config: DemandDay, warehouse: Warehouse, storage: MediaStora
                 markdown_table(shown.select("region_id", "age_band", "title_id", "name", "sessions", "more"))
             ),
             "sessions": dg.MetadataValue.md(
-                markdown_table(by_band.pivot(on="age_band", index="region_id", values="sessions"))
+                markdown_table(by_band.pivot(on="age_band", index="region_id", values="sessions", sort_columns=True))
             ),
         },
         check_results=[
