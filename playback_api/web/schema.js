@@ -50,7 +50,7 @@ function parameters(operation) {
 
 function body(title, content) {
   const node = Object.values(content ?? {})[0]?.schema;
-  return node ? element("details", {}, element("summary", { textContent: title }), element("pre", { textContent: describe(node) })) : null;
+  return node ? element("details", {}, prose("summary", title), element("pre", { textContent: describe(node) })) : null;
 }
 
 function operation(verb, path, details) {
