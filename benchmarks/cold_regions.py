@@ -17,7 +17,7 @@ import polars as pl
 from babel.core import get_global
 
 from benchmarks.forecast_entry import read_charts
-from ml.forecasting import WEEKLY, forecast
+from ml.forecasting import WEEKLY, Signals, forecast
 from orchestration.edge.topology import Region, read_network
 from orchestration.region_likeness import likeness_of
 
@@ -79,7 +79,7 @@ def main() -> None:
                     horizon_days=1,
                     regions=countries,
                     cadence=WEEKLY,
-                    likeness=likeness if method == METHODS[1] else None,
+                    signals=Signals(likeness=likeness) if method == METHODS[1] else Signals(),
                 )
                 hits, lists = recall(ahead, actual, hidden)
                 found[method] = (found[method][0] + hits, found[method][1] + lists)

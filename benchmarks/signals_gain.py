@@ -10,7 +10,7 @@ import datetime as dt
 
 import polars as pl
 
-from ml.forecasting import MODEL, backtest
+from ml.forecasting import MODEL, Signals, backtest
 from orchestration.public_holidays import public_holidays
 from orchestration.sample import SampleWorld, make_world
 from orchestration.sample.mentions import make_mentions
@@ -49,15 +49,13 @@ def main() -> None:
         demand, today = demand_of(world), world.window.end_day
         feed = make_mentions(world, world.window.first_day, today)
         calendar = public_holidays(world.network.regions, world.window.first_day, today)
-        for label, mentions, holidays in (
-            ("neither", None, None),
-            ("mentions", feed, None),
-            ("holidays", None, calendar),
-            ("both", feed, calendar),
+        for label, signals in (
+            ("neither", Signals()),
+            ("mentions", Signals(mentions=feed)),
+            ("holidays", Signals(holidays=calendar)),
+            ("both", Signals(mentions=feed, holidays=calendar)),
         ):
-            result = backtest(
-                demand, world.titles, today=today, origins=chosen.origins, mentions=mentions, holidays=holidays
-            )
+            result = backtest(demand, world.titles, today=today, origins=chosen.origins, signals=signals)
             numbers = " | ".join(f"{result.metric(MODEL, name):.4f}" for name in MEASURES)
             print(f"| {seed} | {label} | {numbers} |", flush=True)
 

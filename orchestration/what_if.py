@@ -163,9 +163,7 @@ def _foretell(model: DemandModel | None, inputs: DemandInputs, day: dt.date) -> 
         today=day,
         horizon_days=1,
         regions=inputs.regions,
-        mentions=inputs.mentions,
-        holidays=inputs.holidays,
-        likeness=inputs.likeness,
+        signals=inputs.signals,
     )
     expected, _ = forecast_of_days(ahead, day, 1)
     return expected

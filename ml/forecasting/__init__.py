@@ -4,15 +4,15 @@ The door: :func:`backtest` compares the model with persistence, :func:`choose` s
 :func:`fit` trains, :func:`forecast` forecasts (with ``None`` for the model: by the fallback).
 """
 
-from ml.forecasting.audience import AUDIENCE_SCHEMA, deal_to_age_bands, stand_out
+from ml.forecasting.audience import deal_to_age_bands, stand_out
 from ml.forecasting.backtest import BacktestResult, ForecastChoice, backtest, choose
 from ml.forecasting.errors import DemandInputError, ForecastingError, TooLittleHistory
 from ml.forecasting.forecast import FALLBACK, MODEL, fit, forecast, forecast_panel
 from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings
 from ml.forecasting.panel import DAILY, MAX_HORIZON, WEEKLY, Cadence, DemandPanel, build_panel
+from ml.forecasting.signals import Signals
 
 __all__ = [
-    "AUDIENCE_SCHEMA",
     "DAILY",
     "DEFAULT_TRAINING",
     "FALLBACK",
@@ -26,6 +26,7 @@ __all__ = [
     "DemandPanel",
     "ForecastChoice",
     "ForecastingError",
+    "Signals",
     "TooLittleHistory",
     "TrainingSettings",
     "backtest",

@@ -10,7 +10,6 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -39,6 +38,7 @@ from ml.forecasting.model import (
 )
 from ml.forecasting.panel import DAILY, Cadence, DemandPanel, FloatArray, IntArray, build_panel
 from ml.forecasting.quantiles import QUANTILES
+from ml.forecasting.signals import NO_SIGNALS, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -136,9 +136,7 @@ def backtest(
     origins: int = 3,
     top_k: int = 20,
     cadence: Cadence = DAILY,
-    mentions: pl.DataFrame | None = None,
-    holidays: pl.DataFrame | None = None,
-    likeness: pl.DataFrame | None = None,
+    signals: Signals = NO_SIGNALS,
 ) -> BacktestResult:
     """Forecast the last days again from rolling origins and compare with what came.
 
@@ -152,14 +150,9 @@ def backtest(
             horizons are complete days.
         top_k: Length of the lists that recall compares.
         cadence: Length of a period and of the season.
-        mentions: As for :func:`ml.forecasting.fit`; an origin sees those of the days before it.
-        holidays: As for :func:`ml.forecasting.fit`.
-        likeness: As for :func:`ml.forecasting.fit`.
+        signals: What else is known; an origin sees the mentions of the days before it.
     """
-    panel_of = partial(
-        build_panel, demand, titles, cadence=cadence, mentions=mentions, holidays=holidays, likeness=likeness
-    )
-    whole = panel_of(today=today, regions=regions)
+    whole = build_panel(demand, titles, today=today, regions=regions, cadence=cadence, signals=signals)
     horizon = settings.horizon
     step = horizon // 2 + 1
     lengths = [whole.periods - horizon - step * index for index in range(origins)]
@@ -171,7 +164,7 @@ def backtest(
     model = None
     for length in lengths:
         origin_day = whole.day(length)
-        panel = panel_of(today=origin_day, regions=whole.regions)
+        panel = build_panel(demand, titles, today=origin_day, regions=whole.regions, cadence=cadence, signals=signals)
         model, problem = _train_or_say_why(panel, settings)
         failure = failure or problem
         _score_origin(panel, model, whole, horizon, scores, slices, examples)

@@ -13,6 +13,7 @@ from ml.forecasting.fallback import learn_level
 from ml.forecasting.features import view_origin
 from ml.forecasting.model import DEFAULT_TRAINING, DemandModel, TrainingSettings, predict, predict_fallback, train
 from ml.forecasting.panel import DAILY, Cadence, DemandPanel, build_panel
+from ml.forecasting.signals import NO_SIGNALS, Signals
 
 MODEL: Final = "lightgbm"
 FALLBACK: Final = "persistence-decay"
@@ -38,9 +39,7 @@ def fit(
     regions: Sequence[str] | None = None,
     settings: TrainingSettings = DEFAULT_TRAINING,
     cadence: Cadence = DAILY,
-    mentions: pl.DataFrame | None = None,
-    holidays: pl.DataFrame | None = None,
-    likeness: pl.DataFrame | None = None,
+    signals: Signals = NO_SIGNALS,
 ) -> DemandModel:
     """Train the model on the complete days before ``today``.
 
@@ -51,24 +50,13 @@ def fit(
         regions: Regions that exist even when nothing was seen there.
         settings: How much to train on.
         cadence: Length of a period and of the season; daily by default.
-        mentions: region_id, title_id, day, mentions: what was said of titles elsewhere, where there is such a feed.
-        holidays: region_id, day: public holidays, also of the days to forecast.
-        likeness: region_id, other_id, likeness: how much regions are alike, for those where little was watched yet.
+        signals: What else is known.
 
     Raises:
         TooLittleHistory: There are too few complete days; use the fallback.
         DemandInputError: A column is missing.
     """
-    panel = build_panel(
-        demand,
-        titles,
-        today=today,
-        regions=regions,
-        cadence=cadence,
-        mentions=mentions,
-        holidays=holidays,
-        likeness=likeness,
-    )
+    panel = build_panel(demand, titles, today=today, regions=regions, cadence=cadence, signals=signals)
     return train(panel, settings)
 
 
@@ -81,9 +69,7 @@ def forecast(
     horizon_days: int = 7,
     regions: Sequence[str] | None = None,
     cadence: Cadence = DAILY,
-    mentions: pl.DataFrame | None = None,
-    holidays: pl.DataFrame | None = None,
-    likeness: pl.DataFrame | None = None,
+    signals: Signals = NO_SIGNALS,
 ) -> pl.DataFrame:
     """Forecast the days after the last complete one.
 
@@ -95,24 +81,13 @@ def forecast(
         horizon_days: How many periods ahead.
         regions: Regions that must be in the forecast.
         cadence: Length of a period and of the season.
-        mentions: As for :func:`fit`.
-        holidays: As for :func:`fit`.
-        likeness: As for :func:`fit`.
+        signals: As for :func:`fit`.
 
     Returns:
         One row a region, title and day: region_id, title_id, day, sessions (expected), chance (of at least
         one session), q10, q50, q90, model.
     """
-    panel = build_panel(
-        demand,
-        titles,
-        today=today,
-        regions=regions,
-        cadence=cadence,
-        mentions=mentions,
-        holidays=holidays,
-        likeness=likeness,
-    )
+    panel = build_panel(demand, titles, today=today, regions=regions, cadence=cadence, signals=signals)
     return forecast_panel(model, panel, range(1, horizon_days + 1))
 
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from ml.forecasting.errors import DemandInputError
 from ml.forecasting.mentions import align_mentions
+from ml.forecasting.signals import NO_SIGNALS, Signals
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -149,9 +150,7 @@ def build_panel(
     regions: Sequence[str] | None = None,
     max_history_days: int = 84,
     cadence: Cadence = DAILY,
-    mentions: pl.DataFrame | None = None,
-    holidays: pl.DataFrame | None = None,
-    likeness: pl.DataFrame | None = None,
+    signals: Signals = NO_SIGNALS,
 ) -> DemandPanel:
     """Read the two frames into a panel of complete days.
 
@@ -166,10 +165,7 @@ def build_panel(
         regions: Regions that must be in the panel even when nothing was seen there.
         max_history_days: Older days are dropped.
         cadence: Length of a period and of the season.
-        mentions: region_id, title_id, day, mentions, where there is such a feed; what lies after the
-            panel's end is ignored.
-        holidays: region_id, day: public holidays, of the future too.
-        likeness: region_id, other_id, likeness (0 or more; pairs that are absent have none).
+        signals: What else is known.
 
     Raises:
         DemandInputError: A column is missing.
@@ -211,8 +207,8 @@ def build_panel(
         period_of("licence_end").cast(pl.Float64).fill_null(np.inf),
     ).to_numpy()
     talk = None
-    if mentions is not None and len(mentions):
-        talk, problem = align_mentions(mentions, region_names, title_names, period_of("day"), periods)
+    if len(signals.mentions):
+        talk, problem = align_mentions(signals.mentions, region_names, title_names, period_of("day"), periods)
         notes += [problem] if problem else []
     return DemandPanel(
         regions=region_names,
@@ -225,8 +221,12 @@ def build_panel(
         names=tuple(aligned["name"].fill_null("")),
         licensed=bounds[:, 1:],
         mentions=talk,
-        holidays=_mark_holidays(holidays, region_names, first_day, periods) if cadence.period_days == 1 else None,
-        likeness=None if likeness is None else _tabulate(likeness, region_names),
+        holidays=(
+            _mark_holidays(signals.holidays, region_names, first_day, periods)
+            if len(signals.holidays) and cadence.period_days == 1
+            else None
+        ),
+        likeness=_tabulate(signals.likeness, region_names) if len(signals.likeness) else None,
         cadence=cadence,
         notes=tuple(notes),
     )
@@ -280,11 +280,7 @@ def _catalogue(titles: pl.DataFrame) -> pl.DataFrame:
     ).unique("title_id", keep="first", maintain_order=True)
 
 
-def _mark_holidays(
-    holidays: pl.DataFrame | None, regions: Sequence[str], first_day: dt.date, periods: int
-) -> BoolArray | None:
-    if holidays is None:
-        return None
+def _mark_holidays(holidays: pl.DataFrame, regions: Sequence[str], first_day: dt.date, periods: int) -> BoolArray:
     marked = np.zeros((len(regions), periods + MAX_HORIZON), dtype=np.bool_)
     index = {region: row for row, region in enumerate(regions)}
     for region, day in holidays.select("region_id", "day").iter_rows():

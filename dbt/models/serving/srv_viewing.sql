@@ -9,6 +9,7 @@ select
     sessions.device,
     sessions.seconds_watched,
     coalesce(sessions.completion, 0.0) as completion,
+    sessions.event_day,
     sessions.started_at
 from {{ ref('fct_sessions') }} as sessions
 left join {{ ref('dim_viewers') }} as viewers on sessions.viewer_id = viewers.viewer_id

@@ -16,12 +16,12 @@ from orchestration.resources.storage import MediaStorage
 from orchestration.resources.warehouse import Warehouse
 from orchestration.store import ObjectMissing
 
+VIEWING_KEY = dg.AssetKey(["warehouse", "srv_viewing"])
 AUDIENCE_KEY = dg.AssetKey(["demand", "audience"])
 ADDS_UP = "adds_up"
 TOLERANCE = 1e-6
 LEARNT_FROM = dt.timedelta(days=28)
 TITLES_SHOWN = 3
-UNKNOWN_BAND = "unknown"
 
 
 @dg.asset(
@@ -29,12 +29,7 @@ UNKNOWN_BAND = "unknown"
     group_name=taxonomy.DEMAND,
     owners=taxonomy.OWNERS[taxonomy.DEMAND],
     kinds={"python"},
-    deps=[
-        FORECAST_KEY,
-        TITLES_KEY,
-        dg.AssetKey(["warehouse", "fct_sessions"]),
-        dg.AssetKey(["warehouse", "srv_viewers"]),
-    ],
+    deps=[FORECAST_KEY, TITLES_KEY, VIEWING_KEY],
     check_specs=[
         dg.AssetCheckSpec(
             ADDS_UP,
@@ -93,16 +88,9 @@ def read_audience(warehouse: Warehouse, first_day: dt.date, today: dt.date) -> p
     Returns:
         region_id, title_id, age_band, sessions.
     """
-    days = (first_day, today - dt.timedelta(days=1))
-    columns = ["region_id", "title_id", "viewer_id", "is_play"]
-    viewers = warehouse.read("serving.srv_viewers", ["viewer_id", "age_band"])
-    return (
-        warehouse.read("marts.fct_sessions", columns, days=days)
-        .filter("is_play")
-        .join(viewers, on="viewer_id", how="left")
-        .group_by("region_id", "title_id", pl.col("age_band").fill_null(UNKNOWN_BAND))
-        .agg(pl.len().cast(pl.Float64).alias("sessions"))
-    )
+    keys = ["region_id", "title_id", "age_band"]
+    plays = warehouse.read("serving.srv_viewing", keys, days=(first_day, today - dt.timedelta(days=1)))
+    return plays.group_by(keys).agg(pl.len().cast(pl.Float64).alias("sessions"))
 
 
 def sessions_apart(forecast: pl.DataFrame, dealt: pl.DataFrame) -> float:

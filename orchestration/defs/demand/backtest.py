@@ -36,8 +36,7 @@ def demand_backtest(
     Grain: one row a method and horizon (days ahead) in the table below, from rolling origins on complete days. The
     model is compared with persistence (the mean of the last seven days) and with the fallback (persistence moved by
     weekday and age of the title). It is used only if it beats both. Seven days ahead are scored, or as many as a run
-    asks for by `horizon_days`. Used by the forecast, and by those who wonder how
-    far to trust a placement plan.
+    asks for by `horizon_days`. Used by the forecast, and by those who wonder how far to trust a placement plan.
     """
     settings, today = config.training(), config.date()
     inputs = read_inputs(warehouse, storage.store(), today)
@@ -47,9 +46,7 @@ def demand_backtest(
         today=today,
         regions=inputs.regions,
         settings=settings,
-        mentions=inputs.mentions,
-        holidays=inputs.holidays,
-        likeness=inputs.likeness,
+        signals=inputs.signals,
     )
     choice = choose(result)
     pictures = {
@@ -86,8 +83,8 @@ def demand_backtest(
             },
             "origins": [day.isoformat() for day in result.origins],
             "demand_rows": len(inputs.demand),
-            "mention_rows": len(inputs.mentions),
-            "holidays": len(inputs.holidays.filter(pl.col("day") < today)),
+            "mention_rows": len(inputs.signals.mentions),
+            "holidays": len(inputs.signals.holidays.filter(pl.col("day") < today)),
             "notes": list(result.notes),
             "store_key": key,
             "mlflow_run": run_id,

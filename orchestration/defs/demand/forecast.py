@@ -86,9 +86,7 @@ def demand_forecast(
         today=today,
         horizon_days=config.horizon_days,
         regions=inputs.regions,
-        mentions=inputs.mentions,
-        holidays=inputs.holidays,
-        likeness=inputs.likeness,
+        signals=inputs.signals,
     )
     complete = inputs.demand.filter(pl.col("event_day") < today)
     lately = compare_lately(store, complete, DAYS_COMPARED)
@@ -114,7 +112,7 @@ def demand_forecast(
             "trained_rows": model.trained_rows if model else 0,
             "features": dg.MetadataValue.md(_top_features(model)),
             "forecast_and_actual": dg.MetadataValue.md(png_markdown(plot_totals(lately, ahead), "sessions by region")),
-            "holidays": dg.MetadataValue.md(markdown_table(_holidays_ahead(inputs.holidays, ahead))),
+            "holidays": dg.MetadataValue.md(markdown_table(_holidays_ahead(inputs.signals.holidays, ahead))),
             "totals": dg.MetadataValue.md(markdown_table(_totals(ahead))),
             "top_titles": dg.MetadataValue.md(markdown_table(_top_titles(ahead, inputs.titles))),
         },
@@ -149,9 +147,7 @@ def choose_model(
             today=today,
             regions=inputs.regions,
             settings=settings,
-            mentions=inputs.mentions,
-            holidays=inputs.holidays,
-            likeness=inputs.likeness,
+            signals=inputs.signals,
         )
         return model, decision.reason
     except TooLittleHistory as error:

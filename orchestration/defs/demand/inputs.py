@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 import polars as pl
 
-from ml.forecasting import DEFAULT_TRAINING, MAX_HORIZON, TrainingSettings
+from ml.forecasting import DEFAULT_TRAINING, MAX_HORIZON, Signals, TrainingSettings
 from orchestration.defs.demand.forecast_store import read_current_mentions
 from orchestration.edge.topology import read_network
 from orchestration.public_holidays import public_holidays
@@ -62,9 +62,7 @@ class DemandInputs:
 
     demand: pl.DataFrame
     titles: pl.DataFrame
-    mentions: pl.DataFrame
-    holidays: pl.DataFrame
-    likeness: pl.DataFrame
+    signals: Signals
     regions: tuple[str, ...]
 
 
@@ -78,10 +76,12 @@ def read_inputs(warehouse: Warehouse, store: ObjectStore, today: dt.date) -> Dem
     return DemandInputs(
         demand=warehouse.read("serving.srv_demand_daily", DEMAND_COLUMNS),
         titles=read_titles(warehouse),
-        mentions=read_current_mentions(store),
-        holidays=public_holidays(regions, today - CALENDAR_BEFORE, today + CALENDAR_AFTER),
-        likeness=likeness_of(regions),
-        regions=known_regions(),
+        signals=Signals(
+            mentions=read_current_mentions(store),
+            holidays=public_holidays(regions, today - CALENDAR_BEFORE, today + CALENDAR_AFTER),
+            likeness=likeness_of(regions),
+        ),
+        regions=tuple(region.region_id for region in regions),
     )
 
 

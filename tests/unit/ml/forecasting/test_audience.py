@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from ml.forecasting import AUDIENCE_SCHEMA, DemandInputError, deal_to_age_bands, stand_out
+from ml.forecasting import DemandInputError, deal_to_age_bands, stand_out
+from ml.forecasting.audience import AUDIENCE_SCHEMA
 
 DAYS = [dt.date(2026, 11, 22), dt.date(2026, 11, 23)]
 TITLES = pl.DataFrame(

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.forecasting import FALLBACK, build_panel, forecast
+from ml.forecasting import FALLBACK, Signals, build_panel, forecast
 from ml.forecasting.fallback import learn_level, persistence
 from ml.forecasting.season import learn_movement
 
@@ -145,11 +145,11 @@ def test_a_coming_holiday_has_what_past_ones_had_and_past_ones_raise_no_other_da
     demand = festive_demand(TODAY)
 
     def ahead(holidays):
-        made = forecast(None, demand, titles, today=TODAY, horizon_days=4, holidays=holidays)
+        made = forecast(None, demand, titles, today=TODAY, horizon_days=4, signals=Signals(holidays=holidays))
         table = made.group_by("region_id", "day").agg(pl.col("sessions").sum())
         return {(region, (day - TODAY).days): sessions for region, day, sessions in table.iter_rows()}
 
-    told, untold = ahead(calendar), ahead(None)
+    told, untold = ahead(calendar), ahead(calendar.clear())
     assert told["eu", 2] > 1.5 * told["eu", 1]
     assert told["us", 2] == pytest.approx(told["us", 1], rel=0.05)
     assert [told["eu", day] for day in (0, 1, 3)] == pytest.approx([80.0] * 3, rel=0.1)
@@ -161,14 +161,14 @@ def test_one_holiday_is_not_taken_at_its_word_and_none_changes_nothing():
         festive_demand(TODAY, days=12),
         pl.DataFrame({"title_id": ["t0"]}),
         today=TODAY,
-        holidays=pl.DataFrame({"region_id": ["eu"], "day": [HOLIDAYS[-1]]}),
+        signals=Signals(holidays=pl.DataFrame({"region_id": ["eu"], "day": [HOLIDAYS[-1]]})),
     )
     assert 1.2 < learn_movement(panel).holiday_factor < 1.6
     elsewhere = build_panel(
         festive_demand(TODAY),
         pl.DataFrame({"title_id": ["t0"]}),
         today=TODAY,
-        holidays=pl.DataFrame({"region_id": ["moon"], "day": [TODAY]}),
+        signals=Signals(holidays=pl.DataFrame({"region_id": ["moon"], "day": [TODAY]})),
     )
     assert learn_movement(elsewhere).holiday_factor == 1.0
 
@@ -212,11 +212,13 @@ def test_a_region_without_history_goes_by_those_it_is_like_and_by_itself_once_it
         seen = demand.filter(
             (pl.col("region_id") != "new") | (pl.col("event_day") >= TODAY - dt.timedelta(days=opened))
         )
-        level = learn_level(build_panel(seen, NO_TITLES, today=TODAY, regions=["a", "b", "new"], likeness=likeness))
+        level = learn_level(
+            build_panel(seen, NO_TITLES, today=TODAY, regions=["a", "b", "new"], signals=Signals(likeness=likeness))
+        )
         return level.pooled[2, 0] / level.pooled[2].sum()
 
     assert share_of_x(0) == pytest.approx(0.9 * 0.9 + 0.1 * 0.1, abs=0.02)
-    assert share_of_x(0, None) == pytest.approx(0.5, abs=0.02)
+    assert share_of_x(0, likeness.clear()) == pytest.approx(0.5, abs=0.02)
     assert share_of_x(28) < 0.2, "what it watched is what the other region watches"
     nobody = likeness.with_columns(likeness=0.0)
     assert share_of_x(0, nobody) == pytest.approx(0.5, abs=0.02)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.forecasting import DemandInputError, fit, forecast
+from ml.forecasting import DemandInputError, Signals, fit, forecast
 from ml.forecasting.features import feature_names, view_origin
 from ml.forecasting.model import TrainingSettings
 from ml.forecasting.panel import build_panel
@@ -20,7 +20,8 @@ def mentions(market) -> pl.DataFrame:
 
 
 def panel_of(market, mentions, today=None):
-    return build_panel(market.demand, market.titles, today=today or market.today, mentions=mentions)
+    signals = Signals() if mentions is None else Signals(mentions=mentions)
+    return build_panel(market.demand, market.titles, today=today or market.today, signals=signals)
 
 
 def till(mentions, last_day):
@@ -92,7 +93,7 @@ def test_rows_of_other_titles_and_impossible_numbers_are_left_out(market, mentio
 def test_a_title_that_is_talked_about_is_forecast_higher(market, mentions):
     """Of two titles that come out tomorrow alike, the one that is talked about is expected to be watched more."""
     origin = market.today - dt.timedelta(days=10)
-    settled = fit(market.demand, market.titles, today=origin, settings=QUICK, mentions=mentions)
+    settled = fit(market.demand, market.titles, today=origin, settings=QUICK, signals=Signals(mentions=mentions))
     assert settled.importance.filter(pl.col("feature").str.starts_with("mentions"))["sessions"].sum() > 0.02
     newcomers = ["new-a", "new-b"]
     titles = pl.concat(
@@ -111,14 +112,21 @@ def test_a_title_that_is_talked_about_is_forecast_higher(market, mentions):
             "mentions": [200] * 6,
         }
     ).cast(mentions.schema)
-    ahead = forecast(settled, market.demand, titles, today=origin, horizon_days=3, mentions=pl.concat([mentions, talk]))
+    ahead = forecast(
+        settled,
+        market.demand,
+        titles,
+        today=origin,
+        horizon_days=3,
+        signals=Signals(mentions=pl.concat([mentions, talk])),
+    )
     sums = dict(ahead.group_by("title_id").agg(pl.col("sessions").sum()).iter_rows())
     assert sums["new-a"] > 1.2 * sums["new-b"]
 
 
 def test_a_model_that_knew_mentions_still_forecasts_on_a_day_without_them(market, mentions):
     origin = market.today - dt.timedelta(days=10)
-    settled = fit(market.demand, market.titles, today=origin, settings=QUICK, mentions=mentions)
+    settled = fit(market.demand, market.titles, today=origin, settings=QUICK, signals=Signals(mentions=mentions))
     ahead = forecast(settled, market.demand, market.titles, today=origin, horizon_days=2)
     assert ahead["sessions"].is_finite().all()
     assert ahead["sessions"].sum() > 0

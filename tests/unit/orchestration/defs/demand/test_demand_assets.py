@@ -145,23 +145,18 @@ def test_backtest_and_forecast_run_from_the_lake_to_the_store(rooms, put_table):
 def test_the_forecast_in_force_is_dealt_to_the_age_bands_of_its_viewers(rooms, put_table):
     store = rooms["storage"].store()
     put_table(rooms["warehouse"], "serving.srv_titles", TITLES)
-    viewers = pl.DataFrame({"viewer_id": ["v-0", "v-1"], "age_band": ["18-24", "65+"]})
-    put_table(rooms["warehouse"], "serving.srv_viewers", viewers)
     plays = [
         (
-            f"v-{title % 2}" if title else "v-deleted",
             "eu-north",
             f"t-{title:02d}",
+            ("18-24", "65+")[title % 2] if title else "unknown",
             TODAY - dt.timedelta(days=back),
-            True,
         )
         for title in range(6)
-        for back in range(1, 41)
+        for back in range(0, 41)
     ]
-    failed = ("v-0", "eu-north", "t-01", TODAY - dt.timedelta(days=1), False)
-    later = ("v-0", "eu-north", "t-01", TODAY, True)
-    schema = ["viewer_id", "region_id", "title_id", "event_day", "is_play"]
-    put_table(rooms["warehouse"], "marts.fct_sessions", pl.DataFrame([*plays, failed, later], schema, orient="row"))
+    schema = ["region_id", "title_id", "age_band", "event_day"]
+    put_table(rooms["warehouse"], "serving.srv_viewing", pl.DataFrame(plays, schema, orient="row"))
     assert not materialize([demand_audience], rooms).success, "there is no forecast yet"
 
     ahead = pl.DataFrame({"region_id": "eu-north", "title_id": ["t-01", "t-02"], "day": TODAY, "sessions": [8.0, 2.0]})
